@@ -1,0 +1,166 @@
+//! Everything that can be tuned, in plain integers; every queue and message has its limit here.
+//! Byte limits count encoded bytes, so that 32-bit and 64-bit targets behave alike (rule R7).
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::NodeId;
+use crate::time::Span;
+
+/// A node's settings. `Config::new` gives the defaults of rule R24.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Config {
+    /// This member's number.
+    pub id: NodeId,
+    /// The voting members at the cluster's first start, this node among them, in ascending order.
+    /// Once the log or a snapshot holds a membership, that one counts.
+    pub members: Vec<NodeId>,
+
+    /// Shortest election timeout.
+    pub election_min: Span,
+    /// A random part in `0..=election_spread` is added to each election timeout.
+    pub election_spread: Span,
+    /// Time between a leader's heartbeats to a peer.
+    pub heartbeat: Span,
+    /// A leader whose oldest unreported write is older than this steps down (rule R5).
+    pub disk_stall_limit: Span,
+    /// Without a leader for this long, a server closes its client connections (rule R16).
+    pub leaderless_limit: Span,
+    /// A part of a snapshot, a lost probe and a lost forward are asked for again after this.
+    pub retry: Span,
+
+    /// Appends on the way to one peer.
+    pub inflight_messages: u32,
+    /// Bytes of entries on the way to one peer.
+    pub inflight_bytes: u64,
+    /// Bytes of entries in one append.
+    pub append_bytes: u64,
+    /// Bytes of entries a leader holds that are not yet committed; beyond it proposals are refused as busy.
+    pub uncommitted_bytes: u64,
+    /// Messages withheld until the disk reports; beyond it the oldest are dropped (they are acks that a peer asks for again).
+    pub withheld_messages: u32,
+    /// Bytes of one snapshot part.
+    pub snapshot_part_bytes: u64,
+    /// A snapshot is taken when the log in memory exceeds this and the size of the last snapshot (rule R7).
+    pub compact_bytes: u64,
+    /// ... or when it holds more entries than this.
+    pub compact_entries: u64,
+    /// Entries kept behind a snapshot for slow followers.
+    pub keep_entries: u64,
+
+    /// Shortest session timeout a client can have.
+    pub session_min: Span,
+    /// Longest session timeout a client can have.
+    pub session_max: Span,
+    /// Requests of one connection that wait for an answer; beyond it the connection is closed.
+    pub requests_per_connection: u32,
+    /// Client connections of one node.
+    pub connections: u32,
+    /// Bytes of one client request, and so of one command in the log (ZooKeeper's `jute.maxbuffer`).
+    pub request_bytes: u32,
+    /// Elements in one path.
+    pub max_depth: u32,
+
+    /// Whether `Note`s are made (rule R13).
+    pub notes: bool,
+    /// The known bug this node has, if any (rule R32).
+    #[cfg(feature = "planted")]
+    pub planted: Option<Bug>,
+}
+
+impl Config {
+    /// The defaults, for member `id` of `members`.
+    #[must_use]
+    pub fn new(id: NodeId, mut members: Vec<NodeId>) -> Self {
+        members.sort_unstable();
+        members.dedup();
+        Self {
+            id,
+            members,
+            election_min: Span::from_ms(200),
+            election_spread: Span::from_ms(200),
+            heartbeat: Span::from_ms(50),
+            disk_stall_limit: Span::from_ms(800),
+            leaderless_limit: Span::from_ms(800),
+            retry: Span::from_ms(200),
+            inflight_messages: 64,
+            inflight_bytes: 8 << 20,
+            append_bytes: 1 << 20,
+            uncommitted_bytes: 64 << 20,
+            withheld_messages: 4_096,
+            snapshot_part_bytes: 256 << 10,
+            compact_bytes: 64 << 20,
+            compact_entries: 1_000_000,
+            keep_entries: 10_000,
+            session_min: Span::from_ms(4_000),
+            session_max: Span::from_ms(40_000),
+            requests_per_connection: 10_000,
+            connections: 20_000,
+            request_bytes: 0xF_FFFF,
+            max_depth: 1_024,
+            notes: false,
+            #[cfg(feature = "planted")]
+            planted: None,
+        }
+    }
+
+    /// The longest election timeout.
+    #[must_use]
+    pub fn election_max(&self) -> Span {
+        self.election_min + self.election_spread
+    }
+
+    /// Whether this node was told to have this bug. Always false in the server.
+    #[must_use]
+    pub fn has(&self, bug: Bug) -> bool {
+        #[cfg(feature = "planted")]
+        return self.planted == Some(bug);
+        #[cfg(not(feature = "planted"))]
+        {
+            let _ = bug;
+            false
+        }
+    }
+}
+
+/// Known bugs that can be planted in a simulated node (rule R32). Each names where it was met.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Bug {
+    /// An ack that waits for the disk is sent although its entry was truncated meanwhile (rule R2).
+    WithheldAckSurvivesTruncation,
+    /// A leader whose disk is frozen goes on leading (rule R5; etcd-io/etcd#15247).
+    FrozenDiskLeads,
+    /// The leader counts itself before its own fsync (etcd-io/etcd#14370).
+    LeaderCountsBeforeSync,
+    /// The vote is forgotten on restart (hashicorp/raft#661).
+    ForgetVote,
+    /// An entry of an older term is committed by counting (logcabin#44; paper figure 8).
+    CommitOldTerm,
+    /// Votes are granted without comparing logs (paper section 5.4.1).
+    NoLogCheck,
+    /// Claims of writes in flight are not lowered on truncation (ClickHouse/ClickHouse#102629).
+    ClaimsNotLowered,
+    /// A matching tail is truncated by a late shorter append (openraft 9540c904).
+    TruncateMatchingTail,
+    /// The follower commits up to its own last index (atomix/copycat#265).
+    CommitBeyondMatch,
+    /// Vote requests leave before the term and vote are durable.
+    VoteRequestBeforeSync,
+}
+
+impl Bug {
+    /// All of them, in the order of declaration.
+    pub const ALL: &'static [Self] = &[
+        Self::WithheldAckSurvivesTruncation,
+        Self::FrozenDiskLeads,
+        Self::LeaderCountsBeforeSync,
+        Self::ForgetVote,
+        Self::CommitOldTerm,
+        Self::NoLogCheck,
+        Self::ClaimsNotLowered,
+        Self::TruncateMatchingTail,
+        Self::CommitBeyondMatch,
+        Self::VoteRequestBeforeSync,
+    ];
+}

@@ -1,0 +1,425 @@
+//! One member of the cluster: Raft, the coordination service and its clients behind one call.
+//! The only place where `raft` and `machine` meet.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::id::{ConnId, Index, NodeId, SaveId, SessionId, WriteId};
+use crate::message::Message;
+use crate::raft::message::{Entry, SnapshotMeta, Vote};
+use crate::request::{Reply, Request, WatchEvent};
+use crate::time::Time;
+
+/// What the disk held when the process started. The driver builds it from its log and snapshot; the
+/// simulator from its simulated disk after a crash. All empty at the very first start.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Boot {
+    /// The last durable term and vote.
+    pub vote: Vote,
+    /// A committed index that was noted down, or 0.
+    pub commit_hint: Index,
+    /// The snapshot in force.
+    pub snapshot: Option<SnapshotImage>,
+    /// The entries after `keep_log_from`, contiguous; some may lie at or below the snapshot.
+    pub log: Vec<Entry>,
+}
+
+/// A whole snapshot as it lies on disk.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SnapshotImage {
+    /// What it stands for.
+    pub meta: SnapshotMeta,
+    /// Its parts in order.
+    pub parts: Vec<Bytes>,
+}
+
+/// Why a boot image cannot be the state of any run; the text says what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BootError(pub String);
+
+/// What happens to a node. Inputs of one call are handled in order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// A decoded message from a peer. Loss, repeat, delay and reorder are fine.
+    Peer {
+        /// Who sent it.
+        from: NodeId,
+        /// What it says.
+        message: Message,
+    },
+    /// The connection to a peer broke or refused a message: stop assuming delivery.
+    PeerLost {
+        /// Which peer.
+        peer: NodeId,
+    },
+    /// A client connected.
+    ClientOpened {
+        /// Its connection.
+        conn: ConnId,
+        /// Where it comes from, for people.
+        address: String,
+    },
+    /// A request on a client connection.
+    Client {
+        /// The connection.
+        conn: ConnId,
+        /// The driver's mark; it comes back with the answer.
+        tag: u64,
+        /// What is asked.
+        request: Request,
+    },
+    /// The connection is gone; the session may live on.
+    ClientGone {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// These connections gave a sign of life that went past `step` (reads answered by `Node::read`).
+    Touched {
+        /// In ascending order.
+        conns: Vec<ConnId>,
+    },
+    /// Every write up to and including this one is on stable storage.
+    Written(WriteId),
+    /// Every snapshot part up to and including this one is on stable storage.
+    Saved(SaveId),
+    /// An operator's wish.
+    Admin {
+        /// The driver's mark; it comes back in `Done`.
+        tag: u64,
+        /// What is wanted.
+        wish: Admin,
+    },
+}
+
+/// What an operator can ask of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Admin {
+    /// Take a snapshot now and cut the log, whatever its size.
+    TakeSnapshot,
+    /// Campaign at once, as if the election timeout had run out.
+    Campaign,
+}
+
+/// What a node wants done. May be carried out in any relative order, except: writes among themselves,
+/// parts among themselves, and replies, events and hang-ups on one connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Make this durable, in this order, then say `Written(id)`. Later ids may be folded into one
+    /// sync and reported by the highest number alone.
+    Write {
+        /// Its number.
+        id: WriteId,
+        /// What to write.
+        records: Records,
+    },
+    /// Keep this part of a snapshot, in the snapshots' own lane, then say `Saved(id)` (rule R3).
+    Save {
+        /// Its number.
+        id: SaveId,
+        /// What to keep.
+        part: SavePart,
+    },
+    /// Pass to the peer if possible; may be dropped, must not be altered.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Answer on a client connection.
+    Reply {
+        /// The connection.
+        conn: ConnId,
+        /// The mark of the request.
+        tag: u64,
+        /// The answer.
+        reply: Reply,
+    },
+    /// A watch fired.
+    Notify {
+        /// The connection.
+        conn: ConnId,
+        /// What happened.
+        event: WatchEvent,
+    },
+    /// Close the client connection after what was emitted for it before.
+    Hangup {
+        /// The connection.
+        conn: ConnId,
+        /// Why, for people.
+        reason: Hangup,
+    },
+    /// Answer to an operator's wish.
+    Done {
+        /// The mark of the wish.
+        tag: u64,
+        /// `Err` says why not.
+        result: Result<(), String>,
+    },
+    /// Something a human or a checker wants to know. No effect may depend on it.
+    Note(Note),
+    /// This replica must stop: acknowledged data is missing or an invariant broke. One sentence.
+    Halt(String),
+}
+
+/// Body of a write; torn only between records, applied in this order.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Records {
+    /// First, so that no entry ever precedes its term.
+    pub vote: Option<Vote>,
+    /// This snapshot, whose parts have been reported as saved, is in force from here on. It says what
+    /// becomes of the log with `keep_log_from`.
+    pub snapshot: Option<SnapshotMeta>,
+    /// Entries before this index are no longer needed. With a received snapshot that the log does not
+    /// reach, it is the index after the snapshot and the whole log goes.
+    pub keep_log_from: Option<Index>,
+    /// All entries from `keep_log_from` on go too: the log conflicts with the received snapshot.
+    pub drop_log: bool,
+    /// Contiguous. An entry at index i drops everything from i on that was written before.
+    pub entries: Vec<Entry>,
+    /// Never needs a sync of its own.
+    pub commit_hint: Option<Index>,
+    /// Whether `Written` may be said only after a sync.
+    pub sync: bool,
+}
+
+/// One part of a snapshot on its way to disk. Parts of one snapshot come in order; a part of another
+/// snapshot means that the unfinished one is given up.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SavePart {
+    /// Which snapshot.
+    pub meta: SnapshotMeta,
+    /// Number of the part, from 0.
+    pub number: u32,
+    /// The part itself.
+    pub bytes: Bytes,
+    /// Whether it is the last one; then the file is synced and gets its name before `Saved`.
+    pub last: bool,
+}
+
+/// Why a client connection is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Hangup {
+    /// The session was closed by its client.
+    Closed,
+    /// The session has expired.
+    Expired,
+    /// The session is now served on another connection.
+    Moved,
+    /// The client has seen a zxid that this server has not reached.
+    Behind,
+    /// This server has had no leader for too long (rule R16).
+    Leaderless,
+    /// This server installed a snapshot, so watches may have missed changes (rule R17).
+    SnapshotInstalled,
+    /// Too many connections, too many unanswered requests, or a request out of turn.
+    Refused,
+}
+
+/// What a human or a checker wants to know.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Note {
+    /// From consensus.
+    Raft(crate::raft::note::Note),
+    /// An entry was applied to the service.
+    Applied {
+        /// Its index.
+        index: Index,
+    },
+    /// A session was opened.
+    SessionOpened {
+        /// Which.
+        session: SessionId,
+    },
+    /// The leader wants this session closed because its deadline has passed.
+    SessionExpiring {
+        /// Which.
+        session: SessionId,
+    },
+    /// A session has ended, and its ephemeral znodes with it.
+    SessionClosed {
+        /// Which.
+        session: SessionId,
+        /// Whether it expired rather than being closed by its client.
+        expired: bool,
+    },
+    /// Deadlines were moved because this node itself was stalled (rule R15).
+    StallForgiven {
+        /// By how many microseconds.
+        us: u64,
+    },
+    /// A snapshot was begun, finished, or installed.
+    Snapshot {
+        /// Up to which index.
+        last: Index,
+        /// What became of it.
+        stage: SnapshotStage,
+    },
+    /// A read was answered.
+    ReadServed {
+        /// The connection.
+        conn: ConnId,
+        /// The state it shows.
+        zxid: Index,
+    },
+}
+
+/// Stages of a snapshot, for notes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SnapshotStage {
+    /// Its state was frozen here.
+    Taken,
+    /// It is durable, and the log was cut.
+    InForce,
+    /// A leader offered it.
+    Offered,
+    /// It replaced this node's state.
+    Installed,
+}
+
+/// What `Node::read` says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReadNow {
+    /// The answer; queue it behind what was already emitted for that connection, and report the
+    /// connection in the next `Touched`.
+    Now(Reply),
+    /// Pass the request to `step`.
+    Later,
+}
+
+/// A node. One value, owned by one task.
+#[derive(Clone)]
+pub struct Node {
+    config: Config,
+    now: Time,
+}
+
+impl Node {
+    /// A node on what its disk held. `entropy` is 32 random bytes: the only chance it will ever see.
+    ///
+    /// # Errors
+    /// If the image cannot be the state of any run (a gap, a term above the vote's, a damaged part).
+    pub fn boot(config: Config, boot: Boot, entropy: [u8; 32], now: Time) -> Result<Self, BootError> {
+        let _ = (boot, entropy);
+        Ok(Self { config, now })
+    }
+
+    /// The only way in. Inputs are handled in order; then due timers fire; then appends and one write
+    /// are formed, so a larger batch means larger messages. Outputs are appended to `out`.
+    pub fn step(&mut self, now: Time, inputs: impl IntoIterator<Item = Input>, out: &mut Vec<Output>) {
+        let _ = (now, inputs.into_iter().count(), out);
+        todo!()
+    }
+
+    /// The latest moment by which `step` must be called again, even with no inputs.
+    #[must_use]
+    pub fn deadline(&self) -> Time {
+        todo!()
+    }
+
+    /// Answers a read that changes nothing, beside `step` (rule R1).
+    #[must_use]
+    pub fn read(&self, conn: ConnId, request: &Request) -> ReadNow {
+        let _ = (conn, request);
+        todo!()
+    }
+
+    /// For the page, metrics and tests; never for the driver's decisions.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View { node: self }
+    }
+
+    /// Hash of all replicated and protocol state, by a fixed algorithm (rule R9).
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        todo!()
+    }
+}
+
+/// What can be seen of a node.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    node: &'a Node,
+}
+
+/// What a leader knows of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeerView {
+    /// Which.
+    pub id: NodeId,
+    /// How entries are sent to it.
+    pub state: PeerState,
+    /// Known to be durable there.
+    pub matched: Index,
+    /// The next index it will be sent.
+    pub next: Index,
+    /// Appends on the way to it.
+    pub inflight: u32,
+}
+
+/// How entries are sent to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerState {
+    /// One message at a time, looking for the place where the logs agree.
+    Probe,
+    /// A stream.
+    Replicate,
+    /// It pulls a snapshot.
+    Snapshot,
+}
+
+/// A statement that waits for the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WithheldView {
+    /// To whom.
+    pub to: NodeId,
+    /// What.
+    pub message: crate::raft::message::Message,
+}
+
+/// A client connection of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnView {
+    /// Which.
+    pub conn: ConnId,
+    /// Its session; 0 until it has one.
+    pub session: SessionId,
+    /// Where it comes from.
+    pub address: String,
+    /// Requests without an answer.
+    pub pending: usize,
+}
+
+#[allow(missing_docs)]
+impl<'a> View<'a> {
+    pub fn id(&self) -> NodeId { self.node.config.id }
+    pub fn role(&self) -> crate::raft::note::Role { todo!() }
+    pub fn term(&self) -> crate::id::Term { todo!() }
+    pub fn voted_for(&self) -> Option<NodeId> { todo!() }
+    pub fn leader(&self) -> Option<NodeId> { todo!() }
+    pub fn voters(&self) -> &'a [NodeId] { todo!() }
+    /// Committed as far as this node knows.
+    pub fn commit(&self) -> Index { todo!() }
+    pub fn applied(&self) -> Index { todo!() }
+    /// Durable and equal to memory.
+    pub fn durable(&self) -> Index { todo!() }
+    pub fn first_index(&self) -> Index { todo!() }
+    pub fn last(&self) -> crate::id::LogId { todo!() }
+    pub fn entry(&self, index: Index) -> Option<&'a Entry> { let _ = index; todo!() }
+    pub fn snapshot(&self) -> Option<&'a SnapshotMeta> { todo!() }
+    /// When the election timer was armed and when it runs out; for a leader, its quorum check.
+    pub fn election_timer(&self) -> (Time, Time) { todo!() }
+    /// Who granted a (pre-)vote in the election under way.
+    pub fn votes(&self) -> Vec<NodeId> { todo!() }
+    /// A leader's knowledge of its peers; empty otherwise.
+    pub fn peers(&self) -> Vec<PeerView> { todo!() }
+    pub fn withheld(&self) -> Vec<WithheldView> { todo!() }
+    pub fn connections(&self) -> Vec<ConnView> { todo!() }
+    /// The digest of the replicated state alone, and the index it belongs to.
+    pub fn tree_digest(&self) -> (Index, u64) { todo!() }
+}

@@ -1,0 +1,159 @@
+//! What members say to each other about the log, and the entries they say it about. Types only: bytes
+//! are made in `wire`. An entry's command is opaque here; Raft does not know what a znode is.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Index, LogId, NodeId, Term};
+use crate::time::Time;
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it stands and in which term it was made.
+    pub id: LogId,
+    /// The leader's wall clock when it made the entry, at least the stamp before it (rule R12).
+    /// Clients see this time in `Stat`; no replica uses its own clock for it.
+    pub stamp: Time,
+    /// What it says.
+    pub payload: Payload,
+}
+
+/// What an entry says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Payload {
+    /// Nothing: the first entry of each leader.
+    Blank,
+    /// A command of the service, encoded once where it entered the cluster.
+    Command(Bytes),
+}
+
+/// The term a node is in and whom it voted for in it: one durable record.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Vote {
+    /// Current term.
+    pub term: Term,
+    /// The candidate that got this node's vote in this term.
+    pub voted_for: Option<NodeId>,
+}
+
+/// What a snapshot stands for: everything up to and including `last`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SnapshotMeta {
+    /// The last entry it covers.
+    pub last: LogId,
+    /// That entry's stamp.
+    pub stamp: Time,
+    /// The voters in force at that entry, in ascending order.
+    pub voters: Vec<NodeId>,
+}
+
+/// A message from member to member. `term` is always the sender's current term, except in `PreVote`
+/// and its answer, where it is the term that the election would have.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Message {
+    /// Would you vote for me? Changes nothing at the receiver (dissertation 9.6).
+    PreVote {
+        /// The term the candidate would campaign in.
+        term: Term,
+        /// The candidate's last entry.
+        last: LogId,
+    },
+    /// Answer to `PreVote`.
+    PreVoteReply {
+        /// The asked term if granted; the voter's own term if refused.
+        term: Term,
+        /// Whether it would.
+        granted: bool,
+    },
+    /// Vote for me.
+    Vote {
+        /// The candidate's term.
+        term: Term,
+        /// The candidate's last entry.
+        last: LogId,
+        /// Sent on behalf of a leader that hands over: the receiver's loyalty to its leader does not count.
+        transfer: bool,
+    },
+    /// Answer to `Vote`.
+    VoteReply {
+        /// The voter's term.
+        term: Term,
+        /// Whether it did.
+        granted: bool,
+    },
+    /// Entries to store after `prev`.
+    Append {
+        /// The leader's term.
+        term: Term,
+        /// The entry before the first of `entries`.
+        prev: LogId,
+        /// Contiguous, from `prev.index + 1`; may be empty.
+        entries: Vec<Entry>,
+        /// How far the leader has committed.
+        commit: Index,
+    },
+    /// Answer to `Append`: everything up to `matched` is durable here and equals the leader's.
+    Appended {
+        /// The follower's term.
+        term: Term,
+        /// `prev.index` + number of entries of the message that is answered.
+        matched: Index,
+    },
+    /// Answer to `Append`: the entry before the first is not here.
+    Rejected {
+        /// The follower's term.
+        term: Term,
+        /// `prev.index` of the message that is answered; 0 if its term was old.
+        prev: Index,
+        /// The follower's largest entry that is at most `prev` and whose term is at most `prev`'s.
+        hint: LogId,
+    },
+    /// Sign of life of a leader. Never queued behind data.
+    Heartbeat {
+        /// The leader's term.
+        term: Term,
+        /// The smaller of the leader's commit and what it knows the follower to have.
+        commit: Index,
+        /// Number of the leader's confirmation round.
+        round: u64,
+    },
+    /// Answer to `Heartbeat`.
+    HeartbeatReply {
+        /// The follower's term.
+        term: Term,
+        /// The round that is answered.
+        round: u64,
+    },
+    /// The entries you need are gone; pull this snapshot.
+    SnapshotOffer {
+        /// The leader's term.
+        term: Term,
+        /// Which snapshot.
+        meta: SnapshotMeta,
+    },
+    /// Send the part of this snapshot that follows `cursor`.
+    SnapshotPull {
+        /// The follower's term.
+        term: Term,
+        /// Which snapshot.
+        last: LogId,
+        /// Where the part before ended; empty for the first part.
+        cursor: Bytes,
+    },
+    /// One part of a snapshot.
+    SnapshotPart {
+        /// The leader's term.
+        term: Term,
+        /// Which snapshot.
+        last: LogId,
+        /// The cursor that was asked for.
+        cursor: Bytes,
+        /// Where this part ends; `None` after the last part.
+        next: Option<Bytes>,
+        /// The part itself.
+        bytes: Bytes,
+    },
+}

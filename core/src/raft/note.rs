@@ -1,0 +1,124 @@
+//! Every transition of consensus with its reason, for people, the page and the checkers. No effect
+//! may depend on a note, and none is made when nobody listens (rule R13).
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Index, LogId, NodeId, Term};
+
+/// Something happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Note {
+    /// The role changed.
+    Role {
+        /// What it is now.
+        role: Role,
+        /// In which term.
+        term: Term,
+        /// Why.
+        why: RoleReason,
+    },
+    /// A (pre-)vote was given or refused.
+    Voted {
+        /// Who asked.
+        candidate: NodeId,
+        /// For which term.
+        term: Term,
+        /// Whether it was a pre-vote.
+        pre: bool,
+        /// `None` if granted.
+        refused: Option<VoteRefusal>,
+    },
+    /// Uncommitted entries were dropped because the leader has others.
+    Truncated {
+        /// The first that went.
+        from: Index,
+        /// The last that went.
+        to: Index,
+        /// Who leads.
+        leader: NodeId,
+    },
+    /// The commit index moved.
+    Committed {
+        /// To here.
+        index: Index,
+    },
+    /// An append did not fit.
+    Refused {
+        /// Who leads.
+        leader: NodeId,
+        /// The entry that is not here.
+        prev: LogId,
+        /// What the follower says it has.
+        hint: LogId,
+    },
+    /// A peer's stream of entries was set back after a refusal or a lost message.
+    Rewound {
+        /// Which peer.
+        peer: NodeId,
+        /// The next index it will be sent.
+        next: Index,
+    },
+}
+
+/// What a node is in its term.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Role {
+    /// Takes entries from a leader, or waits for one.
+    Follower,
+    /// Asks whether it could win, without raising its term.
+    PreCandidate,
+    /// Asks for votes.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+/// Why a role changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum RoleReason {
+    /// No leader was heard for an election timeout.
+    ElectionTimeout,
+    /// An operator, or a departing leader, asked for it.
+    Asked,
+    /// A quorum would vote for it.
+    PreVoteWon,
+    /// A quorum voted for it.
+    Won,
+    /// A quorum refused.
+    Lost,
+    /// A message carried a higher term.
+    HigherTerm,
+    /// The leader of this term spoke.
+    LeaderFound,
+    /// No quorum answered for an election timeout.
+    NoQuorum,
+    /// The disk did not report for too long (rule R5).
+    DiskStalled,
+}
+
+/// Why a (pre-)vote was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum VoteRefusal {
+    /// The request's term is old.
+    OldTerm {
+        /// The voter's term.
+        own: Term,
+    },
+    /// This term's vote went to another candidate.
+    VotedFor {
+        /// That one.
+        other: NodeId,
+    },
+    /// The candidate's log is behind the voter's.
+    LogBehind {
+        /// The voter's last entry.
+        own: LogId,
+        /// The candidate's last entry.
+        theirs: LogId,
+    },
+    /// A leader was heard within the shortest election timeout.
+    LeaderAlive {
+        /// That leader.
+        leader: NodeId,
+    },
+}

@@ -1,0 +1,318 @@
+//! What clients ask and are told, as types: ZooKeeper's operations, results, Stat, watch events and
+//! error codes. Nothing here knows bytes, sessions' deadlines or Raft.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Index, SessionId};
+
+/// One request on a client connection. The first on each connection is `Connect`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Opens a session or takes an old one up again.
+    Connect(Connect),
+    /// Changes one znode.
+    Write(Op),
+    /// Changes several znodes, all or nothing.
+    Multi(Vec<Op>),
+    /// Reads one znode, and may leave a watch.
+    Read(Read),
+    /// Answered when everything that was committed before it has been applied on this server.
+    Sync {
+        /// Any text; it comes back in the answer.
+        path: String,
+    },
+    /// A sign of life.
+    Ping,
+    /// Ends the session: its ephemeral znodes go, then the answer comes, then the connection is closed.
+    Close,
+}
+
+/// What a client says to open a session (section 3 of the protocol).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Connect {
+    /// 0 for a new session, else the one to take up again.
+    pub session: SessionId,
+    /// The password that came with the session; zeroes for a new one.
+    pub password: Password,
+    /// Wanted session timeout in milliseconds; the server clamps it.
+    pub timeout_ms: u32,
+    /// The highest zxid the client has seen. A server that is behind it closes the connection.
+    pub last_zxid: Index,
+}
+
+/// Proof that a client owns a session: a keyed hash of its id.
+pub type Password = [u8; 16];
+
+/// A change of one znode.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Op {
+    /// Makes a znode.
+    Create {
+        /// Where; a sequential znode gets its number appended.
+        path: String,
+        /// Its data; `None` (null) is not the same as empty.
+        data: Option<Bytes>,
+        /// Who may do what; until ACLs are enforced only world:anyone:ALL is taken (rule R31).
+        acl: Vec<Acl>,
+        /// What kind of znode.
+        mode: CreateMode,
+        /// Whether the answer carries the Stat (create2).
+        stat: bool,
+    },
+    /// Removes a znode without children.
+    Delete {
+        /// Which.
+        path: String,
+        /// Its data version, or -1 for any.
+        version: i32,
+    },
+    /// Replaces a znode's data.
+    SetData {
+        /// Which.
+        path: String,
+        /// The new data.
+        data: Option<Bytes>,
+        /// Its data version, or -1 for any.
+        version: i32,
+    },
+    /// Inside a multi: fails unless the znode exists with this version.
+    Check {
+        /// Which.
+        path: String,
+        /// Its data version, or -1 for any.
+        version: i32,
+    },
+}
+
+/// The kinds of znodes that can be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum CreateMode {
+    /// Stays until it is deleted.
+    Persistent,
+    /// Goes with the session that made it; cannot have children.
+    Ephemeral,
+    /// Persistent, with a number from the parent's counter appended.
+    PersistentSequential,
+    /// Ephemeral, with a number from the parent's counter appended.
+    EphemeralSequential,
+}
+
+impl CreateMode {
+    /// Whether the znode goes with its session.
+    #[must_use]
+    pub const fn is_ephemeral(self) -> bool {
+        matches!(self, Self::Ephemeral | Self::EphemeralSequential)
+    }
+
+    /// Whether a number is appended to the path.
+    #[must_use]
+    pub const fn is_sequential(self) -> bool {
+        matches!(self, Self::PersistentSequential | Self::EphemeralSequential)
+    }
+}
+
+/// A question about one znode.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Read {
+    /// What is asked.
+    pub kind: ReadKind,
+    /// Which znode.
+    pub path: String,
+    /// Whether to leave a one-shot watch.
+    pub watch: bool,
+}
+
+/// What a read asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ReadKind {
+    /// Its Stat, or that it is absent.
+    Exists,
+    /// Its data and Stat.
+    Data,
+    /// The names of its children and its Stat.
+    Children,
+}
+
+/// One entry of an access control list.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Acl {
+    /// Bits: read 1, write 2, create 4, delete 8, admin 16.
+    pub perms: u32,
+    /// For example `world`.
+    pub scheme: String,
+    /// For example `anyone`.
+    pub id: String,
+}
+
+impl Acl {
+    /// All bits.
+    pub const ALL: u32 = 31;
+
+    /// world:anyone with every permission.
+    #[must_use]
+    pub fn open() -> Self {
+        Self { perms: Self::ALL, scheme: "world".into(), id: "anyone".into() }
+    }
+}
+
+/// An answer. Which variant comes follows from the request.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Response {
+    /// To `Connect`: the session is open on this connection.
+    Connected {
+        /// The session.
+        session: SessionId,
+        /// To take it up again elsewhere.
+        password: Password,
+        /// The timeout that was agreed, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// To `Connect`: the session has ended, or the password is wrong; the connection is closed next.
+    Expired,
+    /// To a create.
+    Created {
+        /// The path with its number.
+        path: String,
+        /// If it was asked for.
+        stat: Option<Stat>,
+    },
+    /// To a delete.
+    Deleted,
+    /// To a setData, or to exists when the znode is there.
+    Stat(Stat),
+    /// To a check inside a multi.
+    Checked,
+    /// To getData.
+    Data {
+        /// The data; `None` is null.
+        data: Option<Bytes>,
+        /// The Stat.
+        stat: Stat,
+    },
+    /// To getChildren.
+    Children {
+        /// Names without the parent's path, in byte order.
+        names: Vec<String>,
+        /// The parent's Stat.
+        stat: Stat,
+    },
+    /// To a multi: one result for each operation. If one failed, all are errors: `Ok` code 0 before the
+    /// one that failed, `RuntimeInconsistency` after it (section 10).
+    Multi(Vec<Result<Self, Error>>),
+    /// To a sync.
+    Synced {
+        /// As it was sent.
+        path: String,
+    },
+    /// To a ping.
+    Pong,
+    /// To a close; the connection is closed next.
+    Closed,
+}
+
+/// An answer with the state it rests on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// The last index applied on the answering server; for a write at least its own.
+    pub zxid: Index,
+    /// What was asked for, or the first error.
+    pub result: Result<Response, Error>,
+}
+
+/// ZooKeeper's record of a znode, as it goes over the wire (section 8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Stat {
+    /// zxid of the create.
+    pub czxid: Index,
+    /// zxid of the last setData.
+    pub mzxid: Index,
+    /// Milliseconds since 1970 at the create.
+    pub ctime_ms: u64,
+    /// Milliseconds since 1970 at the last setData.
+    pub mtime_ms: u64,
+    /// Number of setData calls.
+    pub version: i32,
+    /// Creates and deletes of children (computed, see `Tree`).
+    pub cversion: i32,
+    /// Number of setACL calls.
+    pub aversion: i32,
+    /// The owner of an ephemeral znode, else 0.
+    pub ephemeral_owner: SessionId,
+    /// Bytes of data; null counts 0.
+    pub data_length: i32,
+    /// Direct children.
+    pub num_children: i32,
+    /// zxid of the last create or delete of a child.
+    pub pzxid: Index,
+}
+
+/// A watch that fired.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WatchEvent {
+    /// What happened.
+    pub kind: EventKind,
+    /// To which path.
+    pub path: String,
+    /// In which transaction.
+    pub zxid: Index,
+}
+
+/// What a watch reports. The numbers are ZooKeeper's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum EventKind {
+    /// The znode was made.
+    NodeCreated = 1,
+    /// The znode was deleted.
+    NodeDeleted = 2,
+    /// Its data was set.
+    NodeDataChanged = 3,
+    /// A child was made or deleted.
+    NodeChildrenChanged = 4,
+}
+
+/// Why a request failed. The numbers are ZooKeeper's (section 11).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Error {
+    /// Inside the results of a failed multi: this one was not the reason.
+    Ok = 0,
+    /// Something inside the server failed.
+    SystemError = -1,
+    /// Inside the results of a failed multi: this one was not tried.
+    RuntimeInconsistency = -2,
+    /// The request's bytes made no sense.
+    MarshallingError = -5,
+    /// No such operation.
+    Unimplemented = -6,
+    /// The arguments are wrong.
+    BadArguments = -8,
+    /// No such znode.
+    NoNode = -101,
+    /// Not permitted.
+    NoAuth = -102,
+    /// The znode has another version.
+    BadVersion = -103,
+    /// An ephemeral znode cannot have children.
+    NoChildrenForEphemerals = -108,
+    /// The znode is there already.
+    NodeExists = -110,
+    /// The znode has children.
+    NotEmpty = -111,
+    /// The session has ended.
+    SessionExpired = -112,
+    /// The access control list is not valid.
+    InvalidAcl = -114,
+    /// The session is served on another connection.
+    SessionMoved = -118,
+}
+
+impl Error {
+    /// ZooKeeper's number.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        self as i32
+    }
+}
