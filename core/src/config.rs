@@ -64,8 +64,10 @@ pub struct Config {
 
     /// Whether `Note`s are made (rule R13).
     pub notes: bool,
-    /// The known bug this node has, if any (rule R32).
+    /// The known bug this node has, if any (rule R32). Traces and links carry it beside the settings, so
+    /// that both builds read both.
     #[cfg(feature = "planted")]
+    #[serde(skip)]
     pub planted: Option<Bug>,
 }
 

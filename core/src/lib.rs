@@ -27,5 +27,6 @@ pub mod node;
 pub mod raft;
 pub mod request;
 pub mod rng;
+pub mod sim;
 pub mod time;
 pub mod wire;

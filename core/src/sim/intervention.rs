@@ -1,0 +1,136 @@
+//! What a visitor, a script or a fault plan can do to a run. They go into links and traces, so variants
+//! are only ever added at the end.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ClientId, FlightId};
+use crate::id::NodeId;
+use crate::request::Request;
+use crate::time::Span;
+
+/// A change of course.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Intervention {
+    /// The process ends. Chance decides how much of what was not synced survives.
+    Kill(NodeId),
+    /// The process ends, and of the records that were not synced exactly this many survive.
+    Crash {
+        /// Which member.
+        node: NodeId,
+        /// Records kept; each vote, each snapshot mark and each entry counts as one.
+        keep: u32,
+    },
+    /// A member that is down boots from its disk.
+    Restart(NodeId),
+    /// The process stands still; what arrives waits.
+    Pause(NodeId),
+    /// It goes on, and gets everything that waited in one call.
+    Resume(NodeId),
+    /// All links to and from other members are down. Clients still reach it.
+    Isolate(NodeId),
+    /// Ends `Isolate`.
+    Rejoin(NodeId),
+    /// One direction goes down, and what is under way on it is lost.
+    Cut {
+        /// From this member.
+        from: NodeId,
+        /// To this one.
+        to: NodeId,
+    },
+    /// Ends `Cut`.
+    Heal {
+        /// From this member.
+        from: NodeId,
+        /// To this one.
+        to: NodeId,
+    },
+    /// Ends every cut and isolation. Loss and delays stay.
+    HealAll,
+    /// Chance of loss on one direction, or on all.
+    Loss {
+        /// From and to; `None` means every link.
+        link: Option<(NodeId, NodeId)>,
+        /// The chance.
+        per_mille: u32,
+    },
+    /// Delay on one direction, or on all.
+    Delay {
+        /// From and to; `None` means every link.
+        link: Option<(NodeId, NodeId)>,
+        /// Shortest.
+        min: Span,
+        /// Longest.
+        max: Span,
+    },
+    /// Chance of repetition on one direction, or on all.
+    Duplicate {
+        /// From and to; `None` means every link.
+        link: Option<(NodeId, NodeId)>,
+        /// The chance.
+        per_mille: u32,
+    },
+    /// Chance of overtaking on one direction, or on all.
+    Reorder {
+        /// From and to; `None` means every link.
+        link: Option<(NodeId, NodeId)>,
+        /// The chance.
+        per_mille: u32,
+    },
+    /// This message is lost. On a client connection the connection breaks with it.
+    DropFlight(FlightId),
+    /// This message takes longer. On a client connection those behind it wait.
+    DelayFlight {
+        /// Which.
+        flight: FlightId,
+        /// How much longer.
+        by: Span,
+    },
+    /// This message will arrive once more. Has no effect on a client connection.
+    DuplicateFlight(FlightId),
+    /// This message arrives at once; on a client connection those before it too.
+    DeliverFlight(FlightId),
+    /// The disk stops answering.
+    FreezeDisk(NodeId),
+    /// The disk goes on.
+    ThawDisk(NodeId),
+    /// Latency of a sync from now on.
+    SlowDisk {
+        /// Which member's.
+        node: NodeId,
+        /// Shortest.
+        min: Span,
+        /// Longest.
+        max: Span,
+    },
+    /// The member campaigns at once.
+    Campaign(NodeId),
+    /// The member takes a snapshot and cuts its log.
+    TakeSnapshot(NodeId),
+    /// A client appears and opens a session, on this member first and later wherever it finds one.
+    OpenClient {
+        /// A number below 1,000 that is not in use.
+        client: ClientId,
+        /// Where.
+        node: NodeId,
+    },
+    /// A call of such a client. It waits until the client is attached.
+    Client {
+        /// Which.
+        client: ClientId,
+        /// What it asks. `Connect` has no effect here: the client sees to its session by itself.
+        request: Request,
+    },
+    /// The client closes its session and goes.
+    CloseClient(ClientId),
+    /// The client's process ends: its session lives on until it expires.
+    KillClient(ClientId),
+    /// The client's connection breaks; it looks for another member.
+    DropClient(ClientId),
+    /// The workload's clients work at this rate from now on; 0 stops them.
+    Workload {
+        /// Operations per virtual second of all together.
+        ops_per_second: u32,
+    },
+    /// Faults that come by themselves stop (false) or go on.
+    Faults(bool),
+}
