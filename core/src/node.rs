@@ -11,6 +11,8 @@ use crate::config::Config;
 use crate::id::{ConnId, Index, NodeId, SaveId, SessionId, WriteId};
 use crate::message::Message;
 use crate::raft::message::{Entry, SnapshotMeta, Vote};
+pub use crate::raft::storage::Records;
+pub use crate::raft::view::{PeerState, PeerView, WithheldView};
 use crate::request::{Reply, Request, WatchEvent};
 use crate::time::Time;
 
@@ -164,27 +166,6 @@ pub enum Output {
     Note(Note),
     /// This replica must stop: acknowledged data is missing or an invariant broke. One sentence.
     Halt(String),
-}
-
-/// Body of a write; torn only between records, applied in this order.
-#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Records {
-    /// First, so that no entry ever precedes its term.
-    pub vote: Option<Vote>,
-    /// This snapshot, whose parts have been reported as saved, is in force from here on. It says what
-    /// becomes of the log with `keep_log_from`.
-    pub snapshot: Option<SnapshotMeta>,
-    /// Entries before this index are no longer needed. With a received snapshot that the log does not
-    /// reach, it is the index after the snapshot and the whole log goes.
-    pub keep_log_from: Option<Index>,
-    /// All entries from `keep_log_from` on go too: the log conflicts with the received snapshot.
-    pub drop_log: bool,
-    /// Contiguous. An entry at index i drops everything from i on that was written before.
-    pub entries: Vec<Entry>,
-    /// Never needs a sync of its own.
-    pub commit_hint: Option<Index>,
-    /// Whether `Written` may be said only after a sync.
-    pub sync: bool,
 }
 
 /// One part of a snapshot on its way to disk. Parts of one snapshot come in order; a part of another
@@ -345,41 +326,6 @@ impl Node {
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     node: &'a Node,
-}
-
-/// What a leader knows of a peer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PeerView {
-    /// Which.
-    pub id: NodeId,
-    /// How entries are sent to it.
-    pub state: PeerState,
-    /// Known to be durable there.
-    pub matched: Index,
-    /// The next index it will be sent.
-    pub next: Index,
-    /// Appends on the way to it.
-    pub inflight: u32,
-}
-
-/// How entries are sent to a peer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PeerState {
-    /// One message at a time, looking for the place where the logs agree.
-    Probe,
-    /// A stream.
-    Replicate,
-    /// It pulls a snapshot.
-    Snapshot,
-}
-
-/// A statement that waits for the disk.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WithheldView {
-    /// To whom.
-    pub to: NodeId,
-    /// What.
-    pub message: crate::raft::message::Message,
 }
 
 /// A client connection of a node.

@@ -1,0 +1,39 @@
+//! What can be seen of Raft from outside, as plain values for the page, metrics and tests.
+
+use crate::id::{Index, NodeId};
+use crate::raft::message::Message;
+
+/// What a leader knows of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeerView {
+    /// Which.
+    pub id: NodeId,
+    /// How entries are sent to it.
+    pub state: PeerState,
+    /// Known to be durable there.
+    pub matched: Index,
+    /// The next index it will be sent.
+    pub next: Index,
+    /// Appends on the way to it.
+    pub inflight: u32,
+}
+
+/// How entries are sent to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerState {
+    /// One message at a time, looking for the place where the logs agree.
+    Probe,
+    /// A stream.
+    Replicate,
+    /// It pulls a snapshot.
+    Snapshot,
+}
+
+/// A statement that waits for the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WithheldView {
+    /// To whom.
+    pub to: NodeId,
+    /// What.
+    pub message: Message,
+}
