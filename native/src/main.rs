@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `otterkeeper`: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    otterkeeper::cli::main()
+}
