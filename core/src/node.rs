@@ -16,6 +16,8 @@ pub use crate::raft::view::{PeerState, PeerView, WithheldView};
 use crate::request::{Reply, Request, WatchEvent};
 use crate::time::Time;
 
+pub use crate::request::Hangup;
+
 /// What the disk held when the process started. The driver builds it from its log and snapshot; the
 /// simulator from its simulated disk after a crash. All empty at the very first start.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -180,25 +182,6 @@ pub struct SavePart {
     pub bytes: Bytes,
     /// Whether it is the last one; then the file is synced and gets its name before `Saved`.
     pub last: bool,
-}
-
-/// Why a client connection is closed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Hangup {
-    /// The session was closed by its client.
-    Closed,
-    /// The session has expired.
-    Expired,
-    /// The session is now served on another connection.
-    Moved,
-    /// The client has seen a zxid that this server has not reached.
-    Behind,
-    /// This server has had no leader for too long (rule R16).
-    Leaderless,
-    /// This server installed a snapshot, so watches may have missed changes (rule R17).
-    SnapshotInstalled,
-    /// Too many connections, too many unanswered requests, or a request out of turn.
-    Refused,
 }
 
 /// What a human or a checker wants to know.

@@ -274,6 +274,25 @@ pub enum EventKind {
     NodeChildrenChanged = 4,
 }
 
+/// Why a client connection is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Hangup {
+    /// The session was closed by its client.
+    Closed,
+    /// The session has expired.
+    Expired,
+    /// The session is now served on another connection.
+    Moved,
+    /// The client has seen a zxid that this server has not reached.
+    Behind,
+    /// This server has had no leader for too long (rule R16).
+    Leaderless,
+    /// This server installed a snapshot, so watches may have missed changes (rule R17).
+    SnapshotInstalled,
+    /// Too many connections, too many unanswered requests, or a request out of turn.
+    Refused,
+}
+
 /// Why a request failed. The numbers are ZooKeeper's (section 11).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Error {
