@@ -20,13 +20,20 @@
 
 extern crate alloc;
 
+pub mod acl;
+pub mod command;
 pub mod config;
 pub mod id;
+pub mod machine;
 pub mod message;
 pub mod node;
+pub mod path;
 pub mod raft;
 pub mod request;
 pub mod rng;
+pub mod session;
 pub mod sim;
 pub mod time;
+pub mod tree;
+pub mod watch;
 pub mod wire;

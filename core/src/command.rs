@@ -1,0 +1,142 @@
+//! What the coordination service is told through the log, and what it says when it has applied it.
+//! Types only. A command is encoded once, where it enters the cluster; `machine` runs it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ConnId, Index, NodeId, SessionId};
+use crate::request::{Error, EventKind, Op, Password, Response};
+
+/// A client connection as the whole cluster knows it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    /// The node that serves it.
+    pub node: NodeId,
+    /// Which life of that node: another number after each restart.
+    pub incarnation: u64,
+    /// The connection's number on that node.
+    pub conn: ConnId,
+}
+
+/// The body of a log entry.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// The cluster's constants. The first leader proposes them before anything else; only the first
+    /// one counts (rule R11).
+    Init {
+        /// Key of the session passwords.
+        secret: [u8; 32],
+        /// Feature level of the replicated state (rule R28).
+        features: u32,
+        /// Elements in one path. Every replica must judge paths alike, so the limit lies in the state.
+        max_depth: u32,
+    },
+    /// Opens a session for a connection. The session's id and its first epoch are the entry's index.
+    /// It runs once for each origin, however often it is in the log.
+    Open {
+        /// The connection.
+        origin: Origin,
+        /// The timeout that was agreed, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// Takes a session over to another connection; its new epoch is the entry's index. An unknown
+    /// session or a wrong password touches nothing. It runs once for each session and origin.
+    Attach {
+        /// The new connection.
+        origin: Origin,
+        /// The session.
+        session: SessionId,
+        /// What the client shows for it.
+        password: Password,
+        /// The timeout that was agreed anew, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// A request of an attached connection. It runs only if the session's epoch is still this one and
+    /// the number is the next (rule R14).
+    Write {
+        /// The session.
+        session: SessionId,
+        /// The index at which the connection was attached.
+        epoch: Index,
+        /// 1, 2, 3, ... within one attachment.
+        number: u64,
+        /// What is asked.
+        request: WriteRequest,
+    },
+    /// Ends those of these sessions whose epoch is still the one given.
+    Expire {
+        /// Session and epoch, in the order in which they are to end.
+        sessions: Vec<(SessionId, Index)>,
+    },
+}
+
+/// The requests that go through the log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum WriteRequest {
+    /// Changes one znode.
+    Op(Op),
+    /// Changes several znodes, all or nothing.
+    Multi(Vec<Op>),
+    /// Changes nothing; its place in the log is what counts.
+    Sync {
+        /// It comes back in the answer.
+        path: String,
+    },
+    /// Ends the session.
+    Close,
+}
+
+/// What became of a command, for the node that has a connection waiting for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Applied {
+    /// Nobody waits: `Init`, a repeat, a gap in the numbers, a stale epoch, a session that has ended.
+    Nothing,
+    /// A session was opened, or taken over.
+    Attached {
+        /// The connection that has it now.
+        origin: Origin,
+        /// The session.
+        session: SessionId,
+        /// The epoch of this attachment.
+        epoch: Index,
+        /// The timeout in milliseconds.
+        timeout_ms: u32,
+        /// What the client shows to take the session over elsewhere.
+        password: Password,
+        /// The connection that had it before.
+        moved_from: Option<Origin>,
+    },
+    /// An `Attach` of an unknown session or with a wrong password: the client is told "expired".
+    Refused {
+        /// The connection that asked.
+        origin: Origin,
+    },
+    /// A request ran. `Ok(Response::Closed)` says that the session has ended.
+    Wrote {
+        /// The session.
+        session: SessionId,
+        /// Its epoch.
+        epoch: Index,
+        /// The request's number.
+        number: u64,
+        /// The answer. A failed multi is `Ok` too; its results are the errors.
+        result: Result<Response, Error>,
+    },
+    /// Sessions were expired.
+    Expired {
+        /// Those that really ended.
+        sessions: Vec<SessionId>,
+    },
+}
+
+/// A change of the tree that a watch can be waiting for. One transaction gives them in the order in
+/// which ZooKeeper fires them: the znode's own first, then `NodeChildrenChanged` of its parent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// What happened.
+    pub kind: EventKind,
+    /// To which znode.
+    pub path: String,
+}

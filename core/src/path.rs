@@ -1,0 +1,1 @@
+//! The rules for paths (protocol section 12). Knows no tree.
