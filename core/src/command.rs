@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ConnId, Index, NodeId, SessionId};
+use crate::id::{Index, NodeId, SessionId};
 use crate::request::{Error, EventKind, Op, Password, Response};
 
 /// A client connection as the whole cluster knows it.
@@ -16,8 +16,10 @@ pub struct Origin {
     pub node: NodeId,
     /// Which life of that node: another number after each restart.
     pub incarnation: u64,
-    /// The connection's number on that node.
-    pub conn: ConnId,
+    /// Number of the attachment on that node: 1, 2, 3, ... in each life. The state machine takes only a
+    /// ticket above the last one it took of that life (`Open` and `Attach` alike), so that a command which
+    /// travelled twice, or late, changes nothing. A ticket is not used up while nothing is initialised.
+    pub ticket: u64,
 }
 
 /// The body of a log entry.
