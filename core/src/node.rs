@@ -1,265 +1,76 @@
 //! One member of the cluster: Raft, the coordination service and its clients behind one call.
 //! The only place where `raft` and `machine` meet.
 
+mod clients;
+mod io;
+mod snapshots;
+mod view;
+
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
-use crate::config::Config;
-use crate::id::{ConnId, Index, NodeId, SaveId, SessionId, WriteId};
-use crate::message::Message;
-use crate::raft::message::{Entry, SnapshotMeta, Vote};
+pub use self::io::{
+    Admin, Boot, BootError, Input, Note, Output, ReadNow, SavePart, SnapshotImage, SnapshotStage,
+};
+pub use self::view::{ConnView, View};
 pub use crate::raft::storage::Records;
 pub use crate::raft::view::{PeerState, PeerView, WithheldView};
-use crate::request::{Reply, Request, WatchEvent};
-use crate::time::Time;
-
 pub use crate::request::Hangup;
 
-/// What the disk held when the process started. The driver builds it from its log and snapshot; the
-/// simulator from its simulated disk after a crash. All empty at the very first start.
-#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Boot {
-    /// The last durable term and vote.
-    pub vote: Vote,
-    /// A committed index that was noted down, or 0.
-    pub commit_hint: Index,
-    /// The snapshot in force.
-    pub snapshot: Option<SnapshotImage>,
-    /// The entries after `keep_log_from`, contiguous; some may lie at or below the snapshot.
-    pub log: Vec<Entry>,
-}
+use self::clients::Clients;
+use self::snapshots::Snapshots;
+use crate::command::{Applied, Change, Command};
+use crate::config::Config;
+use crate::id::{ConnId, Index, LogId, SessionId, Term, WriteId};
+use crate::machine::Machine;
+use crate::message::Message;
+use crate::raft::message::Payload;
+use crate::raft::{Effect, Raft};
+use crate::request::{Request, Response};
+use crate::rng::Rng;
+use crate::session::Deadlines;
+use crate::time::{Span, Time};
+use crate::watch::Watches;
+use crate::wire::{self, snapshot::Rebuild};
 
-/// A whole snapshot as it lies on disk.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SnapshotImage {
-    /// What it stands for.
-    pub meta: SnapshotMeta,
-    /// Its parts in order.
-    pub parts: Vec<Bytes>,
-}
+/// A call of `step` this much later than its deadline means that the process stood still (rule R15).
+const LATE: Span = Span::from_ms(100);
+/// A write that is not reported for this long means that the disk stood still (rule R15).
+const SLOW_WRITE: Span = Span::from_ms(500);
+/// What commands this version of the state machine knows; goes through the log (rule R28).
+const FEATURES: u32 = 1;
 
-/// Why a boot image cannot be the state of any run; the text says what to do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BootError(pub String);
+type Effects = Vec<Effect>;
 
-/// What happens to a node. Inputs of one call are handled in order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Input {
-    /// A decoded message from a peer. Loss, repeat, delay and reorder are fine.
-    Peer {
-        /// Who sent it.
-        from: NodeId,
-        /// What it says.
-        message: Message,
-    },
-    /// The connection to a peer broke or refused a message: stop assuming delivery.
-    PeerLost {
-        /// Which peer.
-        peer: NodeId,
-    },
-    /// A client connected.
-    ClientOpened {
-        /// Its connection.
-        conn: ConnId,
-        /// Where it comes from, for people.
-        address: String,
-    },
-    /// A request on a client connection.
-    Client {
-        /// The connection.
-        conn: ConnId,
-        /// The driver's mark; it comes back with the answer.
-        tag: u64,
-        /// What is asked.
-        request: Request,
-    },
-    /// The connection is gone; the session may live on.
-    ClientGone {
-        /// The connection.
-        conn: ConnId,
-    },
-    /// These connections gave a sign of life that went past `step` (reads answered by `Node::read`).
-    Touched {
-        /// In ascending order.
-        conns: Vec<ConnId>,
-    },
-    /// Every write up to and including this one is on stable storage.
-    Written(WriteId),
-    /// Every snapshot part up to and including this one is on stable storage.
-    Saved(SaveId),
-    /// An operator's wish.
-    Admin {
-        /// The driver's mark; it comes back in `Done`.
-        tag: u64,
-        /// What is wanted.
-        wish: Admin,
-    },
-}
-
-/// What an operator can ask of a node.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Admin {
-    /// Take a snapshot now and cut the log, whatever its size.
-    TakeSnapshot,
-    /// Campaign at once, as if the election timeout had run out.
-    Campaign,
-}
-
-/// What a node wants done. May be carried out in any relative order, except: writes among themselves,
-/// parts among themselves, and replies, events and hang-ups on one connection.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Output {
-    /// Make this durable, in this order, then say `Written(id)`. Later ids may be folded into one
-    /// sync and reported by the highest number alone.
-    Write {
-        /// Its number.
-        id: WriteId,
-        /// What to write.
-        records: Records,
-    },
-    /// Keep this part of a snapshot, in the snapshots' own lane, then say `Saved(id)` (rule R3).
-    Save {
-        /// Its number.
-        id: SaveId,
-        /// What to keep.
-        part: SavePart,
-    },
-    /// Pass to the peer if possible; may be dropped, must not be altered.
-    Send {
-        /// To whom.
-        to: NodeId,
-        /// What.
-        message: Message,
-    },
-    /// Answer on a client connection.
-    Reply {
-        /// The connection.
-        conn: ConnId,
-        /// The mark of the request.
-        tag: u64,
-        /// The answer.
-        reply: Reply,
-    },
-    /// A watch fired.
-    Notify {
-        /// The connection.
-        conn: ConnId,
-        /// What happened.
-        event: WatchEvent,
-    },
-    /// Close the client connection after what was emitted for it before.
-    Hangup {
-        /// The connection.
-        conn: ConnId,
-        /// Why, for people.
-        reason: Hangup,
-    },
-    /// Answer to an operator's wish.
-    Done {
-        /// The mark of the wish.
-        tag: u64,
-        /// `Err` says why not.
-        result: Result<(), String>,
-    },
-    /// Something a human or a checker wants to know. No effect may depend on it.
-    Note(Note),
-    /// This replica must stop: acknowledged data is missing or an invariant broke. One sentence.
-    Halt(String),
-}
-
-/// One part of a snapshot on its way to disk. Parts of one snapshot come in order; a part of another
-/// snapshot means that the unfinished one is given up.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SavePart {
-    /// Which snapshot.
-    pub meta: SnapshotMeta,
-    /// Number of the part, from 0.
-    pub number: u32,
-    /// The part itself.
-    pub bytes: Bytes,
-    /// Whether it is the last one; then the file is synced and gets its name before `Saved`.
-    pub last: bool,
-}
-
-/// What a human or a checker wants to know.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Note {
-    /// From consensus.
-    Raft(crate::raft::note::Note),
-    /// An entry was applied to the service.
-    Applied {
-        /// Its index.
-        index: Index,
-    },
-    /// A session was opened.
-    SessionOpened {
-        /// Which.
-        session: SessionId,
-    },
-    /// The leader wants this session closed because its deadline has passed.
-    SessionExpiring {
-        /// Which.
-        session: SessionId,
-    },
-    /// A session has ended, and its ephemeral znodes with it.
-    SessionClosed {
-        /// Which.
-        session: SessionId,
-        /// Whether it expired rather than being closed by its client.
-        expired: bool,
-    },
-    /// Deadlines were moved because this node itself was stalled (rule R15).
-    StallForgiven {
-        /// By how many microseconds.
-        us: u64,
-    },
-    /// A snapshot was begun, finished, or installed.
-    Snapshot {
-        /// Up to which index.
-        last: Index,
-        /// What became of it.
-        stage: SnapshotStage,
-    },
-    /// A read was answered.
-    ReadServed {
-        /// The connection.
-        conn: ConnId,
-        /// The state it shows.
-        zxid: Index,
-    },
-}
-
-/// Stages of a snapshot, for notes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum SnapshotStage {
-    /// Its state was frozen here.
-    Taken,
-    /// It is durable, and the log was cut.
-    InForce,
-    /// A leader offered it.
-    Offered,
-    /// It replaced this node's state.
-    Installed,
-}
-
-/// What `Node::read` says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ReadNow {
-    /// The answer; queue it behind what was already emitted for that connection, and report the
-    /// connection in the next `Touched`.
-    Now(Reply),
-    /// Pass the request to `step`.
-    Later,
-}
-
-/// A node. One value, owned by one task.
+/// A node. One value, owned by one task. A clone shares what has not changed since.
 #[derive(Clone)]
 pub struct Node {
     config: Config,
+    /// The latest time the node was told; it never goes back.
     now: Time,
+    raft: Raft,
+    machine: Machine,
+    /// The last entry that was applied, and its stamp.
+    applied: LogId,
+    stamp: Time,
+    watches: Watches,
+    clients: Clients,
+    snapshots: Snapshots,
+    /// For when this node leads: when each session ends, unless it gives a sign of life.
+    deadlines: Deadlines,
+    /// The term whose duties this leader has taken up.
+    leads: Option<Term>,
+    /// Sessions whose deadline has passed, with their epochs, and the round that must confirm that
+    /// this node still leads before it may say so (rule R15).
+    expiring: Option<(u64, Vec<(SessionId, Index)>)>,
+    /// Writes handed to the disk and not reported, with the time of each.
+    writes: VecDeque<(WriteId, Time)>,
+    /// Becomes the secret of session passwords if this node is the first leader (rule R11).
+    secret: [u8; 32],
+    halted: bool,
+    effects: Effects,
+    changes: Vec<Change>,
 }
 
 impl Node {
@@ -267,29 +78,119 @@ impl Node {
     ///
     /// # Errors
     /// If the image cannot be the state of any run (a gap, a term above the vote's, a damaged part).
-    pub fn boot(config: Config, boot: Boot, entropy: [u8; 32], now: Time) -> Result<Self, BootError> {
-        let _ = (boot, entropy);
-        Ok(Self { config, now })
+    pub fn boot(
+        config: Config,
+        boot: Boot,
+        entropy: [u8; 32],
+        now: Time,
+    ) -> Result<Self, BootError> {
+        let mut seed = entropy.chunks_exact(8).fold(0, |seed: u64, chunk| {
+            let word = chunk
+                .iter()
+                .fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
+            Rng::new(seed ^ word).next_u64()
+        });
+        let mut rng = Rng::new(seed);
+        seed = rng.next_u64();
+        let incarnation = rng.next_u64();
+
+        let (mut machine, mut applied, mut stamp) = (Machine::new(), LogId::default(), Time(0));
+        let mut bytes = 0;
+        let meta = boot.snapshot.as_ref().map(|image| image.meta.clone());
+        if let Some(image) = boot.snapshot {
+            machine = rebuild(&image)?;
+            (applied, stamp) = (image.meta.last, image.meta.stamp);
+            bytes = image.parts.iter().map(|part| part.len() as u64).sum();
+        }
+        let frozen = meta.clone().map(|meta| (meta, machine.clone()));
+        let raft = Raft::boot(
+            &config,
+            boot.vote,
+            boot.commit_hint,
+            meta,
+            boot.log,
+            seed,
+            now,
+        )
+        .map_err(BootError)?;
+        let clients = Clients::new(incarnation, now, config.retry);
+        Ok(Self {
+            now,
+            raft,
+            machine,
+            applied,
+            stamp,
+            watches: Watches::new(),
+            clients,
+            snapshots: Snapshots::new(frozen, bytes),
+            deadlines: Deadlines::new(),
+            leads: None,
+            expiring: None,
+            writes: VecDeque::new(),
+            secret: entropy,
+            halted: false,
+            effects: Vec::new(),
+            changes: Vec::new(),
+            config,
+        })
     }
 
-    /// The only way in. Inputs are handled in order; then due timers fire; then appends and one write
-    /// are formed, so a larger batch means larger messages. Outputs are appended to `out`.
-    pub fn step(&mut self, now: Time, inputs: impl IntoIterator<Item = Input>, out: &mut Vec<Output>) {
-        let _ = (now, inputs.into_iter().count(), out);
-        todo!()
+    /// The only way in. Inputs are handled in order; then due timers fire; then what is committed is
+    /// applied; then appends and one write are formed, so a larger batch means larger messages.
+    /// Outputs are appended to `out`.
+    pub fn step(
+        &mut self,
+        now: Time,
+        inputs: impl IntoIterator<Item = Input>,
+        out: &mut Vec<Output>,
+    ) {
+        if self.halted {
+            return;
+        }
+        self.forgive_lateness(now, out);
+        self.now = self.now.max(now);
+        let mut effects = core::mem::take(&mut self.effects);
+        for input in inputs {
+            self.take(input, &mut effects, out);
+            self.carry_out(&mut effects, out);
+        }
+        self.raft.tick(self.now, &mut effects);
+        self.carry_out(&mut effects, out);
+        self.apply_committed(out);
+        self.lead(out);
+        self.part_when_leaderless(out);
+        self.flush_clients(out);
+        self.take_snapshot(false, out);
+        self.save_next_part(out);
+        self.pull_snapshot(out);
+        self.raft.flush(self.now, &mut effects);
+        self.carry_out(&mut effects, out);
+        // A single node commits without anybody's answer.
+        self.apply_committed(out);
+        self.effects = effects;
     }
 
     /// The latest moment by which `step` must be called again, even with no inputs.
     #[must_use]
     pub fn deadline(&self) -> Time {
-        todo!()
+        if self.halted {
+            return Time::NEVER;
+        }
+        let sessions = match self.expiring {
+            None if self.leads.is_some() && !self.is_disk_slow() => self.deadlines.next(),
+            _ => Time::NEVER,
+        };
+        self.raft
+            .deadline()
+            .min(self.clients_deadline())
+            .min(self.snapshots_deadline())
+            .min(sessions)
     }
 
     /// Answers a read that changes nothing, beside `step` (rule R1).
     #[must_use]
     pub fn read(&self, conn: ConnId, request: &Request) -> ReadNow {
-        let _ = (conn, request);
-        todo!()
+        self.read_now(conn, request)
     }
 
     /// For the page, metrics and tests; never for the driver's decisions.
@@ -301,54 +202,320 @@ impl Node {
     /// Hash of all replicated and protocol state, by a fixed algorithm (rule R9).
     #[must_use]
     pub fn digest(&self) -> u64 {
-        todo!()
+        let mut state = 0;
+        let mut into = |word: u64| state = Rng::new(state ^ word).next_u64();
+        into(self.config.id.0);
+        into(self.applied.index.0);
+        into(self.applied.term.0);
+        into(self.stamp.0);
+        into(self.machine.digest());
+        self.raft.digest(&mut into);
+        self.clients.digest(&mut into);
+        self.snapshots.digest(&mut into);
+        into(self.watches.len() as u64);
+        into(self.writes.len() as u64);
+        into(u64::from(self.halted));
+        state
+    }
+
+    fn take(&mut self, input: Input, effects: &mut Effects, out: &mut Vec<Output>) {
+        let now = self.now;
+        match input {
+            Input::Peer { from, message } => match message {
+                Message::Raft(message) => self.raft.receive(now, from, message, effects),
+                Message::Forward {
+                    stream,
+                    at,
+                    commands,
+                } => {
+                    self.forwarded(from, stream, at, commands);
+                }
+                Message::Touch { sessions } => {
+                    if self.raft.is_leader() {
+                        sessions.into_iter().for_each(|session| self.touch(session));
+                    }
+                }
+            },
+            Input::PeerLost { peer } => {
+                self.raft.peer_lost(peer);
+                if self.raft.leader() == Some(peer) {
+                    self.clients.restart_stream();
+                }
+            }
+            Input::ClientOpened { conn, address } => self.client_opened(conn, address, out),
+            Input::Client { conn, tag, request } => self.client_request(conn, tag, request, out),
+            Input::ClientGone { conn } => self.client_gone(conn),
+            Input::Touched { conns } => self.clients_touched(&conns),
+            Input::Written(id) => {
+                self.forgive_slow_writes(id, out);
+                self.raft.written(now, id, effects);
+            }
+            Input::Saved(id) => self.saved(id, effects, out),
+            Input::Admin { tag, wish } => {
+                match wish {
+                    Admin::TakeSnapshot => self.take_snapshot(true, out),
+                    Admin::Campaign => self.raft.campaign(now, effects),
+                }
+                out.push(Output::Done {
+                    tag,
+                    result: Ok(()),
+                });
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effects: &mut Effects, out: &mut Vec<Output>) {
+        for effect in effects.split_off(0) {
+            match effect {
+                Effect::Write { id, records } => {
+                    self.writes.push_back((id, self.now));
+                    out.push(Output::Write { id, records });
+                }
+                Effect::Send { to, message } => {
+                    out.push(Output::Send {
+                        to,
+                        message: Message::Raft(message),
+                    });
+                }
+                Effect::Note(note) => out.push(Output::Note(Note::Raft(note))),
+                Effect::Halt(sentence) => self.halt(sentence, out),
+                Effect::Offered { from, meta } => self.snapshot_offered(from, meta, out),
+                Effect::Pulled { from, last, cursor } => {
+                    self.snapshot_pulled(from, last, cursor, out);
+                }
+                Effect::Part {
+                    last,
+                    cursor,
+                    next,
+                    bytes,
+                    ..
+                } => {
+                    self.snapshot_part(last, &cursor, next, bytes, out);
+                }
+                Effect::Installed { meta } => self.installed(&meta, out),
+            }
+        }
+    }
+
+    fn halt(&mut self, sentence: String, out: &mut Vec<Output>) {
+        self.halted = true;
+        out.push(Output::Halt(sentence));
+    }
+
+    /// Applies what is committed and durable, one entry after the other; for each entry first its
+    /// events and then its answer, so that nobody sees new data before the event of a watch on it.
+    fn apply_committed(&mut self, out: &mut Vec<Output>) {
+        while self.applied.index < self.raft.ready() && !self.halted {
+            let index = self.applied.index.next();
+            let Some(entry) = self.raft.entry(index) else {
+                let sentence = "a committed entry is missing from the log in memory".into();
+                return self.halt(sentence, out);
+            };
+            (self.applied, self.stamp) = (entry.id, entry.stamp);
+            if let Payload::Command(bytes) = &entry.payload {
+                match wire::decode_command(bytes) {
+                    Ok(command) => self.apply(index, &command, out),
+                    // A leader of a newer version must not send what the feature level forbids.
+                    Err(error) => {
+                        let sentence = alloc::format!(
+                            "entry {index} cannot be read by this version ({error}): upgrade this node"
+                        );
+                        return self.halt(sentence, out);
+                    }
+                }
+            }
+            if self.config.notes {
+                out.push(Output::Note(Note::Applied { index }));
+            }
+        }
+    }
+
+    fn apply(&mut self, index: Index, command: &Command, out: &mut Vec<Output>) {
+        let mut changes = core::mem::take(&mut self.changes);
+        let applied = self.machine.apply(index, self.stamp, command, &mut changes);
+        for change in changes.drain(..) {
+            self.watches.fire(&change, index, &mut |conn, event| {
+                out.push(Output::Notify { conn, event })
+            });
+        }
+        self.changes = changes;
+        match applied {
+            Applied::Nothing => {}
+            Applied::Attached {
+                origin,
+                session,
+                epoch,
+                timeout_ms,
+                password,
+                ..
+            } => {
+                if self.leads.is_some() {
+                    self.deadlines.arm(self.now, session, timeout_ms);
+                }
+                if self.config.notes && epoch.0 == session.0 {
+                    out.push(Output::Note(Note::SessionOpened { session }));
+                }
+                let response = Response::Connected {
+                    session,
+                    password,
+                    timeout_ms,
+                };
+                self.attached(&origin, session, epoch, response, out);
+            }
+            Applied::Refused { origin } => self.attach_refused(&origin, out),
+            Applied::Wrote {
+                session,
+                epoch,
+                number,
+                result,
+            } => {
+                if matches!(result, Ok(Response::Closed)) {
+                    self.session_over(session, false, out);
+                }
+                self.wrote(session, epoch, number, result, out);
+            }
+            Applied::Expired { sessions } => {
+                for session in sessions {
+                    self.session_over(session, true, out);
+                    self.expired(session, out);
+                }
+            }
+        }
+    }
+
+    fn session_over(&mut self, session: SessionId, expired: bool, out: &mut Vec<Output>) {
+        self.deadlines.remove(session);
+        if self.config.notes {
+            out.push(Output::Note(Note::SessionClosed { session, expired }));
+        }
+    }
+
+    /// What a leader owes its clients: the secret, and the end of sessions that fell silent.
+    fn lead(&mut self, out: &mut Vec<Output>) {
+        let term = self.raft.is_leader().then(|| self.raft.term());
+        if self.leads != term {
+            self.leads = term;
+            self.expiring = None;
+            self.clients.forget_inbound();
+            if term.is_some() {
+                self.take_up_leadership();
+            }
+        }
+        if self.leads.is_some() && self.raft.serving() {
+            self.expire_sessions(out);
+        }
+    }
+
+    fn take_up_leadership(&mut self) {
+        // Nobody expires because of an election (rule R15).
+        self.deadlines.reset_all(self.now, self.machine.sessions());
+        if !self.machine.initialised() {
+            let init = Command::Init {
+                secret: self.secret,
+                features: FEATURES,
+                max_depth: self.config.max_depth,
+            };
+            // A fresh leader has room: its log holds nothing uncommitted of its own but the blank entry.
+            let _ = self
+                .raft
+                .propose(self.now, Payload::Command(wire::encode_command(&init)));
+        }
+    }
+
+    /// A sign of life of a session, as the leader counts it.
+    fn touch(&mut self, session: SessionId) {
+        if self.leads.is_some() {
+            self.deadlines.touch(self.now, session);
+        }
+    }
+
+    fn expire_sessions(&mut self, out: &mut Vec<Output>) {
+        if self.is_disk_slow() {
+            return;
+        }
+        if let Some((round, sessions)) = &self.expiring {
+            if self.raft.confirmed_round() < *round {
+                return;
+            }
+            // A sign of life may have come in while the round was under way.
+            let overdue =
+                |(session, _): &&(SessionId, Index)| self.deadlines.is_overdue(self.now, *session);
+            let sessions: Vec<_> = sessions.iter().filter(overdue).copied().collect();
+            if sessions.is_empty() {
+                self.expiring = None;
+                return;
+            }
+            let payload = Payload::Command(wire::encode_command(&Command::Expire { sessions }));
+            // A leader that is busy tries again at the next step.
+            if self.raft.propose(self.now, payload).is_ok() {
+                self.expiring = None;
+            }
+            return;
+        }
+        let due = self.deadlines.due(self.now);
+        if due.is_empty() {
+            return;
+        }
+        let sessions: Vec<_> = due
+            .into_iter()
+            .filter_map(|id| self.machine.session(id).map(|session| (id, session.epoch)))
+            .collect();
+        if self.config.notes {
+            for (session, _) in &sessions {
+                out.push(Output::Note(Note::SessionExpiring { session: *session }));
+            }
+        }
+        self.expiring = Some((self.raft.begin_round(self.now), sessions));
+    }
+
+    /// Time in which this process stood still does not count against sessions (rule R15).
+    fn forgive_lateness(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.leads.is_none() {
+            return;
+        }
+        let late = now.since(self.deadline().max(self.now));
+        if LATE < late {
+            self.forgive(late, out);
+        }
+    }
+
+    /// Time in which the disk stood still does not count against sessions either.
+    fn forgive_slow_writes(&mut self, id: WriteId, out: &mut Vec<Output>) {
+        let oldest = self.writes.front().map(|(_, since)| *since);
+        while self.writes.front().is_some_and(|(write, _)| *write <= id) {
+            self.writes.pop_front();
+        }
+        if let Some(since) = oldest
+            && SLOW_WRITE < self.now.since(since)
+        {
+            self.forgive(self.now.since(since), out);
+        }
+    }
+
+    fn forgive(&mut self, span: Span, out: &mut Vec<Output>) {
+        self.deadlines.extend_all(span);
+        if self.config.notes {
+            out.push(Output::Note(Note::StallForgiven { us: span.0 }));
+        }
+    }
+
+    fn is_disk_slow(&self) -> bool {
+        self.writes
+            .front()
+            .is_some_and(|(_, since)| SLOW_WRITE < self.now.since(*since))
     }
 }
 
-/// What can be seen of a node.
-#[derive(Clone, Copy)]
-pub struct View<'a> {
-    node: &'a Node,
-}
-
-/// A client connection of a node.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConnView {
-    /// Which.
-    pub conn: ConnId,
-    /// Its session; 0 until it has one.
-    pub session: SessionId,
-    /// Where it comes from.
-    pub address: String,
-    /// Requests without an answer.
-    pub pending: usize,
-}
-
-#[allow(missing_docs)]
-impl<'a> View<'a> {
-    pub fn id(&self) -> NodeId { self.node.config.id }
-    pub fn role(&self) -> crate::raft::note::Role { todo!() }
-    pub fn term(&self) -> crate::id::Term { todo!() }
-    pub fn voted_for(&self) -> Option<NodeId> { todo!() }
-    pub fn leader(&self) -> Option<NodeId> { todo!() }
-    pub fn voters(&self) -> &'a [NodeId] { todo!() }
-    /// Committed as far as this node knows.
-    pub fn commit(&self) -> Index { todo!() }
-    pub fn applied(&self) -> Index { todo!() }
-    /// Durable and equal to memory.
-    pub fn durable(&self) -> Index { todo!() }
-    pub fn first_index(&self) -> Index { todo!() }
-    pub fn last(&self) -> crate::id::LogId { todo!() }
-    pub fn entry(&self, index: Index) -> Option<&'a Entry> { let _ = index; todo!() }
-    pub fn snapshot(&self) -> Option<&'a SnapshotMeta> { todo!() }
-    /// When the election timer was armed and when it runs out; for a leader, its quorum check.
-    pub fn election_timer(&self) -> (Time, Time) { todo!() }
-    /// Who granted a (pre-)vote in the election under way.
-    pub fn votes(&self) -> Vec<NodeId> { todo!() }
-    /// A leader's knowledge of its peers; empty otherwise.
-    pub fn peers(&self) -> Vec<PeerView> { todo!() }
-    pub fn withheld(&self) -> Vec<WithheldView> { todo!() }
-    pub fn connections(&self) -> Vec<ConnView> { todo!() }
-    /// The digest of the replicated state alone, and the index it belongs to.
-    pub fn tree_digest(&self) -> (Index, u64) { todo!() }
+fn rebuild(image: &SnapshotImage) -> Result<Machine, BootError> {
+    let damaged = |error: wire::WireError| {
+        BootError(alloc::format!(
+            "the snapshot up to {} is damaged ({error}): remove this node's data and add it again under a new number",
+            image.meta.last
+        ))
+    };
+    let mut rebuild = Rebuild::new();
+    for part in &image.parts {
+        rebuild.add(part).map_err(damaged)?;
+    }
+    rebuild.finish().map_err(damaged)
 }

@@ -144,6 +144,12 @@ impl Deadlines {
             .is_some_and(|deadline| deadline.at <= now)
     }
 
+    /// The session's deadline, if it has one.
+    #[must_use]
+    pub fn of(&self, session: SessionId) -> Option<Time> {
+        self.sessions.get(&session).map(|deadline| deadline.at)
+    }
+
     /// The moment at which `due` should be asked next. It may be early, never late.
     #[must_use]
     pub fn next(&self) -> Time {

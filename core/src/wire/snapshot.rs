@@ -17,6 +17,7 @@ impl Machine {
 }
 
 /// A machine on the way from its parts.
+#[derive(Clone)]
 pub struct Rebuild {}
 
 impl Rebuild {
