@@ -265,7 +265,7 @@ impl Node {
     }
 
     fn carry_out(&mut self, effects: &mut Effects, out: &mut Vec<Output>) {
-        for effect in effects.split_off(0) {
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Write { id, records } => {
                     self.writes.push_back((id, self.now));
