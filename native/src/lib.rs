@@ -8,3 +8,4 @@
 mod bench;
 pub mod cli;
 pub mod driver;
+pub mod zk;
