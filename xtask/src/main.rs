@@ -1,1 +1,66 @@
-fn main() {}
+//! The commands of the README: `cargo xtask test`, `cargo xtask web`.
+//! Each works on a fresh machine: what is missing is installed, or named together with the command
+//! that installs it. Knows nothing of what the packages do inside.
+
+mod install;
+mod step;
+mod toolchain;
+mod web;
+
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = step::listen_for_signals().and_then(|()| match arguments.command {
+        Command::Test { quick } => test::test(quick),
+        Command::Web { measure } => web::web(measure),
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds, plays and tests Otterkeeper on a fresh machine.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs everything that CI runs
+    Test {
+        /// The inner loop: no browser, no processes, a short swarm
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Builds the page into target/www and prints its size
+    Web {
+        /// Prints the size of each file, and fails when the page is above its budget
+        #[arg(long)]
+        measure: bool,
+    },
+}
+
+/// The folder of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
+}
+
+/// A path below the build folder.
+fn target(path: &str) -> PathBuf {
+    root().join("target").join(path)
+}

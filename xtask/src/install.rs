@@ -1,0 +1,85 @@
+//! What a fresh machine lacks: Debian packages, a tool from npm. Everything
+//! that does not need root lands below `target/`.
+
+use core::time::Duration;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::step::{Step, say};
+
+/// The version of npm's `binaryen`, which carries `wasm-opt`.
+const BINARYEN: &str = "binaryen@132.0.0";
+
+/// Whether `program` can be started from the search path.
+pub(crate) fn has(program: &str) -> bool {
+    let Some(path) = std::env::var_os("PATH") else {
+        return false;
+    };
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Makes sure that Debian's `packages` are installed; `why` ends the sentence "they are needed ...".
+pub(crate) fn debian(packages: &[&str], why: &str) -> Result<()> {
+    if packages.iter().all(|package| debian_has(package)) {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    if !can_apt() {
+        bail!("{list} needed {why}. Install with:\n  apt-get update\n  apt-get install {list}");
+    }
+    // SAFETY of the machine: nothing is removed, only the named packages and what they need come in.
+    let quiet = |step: Step| step.env("DEBIAN_FRONTEND", "noninteractive");
+    quiet(Step::new("apt-get update", "apt-get").args(&["update"])).run()?;
+    let arguments = ["install", "-y", "--no-install-recommends", "--no-remove"];
+    quiet(
+        Step::new(&format!("install {list}"), "apt-get")
+            .args(&arguments)
+            .args(packages),
+    )
+    .advice(&format!("install {list} by hand, then try again"))
+    .run()?;
+    Ok(())
+}
+
+/// Whether this process may install Debian packages.
+pub(crate) fn can_apt() -> bool {
+    // SAFETY: geteuid reads nothing and cannot fail.
+    has("apt-get") && unsafe { libc::geteuid() } == 0
+}
+
+/// `wasm-opt`, or nothing when there is no npm to bring it.
+pub(crate) fn wasm_opt() -> Result<Option<PathBuf>> {
+    let program = crate::target("tools/node_modules/.bin/wasm-opt");
+    if program.is_file() {
+        return Ok(Some(program));
+    }
+    if !has("npm") {
+        say("skip wasm-opt: there is no npm to bring it, so the page is larger than it could be");
+        return Ok(None);
+    }
+    std::fs::create_dir_all(crate::target("tools"))?;
+    Step::new("install wasm-opt", "npm")
+        .args(&[
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--no-save",
+            "--prefix",
+        ])
+        .args(&[crate::target("tools")])
+        .args(&[BINARYEN])
+        .limit(Duration::from_secs(300))
+        .advice("npm must reach its registry; without npm the step is skipped")
+        .run()?;
+    Ok(program.is_file().then_some(program))
+}
+
+fn debian_has(package: &str) -> bool {
+    let query = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .stderr(Stdio::null())
+        .output();
+    query.is_ok_and(|output| output.stdout == b"installed")
+}

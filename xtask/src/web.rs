@@ -1,0 +1,172 @@
+//! Builds the page: compiler, bindings, optimiser, sources of `www/`, all into `target/www`. A build
+//! with nothing changed stops after the compiler.
+
+use core::hash::Hasher;
+use core::time::Duration;
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use flate2::{Compression, write::GzEncoder};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::install;
+use crate::step::{Step, say};
+use crate::toolchain::{self, Toolchain};
+
+/// What the page may weigh in total, compressed.
+const BUDGET_GZIP_BYTES: u64 = 400_000;
+/// The page's script is `otterkeeper.js`; its wasm is `otterkeeper_bg.wasm` beside it.
+const NAME: &str = "otterkeeper";
+
+/// `cargo xtask web`.
+pub(crate) fn web(measure: bool) -> Result<ExitCode> {
+    let page = build()?;
+    let sizes = sizes(&page)?;
+    if measure {
+        for size in &sizes {
+            say(&format!(
+                "{:>10} {:>10}  {}",
+                size.raw_bytes, size.gzip_bytes, size.name
+            ));
+        }
+    }
+    let raw: u64 = sizes.iter().map(|size| size.raw_bytes).sum();
+    let gzip: u64 = sizes.iter().map(|size| size.gzip_bytes).sum();
+    say(&format!(
+        "page in target/www: {raw} bytes, {gzip} bytes with gzip"
+    ));
+    if measure && BUDGET_GZIP_BYTES < gzip {
+        say(&format!(
+            "above the budget of {BUDGET_GZIP_BYTES} bytes with gzip"
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the page and gives its folder.
+pub(crate) fn build() -> Result<PathBuf> {
+    let toolchain = Toolchain::find(toolchain::PAGE)?;
+    toolchain
+        .build(
+            "compile the page",
+            toolchain::PAGE,
+            "std,panic_abort",
+            &["-p", "otterkeeper-web", "--profile", "page"],
+        )
+        .run()?;
+    let wasm = toolchain::folder()
+        .join(toolchain::PAGE)
+        .join("page/otterkeeper-web.wasm");
+    let wasm_opt = install::wasm_opt()?;
+    let page = crate::target("www");
+    let stamp = stamp(&wasm, wasm_opt.is_some())?;
+    let stamp_file = crate::target("xtask/page.stamp");
+    if page.is_dir() && fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
+        return Ok(page);
+    }
+
+    // Built beside the old page and put in its place at the end, so that nobody reads half a page.
+    let fresh = crate::target("www.new");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh)?;
+    }
+    copy(&crate::root().join("www"), &fresh)?;
+    Bindgen::new()
+        .input_path(&wasm)
+        .web(true)?
+        .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .out_name(NAME)
+        .generate(&fresh)
+        .context("wasm-bindgen refuses the page")?;
+    if let Some(program) = wasm_opt {
+        let file = fresh.join(format!("{NAME}_bg.wasm"));
+        Step::new("optimise the page", program)
+            .args(&["-Oz", "--all-features"])
+            .args(&[&file])
+            .args(&["-o"])
+            .args(&[&file])
+            .limit(Duration::from_secs(600))
+            .run()?;
+    }
+    if page.exists() {
+        fs::remove_dir_all(&page)?;
+    }
+    fs::rename(&fresh, &page)?;
+    fs::write(stamp_file, stamp)?;
+    Ok(page)
+}
+
+struct Size {
+    name: String,
+    raw_bytes: u64,
+    gzip_bytes: u64,
+}
+
+fn sizes(folder: &Path) -> Result<Vec<Size>> {
+    let mut sizes = Vec::new();
+    for path in files(folder)? {
+        let bytes = fs::read(&path)?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&bytes)?;
+        sizes.push(Size {
+            name: path.strip_prefix(folder)?.display().to_string(),
+            raw_bytes: bytes.len() as u64,
+            gzip_bytes: encoder.finish()?.len() as u64,
+        });
+    }
+    Ok(sizes)
+}
+
+/// Changes whenever something that the page is made of has changed.
+fn stamp(wasm: &Path, optimised: bool) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    for path in files(&crate::root().join("www"))?
+        .iter()
+        .map(PathBuf::as_path)
+        .chain([wasm])
+    {
+        hasher.write(path.as_os_str().as_encoded_bytes());
+        hasher.write(&fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    // The steps below the compiler are part of this program, so a new one builds a new page.
+    hasher.write(&fs::read(std::env::current_exe()?)?);
+    hasher.write_u8(u8::from(optimised));
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for path in files(from)? {
+        let place = to.join(path.strip_prefix(from)?);
+        fs::create_dir_all(place.parent().expect("a file lies in a folder"))?;
+        fs::copy(&path, place)?;
+    }
+    Ok(())
+}
+
+/// All files below `folder`, in order.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in
+            fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
+        {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
