@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench;
+
 mod dev;
 mod serve;
 
@@ -20,6 +22,7 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     Dev(dev::Args),
+    Bench(bench::Args),
 }
 
 /// Runs the command of this process. Exit codes: 0 done, 1 failed, 2 wrong arguments (by clap).
@@ -27,6 +30,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Dev(args) => dev::run(args),
+        Command::Bench(args) => bench::run(&args),
     };
     match outcome {
         Ok(code) => code,

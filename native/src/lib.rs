@@ -5,5 +5,7 @@
 //! writes; `peer` carries its messages; `http`, `zk` and `ws` bring its clients. The package is a library
 //! so that tests reach the log, and a thin binary on top of it.
 
+mod bench;
 pub mod cli;
 pub mod driver;
+pub mod zk;

@@ -1,0 +1,156 @@
+//! ZooKeeper's TCP protocol, so that its clients work unchanged: frames, the handshake in both lengths,
+//! sessions taken up again by id and password, watch events, four-letter words. What an operation does
+//! is the core's affair; here are its bytes and the order in which they go.
+//!
+//! Answered: create, create2, delete, exists, getData, setData, getChildren, getChildren2, sync, multi,
+//! ping, closeSession. Any other operation gets -6 (unimplemented) and the connection is closed behind
+//! it. An auth packet gets -115 (authentication failed): as long as access control lists are not
+//! enforced, only world:anyone with every permission is taken, and a client shall not believe that its
+//! identity protects anything.
+
+mod conn;
+mod decode;
+mod encode;
+mod jute;
+pub mod words;
+
+use core::cell::{Cell, RefCell};
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use otterkeeper_core::id::ConnId;
+use otterkeeper_core::raft::note::Role;
+use tokio::net::TcpListener;
+
+use crate::driver::Hub;
+
+/// How long the listener waits when the process has no more file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the connections of one listener share.
+struct Server {
+    hub: Hub,
+    words: words::Allowed,
+    /// The longest packet that is taken.
+    request_bytes: usize,
+    started: Instant,
+    scratch: conn::Scratch,
+    latency: Latency,
+    connections: RefCell<BTreeMap<ConnId, (String, Rc<RefCell<conn::Outbox>>)>>,
+}
+
+/// Accepts ZooKeeper's clients for as long as it is polled. Its tasks stay on this thread, so it must
+/// run inside a `LocalSet`. `request_bytes` is the longest packet that is taken.
+pub async fn serve(listener: TcpListener, hub: Hub, request_bytes: u32, words: words::Allowed) {
+    let server = Rc::new(Server {
+        hub,
+        words,
+        request_bytes: request_bytes as usize,
+        started: Instant::now(),
+        scratch: RefCell::new(BytesMut::new()),
+        latency: Latency::default(),
+        connections: RefCell::new(BTreeMap::new()),
+    });
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                // Answers are written whole, so there is nothing that Nagle's wait could gather.
+                let _ = stream.set_nodelay(true);
+                tokio::task::spawn_local(conn::run(
+                    Rc::clone(&server),
+                    stream,
+                    address.to_string(),
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a ZooKeeper client");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Server {
+    fn facts(&self) -> words::Facts {
+        let mut facts = self.hub.with_view(|view| {
+            let mode = match view.role() {
+                _ if view.leader().is_none() => None,
+                _ if view.voters().len() == 1 => Some("standalone"),
+                Role::Leader => Some("leader"),
+                _ => Some("follower"),
+            };
+            let peers = view.peers();
+            let synced = peers
+                .iter()
+                .filter(|peer| view.commit() <= peer.matched)
+                .count();
+            let tree = view.machine().tree();
+            words::Facts {
+                mode,
+                zxid: view.applied().0,
+                znodes: tree.count(),
+                data_bytes: tree.data_bytes(),
+                ephemerals: tree.ephemeral_count(),
+                watches: view.watches().len() as u64,
+                sessions: view.machine().sessions().count() as u64,
+                learners: (view.role() == Role::Leader)
+                    .then_some((peers.len() as u64, synced as u64)),
+                quorum_size: view.voters().len() as u64,
+                ..words::Facts::default()
+            }
+        });
+        facts.uptime_ms = self.started.elapsed().as_millis() as u64;
+        facts.latency_us = self.latency.read();
+        for (address, out) in self.connections.borrow().values() {
+            let out = out.borrow();
+            facts.outstanding += out.unanswered();
+            facts.connections.push(words::Connection {
+                address: address.clone(),
+                queued: out.unanswered(),
+                received: out.received,
+                sent: out.sent,
+            });
+        }
+        facts
+    }
+}
+
+/// Microseconds from the read that brought a request to the write that carried its answer.
+#[derive(Default)]
+struct Latency {
+    least: Cell<u64>,
+    most: Cell<u64>,
+    total: Cell<u64>,
+    count: Cell<u64>,
+}
+
+impl Latency {
+    /// Takes the marks off whose packets are all answered.
+    fn measure(&self, marks: &mut VecDeque<(u64, Instant)>, answered: u64) {
+        let now = Instant::now();
+        while let Some((_, read_at)) = marks.pop_front_if(|(count, _)| *count <= answered) {
+            let us = now.duration_since(read_at).as_micros() as u64;
+            let least = if self.count.get() == 0 {
+                us
+            } else {
+                self.least.get().min(us)
+            };
+            self.least.set(least);
+            self.most.set(self.most.get().max(us));
+            self.total.set(self.total.get() + us);
+            self.count.set(self.count.get() + 1);
+        }
+    }
+
+    /// Least, mean and most.
+    fn read(&self) -> (u64, u64, u64) {
+        let mean = self.total.get() / self.count.get().max(1);
+        (self.least.get(), mean, self.most.get())
+    }
+}
+
+#[cfg(test)]
+mod tests;

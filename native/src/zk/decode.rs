@@ -1,0 +1,208 @@
+//! From a client's frames to requests. Which operations exist, how their records look and how their
+//! bytes can be wrong; not what they mean.
+
+use bytes::Bytes;
+use otterkeeper_core::id::{Index, SessionId};
+use otterkeeper_core::request::{Connect, CreateMode, Error, Op, Read, ReadKind, Request};
+
+use super::jute::{Malformed, Reader};
+
+/// ZooKeeper's numbers of operations.
+pub(super) mod op {
+    pub(crate) const ERROR: i32 = -1;
+    pub(crate) const CREATE: i32 = 1;
+    pub(crate) const DELETE: i32 = 2;
+    pub(crate) const EXISTS: i32 = 3;
+    pub(crate) const GET_DATA: i32 = 4;
+    pub(crate) const SET_DATA: i32 = 5;
+    pub(crate) const GET_CHILDREN: i32 = 8;
+    pub(crate) const SYNC: i32 = 9;
+    pub(crate) const PING: i32 = 11;
+    pub(crate) const GET_CHILDREN2: i32 = 12;
+    pub(crate) const CHECK: i32 = 13;
+    pub(crate) const MULTI: i32 = 14;
+    pub(crate) const CREATE2: i32 = 15;
+    pub(crate) const AUTH: i32 = 100;
+    pub(crate) const CLOSE: i32 = -11;
+}
+
+/// The code for an authentication that was refused; only this protocol knows it.
+const AUTH_FAILED: i32 = -115;
+
+/// The first packet of a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Hello {
+    /// What it asks.
+    pub connect: Connect,
+    /// Whether it ends with the read-only byte. The answer carries one exactly then: older clients
+    /// drop the connection otherwise (ClickHouse#53749).
+    pub long: bool,
+}
+
+/// Reads the first packet, 44 or 45 bytes.
+///
+/// # Errors
+/// If it is too short; the connection is closed without an answer.
+pub(super) fn hello(frame: &Bytes) -> Result<Hello, Malformed> {
+    let mut reader = Reader::new(frame);
+    let _protocol_version = reader.int()?;
+    let last_zxid = Index(reader.long()?.max(0).cast_unsigned());
+    let timeout_ms = u32::try_from(reader.int()?).unwrap_or(0);
+    let session = SessionId(reader.long()?.cast_unsigned());
+    // A password of another length belongs to no session, like the zeroes it becomes.
+    let password = reader
+        .buffer()?
+        .and_then(|bytes| bytes.as_ref().try_into().ok());
+    let long = 0 < reader.left();
+    let connect = Connect {
+        session,
+        password: password.unwrap_or_default(),
+        timeout_ms,
+        last_zxid,
+    };
+    Ok(Hello { connect, long })
+}
+
+/// A packet after the first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Packet {
+    /// The client's number; it comes back in the answer.
+    pub xid: i32,
+    /// The operation.
+    pub op: i32,
+    /// What it asks.
+    pub body: Result<Request, Refusal>,
+}
+
+/// A packet that is answered with an error right here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Refusal {
+    /// The code for the client.
+    pub code: i32,
+    /// Whether the connection is closed after the answer.
+    pub close: bool,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code(),
+            close: false,
+        }
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(_: Malformed) -> Self {
+        Error::MarshallingError.into()
+    }
+}
+
+/// Reads a packet. Bytes after the last known field are ignored, as ZooKeeper does.
+///
+/// # Errors
+/// If there is not even a header; the connection is closed without an answer.
+pub(super) fn packet(frame: &Bytes) -> Result<Packet, Malformed> {
+    let mut reader = Reader::new(frame);
+    let (xid, op) = (reader.int()?, reader.int()?);
+    Ok(Packet {
+        xid,
+        op,
+        body: request(op, &mut reader),
+    })
+}
+
+fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
+    Ok(match op {
+        op::CREATE | op::CREATE2 => Request::Write(create(op, reader)?),
+        op::DELETE => Request::Write(delete(reader)?),
+        op::SET_DATA => Request::Write(set_data(reader)?),
+        op::EXISTS => read(ReadKind::Exists, reader)?,
+        op::GET_DATA => read(ReadKind::Data, reader)?,
+        op::GET_CHILDREN | op::GET_CHILDREN2 => read(ReadKind::Children, reader)?,
+        op::SYNC => Request::Sync {
+            path: reader.text()?,
+        },
+        op::PING => Request::Ping,
+        op::MULTI => Request::Multi(multi(reader)?),
+        op::CLOSE => Request::Close,
+        // Nothing can be protected with an identity yet (access control lists other than "anyone may
+        // do anything" are refused), so none is taken: a client shall not believe itself protected.
+        op::AUTH => {
+            return Err(Refusal {
+                code: AUTH_FAILED,
+                close: true,
+            });
+        }
+        _ => {
+            return Err(Refusal {
+                code: Error::Unimplemented.code(),
+                close: true,
+            });
+        }
+    })
+}
+
+fn create(op: i32, reader: &mut Reader<'_>) -> Result<Op, Refusal> {
+    let (path, data, acl) = (reader.text()?, reader.buffer()?, reader.acl()?);
+    let mode = match reader.int()? {
+        // It is the operation that makes a container; with this one its flag means a plain znode.
+        0 | 4 => CreateMode::Persistent,
+        1 => CreateMode::Ephemeral,
+        2 => CreateMode::PersistentSequential,
+        3 => CreateMode::EphemeralSequential,
+        _ => return Err(Error::BadArguments.into()),
+    };
+    Ok(Op::Create {
+        path,
+        data,
+        acl,
+        mode,
+        stat: op == op::CREATE2,
+    })
+}
+
+fn delete(reader: &mut Reader<'_>) -> Result<Op, Malformed> {
+    Ok(Op::Delete {
+        path: reader.text()?,
+        version: reader.int()?,
+    })
+}
+
+fn set_data(reader: &mut Reader<'_>) -> Result<Op, Malformed> {
+    Ok(Op::SetData {
+        path: reader.text()?,
+        data: reader.buffer()?,
+        version: reader.int()?,
+    })
+}
+
+fn read(kind: ReadKind, reader: &mut Reader<'_>) -> Result<Request, Malformed> {
+    Ok(Request::Read(Read {
+        kind,
+        path: reader.text()?,
+        watch: reader.bool()?,
+    }))
+}
+
+/// Headers and records in turn until the header that says "done". Whatever is wrong in it, the whole
+/// request is refused as badly written, and nothing is done.
+fn multi(reader: &mut Reader<'_>) -> Result<Vec<Op>, Malformed> {
+    let mut ops = Vec::new();
+    loop {
+        let (op, done, _error) = (reader.int()?, reader.bool()?, reader.int()?);
+        if done {
+            return Ok(ops);
+        }
+        ops.push(match op {
+            op::CREATE | op::CREATE2 => create(op, reader).map_err(|_| Malformed)?,
+            op::DELETE => delete(reader)?,
+            op::SET_DATA => set_data(reader)?,
+            op::CHECK => Op::Check {
+                path: reader.text()?,
+                version: reader.int()?,
+            },
+            _ => return Err(Malformed),
+        });
+    }
+}

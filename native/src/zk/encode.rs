@@ -1,0 +1,158 @@
+//! From replies and watch events to a client's frames, straight into the connection's out-buffer.
+
+use otterkeeper_core::id::Index;
+use otterkeeper_core::request::{Error, Reply, Response, WatchEvent};
+
+use super::decode::op;
+use super::jute::Write;
+
+/// What the encoder must know of a request when its reply comes. It travels through the node as the
+/// request's tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag {
+    /// The client's number.
+    pub xid: i32,
+    /// The operation.
+    pub op: i32,
+}
+
+impl From<Tag> for u64 {
+    fn from(tag: Tag) -> Self {
+        Self::from(tag.xid.cast_unsigned()) << 32 | Self::from(tag.op.cast_unsigned())
+    }
+}
+
+impl From<u64> for Tag {
+    fn from(tag: u64) -> Self {
+        Self {
+            xid: ((tag >> 32) as u32).cast_signed(),
+            op: (tag as u32).cast_signed(),
+        }
+    }
+}
+
+/// The answer to the first packet: the session that is open now. `long` as in
+/// [`Hello`](super::decode::Hello).
+pub(super) fn connected(
+    out: &mut Vec<u8>,
+    session: u64,
+    password: &[u8],
+    timeout_ms: u32,
+    long: bool,
+) {
+    out.frame(|out| {
+        out.int(0);
+        out.int(i32::try_from(timeout_ms).unwrap_or(i32::MAX));
+        out.long(session.cast_signed());
+        out.buffer(Some(password));
+        if long {
+            out.bool(false);
+        }
+    });
+}
+
+/// The answer to the first packet when the session it names has ended.
+pub(super) fn expired(out: &mut Vec<u8>, long: bool) {
+    connected(out, 0, &[0; 16], 0, long);
+}
+
+/// An answer without a body.
+pub(super) fn header(out: &mut Vec<u8>, xid: i32, zxid: Index, code: i32) {
+    out.reserve(20);
+    out.int(16);
+    head(out, xid, zxid, code);
+}
+
+/// The answer to any packet but the first.
+pub(super) fn reply(out: &mut Vec<u8>, tag: Tag, reply: &Reply) {
+    match &reply.result {
+        Ok(response) => out.frame(|out| {
+            head(out, tag.xid, reply.zxid, 0);
+            body(out, tag.op, response);
+        }),
+        Err(error) => header(out, tag.xid, reply.zxid, error.code()),
+    }
+}
+
+/// A watch that fired.
+pub(super) fn event(out: &mut Vec<u8>, event: &WatchEvent) {
+    const SYNC_CONNECTED: i32 = 3;
+    out.frame(|out| {
+        head(out, -1, event.zxid, 0);
+        out.int(event.kind as i32);
+        out.int(SYNC_CONNECTED);
+        out.text(&event.path);
+    });
+}
+
+fn head(out: &mut Vec<u8>, xid: i32, zxid: Index, code: i32) {
+    out.int(xid);
+    out.long(zxid.0.cast_signed());
+    out.int(code);
+}
+
+fn body(out: &mut Vec<u8>, op: i32, response: &Response) {
+    match response {
+        Response::Created { path, stat } => {
+            out.text(path);
+            if let Some(stat) = stat {
+                out.stat(stat);
+            }
+        }
+        Response::Stat(stat) => out.stat(stat),
+        Response::Data { data, stat } => {
+            out.buffer(data.as_deref());
+            out.stat(stat);
+        }
+        Response::Children { names, stat } => {
+            out.int(super::jute::length(names.len()));
+            for name in names {
+                out.text(name);
+            }
+            if op != op::GET_CHILDREN {
+                out.stat(stat);
+            }
+        }
+        Response::Multi(results) => multi(out, results),
+        Response::Synced { path } => out.text(path),
+        Response::Deleted | Response::Checked | Response::Pong | Response::Closed => {}
+        // Answers to the first packet, which the connection encodes itself.
+        Response::Connected { .. } | Response::Expired => {}
+    }
+}
+
+/// One header and body for each operation, then the header that says "done". A failed operation
+/// carries its code twice.
+fn multi(out: &mut Vec<u8>, results: &[Result<Response, Error>]) {
+    for result in results {
+        match result {
+            Ok(response) => {
+                multi_header(out, kind(response), false, 0);
+                body(out, 0, response);
+            }
+            Err(error) => {
+                multi_header(out, op::ERROR, false, error.code());
+                out.int(error.code());
+            }
+        }
+    }
+    multi_header(out, op::ERROR, true, -1);
+}
+
+fn multi_header(out: &mut Vec<u8>, op: i32, done: bool, code: i32) {
+    out.int(op);
+    out.bool(done);
+    out.int(code);
+}
+
+/// Which operation gave this result inside a multi.
+fn kind(response: &Response) -> i32 {
+    match response {
+        Response::Created { stat: None, .. } => op::CREATE,
+        Response::Created { stat: Some(_), .. } => op::CREATE2,
+        Response::Deleted => op::DELETE,
+        Response::Stat(_) => op::SET_DATA,
+        Response::Checked => op::CHECK,
+        _ => op::ERROR,
+    }
+}

@@ -1,0 +1,381 @@
+//! Byte vectors of the protocol, and decoders under arbitrary bytes.
+
+use bytes::Bytes;
+use otterkeeper_core::id::{Index, SessionId};
+use otterkeeper_core::request::{
+    Acl, Connect, CreateMode, Error, EventKind, Op, Read, ReadKind, Reply, Request, Response, Stat,
+    WatchEvent,
+};
+use proptest::prelude::*;
+
+use super::decode::{self, Hello, Packet, Refusal};
+use super::encode::{self, Tag};
+
+/// Bytes from hexadecimal digits with spaces between.
+pub(super) fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+/// The frame without its length, which must be right.
+fn frame(text: &str) -> Bytes {
+    let bytes = Bytes::from(hex(text));
+    let length = u32::from_be_bytes(bytes[..4].try_into().unwrap());
+    assert_eq!(length as usize, bytes.len() - 4);
+    bytes.slice(4..)
+}
+
+fn check_packet(text: &str, xid: i32, op: i32, body: Result<Request, Refusal>) {
+    assert_eq!(decode::packet(&frame(text)), Ok(Packet { xid, op, body }));
+}
+
+fn check_bytes(write: impl FnOnce(&mut Vec<u8>), expected: &str) {
+    let mut out = Vec::new();
+    write(&mut out);
+    assert_eq!(out, hex(expected));
+}
+
+fn check_reply(xid: i32, op: i32, result: Result<Response, Error>, zxid: u64, expected: &str) {
+    let reply = Reply {
+        zxid: Index(zxid),
+        result,
+    };
+    check_bytes(|out| encode::reply(out, Tag { xid, op }, &reply), expected);
+}
+
+const NEW: Connect = Connect {
+    session: SessionId(0),
+    password: [0; 16],
+    timeout_ms: 30_000,
+    last_zxid: Index(0),
+};
+
+#[test]
+fn connect_in_both_lengths() {
+    let short = "0000002c 00000000 0000000000000000 00007530 0000000000000000 00000010 \
+                 00000000000000000000000000000000";
+    let long = short.replacen("2c", "2d", 1) + "00";
+    assert_eq!(
+        decode::hello(&frame(short)),
+        Ok(Hello {
+            connect: NEW,
+            long: false
+        })
+    );
+    assert_eq!(
+        decode::hello(&frame(&long)),
+        Ok(Hello {
+            connect: NEW,
+            long: true
+        })
+    );
+}
+
+#[test]
+fn connect_with_garbage_in_it_is_still_a_question() {
+    // Session -1, timeout -1, a null password.
+    let text = "0000001c 00000000 ffffffffffffffff ffffffff ffffffffffffffff ffffffff";
+    let connect = Connect {
+        session: SessionId(u64::MAX),
+        password: [0; 16],
+        timeout_ms: 0,
+        last_zxid: Index(0),
+    };
+    assert_eq!(
+        decode::hello(&frame(text)),
+        Ok(Hello {
+            connect,
+            long: false
+        })
+    );
+}
+
+#[test]
+fn connect_replies() {
+    let password: Vec<u8> = (0..16).collect();
+    check_bytes(
+        |out| encode::connected(out, 0x0100_0000_0000_0001, &password, 30_000, true),
+        "00000025 00000000 00007530 0100000000000001 00000010 000102030405060708090a0b0c0d0e0f 00",
+    );
+    check_bytes(
+        |out| encode::expired(out, true),
+        "00000025 00000000 00000000 0000000000000000 00000010 00000000000000000000000000000000 00",
+    );
+    check_bytes(
+        |out| encode::expired(out, false),
+        "00000024 00000000 00000000 0000000000000000 00000010 00000000000000000000000000000000",
+    );
+}
+
+#[test]
+fn create() {
+    check_packet(
+        "00000033 00000001 00000001 00000002 2f61 00000002 6869 00000001 0000001f 00000005 \
+         776f726c64 00000006 616e796f6e65 00000000",
+        1,
+        1,
+        Ok(Request::Write(Op::Create {
+            path: "/a".into(),
+            data: Some(Bytes::from_static(b"hi")),
+            acl: vec![Acl::open()],
+            mode: CreateMode::Persistent,
+            stat: false,
+        })),
+    );
+    let created = Response::Created {
+        path: "/a".into(),
+        stat: None,
+    };
+    check_reply(
+        1,
+        1,
+        Ok(created),
+        2,
+        "00000016 00000001 0000000000000002 00000000 00000002 2f61",
+    );
+}
+
+#[test]
+fn a_mode_that_does_not_exist_is_refused_and_the_connection_stays() {
+    let text = "00000018 00000001 00000001 00000000 ffffffff ffffffff 00000005";
+    check_packet(text, 1, 1, Err(Error::BadArguments.into()));
+}
+
+#[test]
+fn get_data() {
+    check_packet(
+        "0000000f 00000002 00000004 00000002 2f61 01",
+        2,
+        4,
+        Ok(Request::Read(Read {
+            kind: ReadKind::Data,
+            path: "/a".into(),
+            watch: true,
+        })),
+    );
+    let stat = Stat {
+        czxid: Index(2),
+        mzxid: Index(2),
+        ctime_ms: 0x18f_0a5b_0000,
+        mtime_ms: 0x18f_0a5b_0000,
+        data_length: 2,
+        pzxid: Index(2),
+        ..Stat::default()
+    };
+    let data = Response::Data {
+        data: Some(Bytes::from_static(b"hi")),
+        stat,
+    };
+    check_reply(
+        2,
+        4,
+        Ok(data),
+        2,
+        "0000005a 00000002 0000000000000002 00000000 00000002 6869 0000000000000002 \
+         0000000000000002 0000018f0a5b0000 0000018f0a5b0000 00000000 00000000 00000000 \
+         0000000000000000 00000002 00000000 0000000000000002",
+    );
+}
+
+#[test]
+fn children_with_and_without_stat() {
+    let names = || Response::Children {
+        names: vec!["b".into()],
+        stat: Stat::default(),
+    };
+    let list = "00000003 0000000000000002 00000000 00000001 00000001 62";
+    check_reply(3, 8, Ok(names()), 2, &format!("00000019 {list}"));
+    check_reply(
+        3,
+        12,
+        Ok(names()),
+        2,
+        &format!("0000005d {list} {}", "00".repeat(68)),
+    );
+}
+
+#[test]
+fn an_error_is_a_header() {
+    check_reply(
+        3,
+        4,
+        Err(Error::NoNode),
+        2,
+        "00000010 00000003 0000000000000002 ffffff9b",
+    );
+}
+
+#[test]
+fn ping() {
+    check_packet("00000008 fffffffe 0000000b", -2, 11, Ok(Request::Ping));
+    check_reply(
+        -2,
+        11,
+        Ok(Response::Pong),
+        2,
+        "00000010 fffffffe 0000000000000002 00000000",
+    );
+}
+
+#[test]
+fn event() {
+    let fired = WatchEvent {
+        kind: EventKind::NodeDataChanged,
+        path: "/a".into(),
+        zxid: Index(3),
+    };
+    check_bytes(
+        |out| encode::event(out, &fired),
+        "0000001e ffffffff 0000000000000003 00000000 00000003 00000003 00000002 2f61",
+    );
+}
+
+#[test]
+fn multi() {
+    let set = Op::SetData {
+        path: "/a".into(),
+        data: Some(Bytes::from_static(b"yo")),
+        version: -1,
+    };
+    check_packet(
+        "0000003d 00000004 0000000e  0000000d 00 ffffffff 00000002 2f61 00000000  \
+         00000005 00 ffffffff 00000002 2f61 00000002 796f ffffffff  ffffffff 01 ffffffff",
+        4,
+        14,
+        Ok(Request::Multi(vec![
+            Op::Check {
+                path: "/a".into(),
+                version: 0,
+            },
+            set,
+        ])),
+    );
+    let failed = vec![Err(Error::BadVersion), Err(Error::RuntimeInconsistency)];
+    check_reply(
+        4,
+        14,
+        Ok(Response::Multi(failed)),
+        4,
+        "00000033 00000004 0000000000000004 00000000  ffffffff 00 ffffff99 ffffff99  \
+         ffffffff 00 fffffffe fffffffe  ffffffff 01 ffffffff",
+    );
+}
+
+#[test]
+fn a_multi_that_worked_names_the_kinds() {
+    let created = |stat| {
+        Ok(Response::Created {
+            path: "/".into(),
+            stat,
+        })
+    };
+    let results = vec![
+        created(None),
+        created(Some(Stat::default())),
+        Ok(Response::Deleted),
+        Ok(Response::Stat(Stat::default())),
+        Ok(Response::Checked),
+    ];
+    let stat = "00".repeat(68);
+    let body = format!(
+        "00000004 0000000000000004 00000000  00000001 00 00000000 00000001 2f  \
+         0000000f 00 00000000 00000001 2f {stat}  00000002 00 00000000  \
+         00000005 00 00000000 {stat}  0000000d 00 00000000  ffffffff 01 ffffffff",
+    );
+    let length = hex(&body).len();
+    check_reply(
+        4,
+        14,
+        Ok(Response::Multi(results)),
+        4,
+        &format!("{length:08x} {body}"),
+    );
+}
+
+#[test]
+fn a_multi_with_a_read_in_it_is_refused_whole() {
+    let text = "00000011 00000004 0000000e 00000004 00 ffffffff";
+    check_packet(text, 4, 14, Err(Error::MarshallingError.into()));
+}
+
+#[test]
+fn auth_is_refused_as_long_as_nothing_is_protected() {
+    check_packet(
+        "00000024 fffffffc 00000064 00000000 00000006 646967657374 0000000a 73757065723a74657374",
+        -4,
+        100,
+        Err(Refusal {
+            code: -115,
+            close: true,
+        }),
+    );
+}
+
+#[test]
+fn close_session() {
+    check_packet("00000008 00000005 fffffff5", 5, -11, Ok(Request::Close));
+}
+
+#[test]
+fn unknown_operations_are_said_to_be_unknown() {
+    for op in [6, 7, 10, 13, 16, 22, 101, 107, 500, -10, 0, i32::MIN] {
+        let text = format!("00000008 80000000 {:08x}", op as u32);
+        check_packet(
+            &text,
+            i32::MIN,
+            op,
+            Err(Refusal {
+                code: -6,
+                close: true,
+            }),
+        );
+    }
+}
+
+#[test]
+fn tags_keep_what_they_are_given() {
+    for xid in [0, 1, -1, i32::MIN, i32::MAX] {
+        for op in [0, 14, -11, i32::MIN] {
+            let tag = Tag { xid, op };
+            assert_eq!(Tag::from(u64::from(tag)), tag);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_decode_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let frame = Bytes::from(bytes);
+        let _ = decode::hello(&frame);
+        let _ = decode::packet(&frame);
+    }
+
+    #[test]
+    fn any_body_of_a_known_operation_decodes_or_fails(
+        op in prop::sample::select(vec![1, 2, 3, 4, 5, 8, 9, 12, 14, 15]),
+        body in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(255), any::<u8>()], 0..200),
+    ) {
+        let mut bytes = vec![0, 0, 0, 1, 0, 0, 0, op];
+        bytes.extend(body);
+        let _ = decode::packet(&Bytes::from(bytes));
+    }
+
+    #[test]
+    fn a_set_data_is_read_as_it_was_meant(
+        path in "/[a-z]{0,9}",
+        data in prop::option::of(prop::collection::vec(any::<u8>(), 0..100)),
+        version: i32,
+    ) {
+        use super::jute::Write;
+        let mut bytes = Vec::new();
+        bytes.int(7);
+        bytes.int(5);
+        bytes.text(&path);
+        bytes.buffer(data.as_deref());
+        bytes.int(version);
+        let set = Op::SetData { path, data: data.map(Bytes::from), version };
+        let packet = Packet { xid: 7, op: 5, body: Ok(Request::Write(set)) };
+        prop_assert_eq!(decode::packet(&Bytes::from(bytes)), Ok(packet));
+    }
+}
