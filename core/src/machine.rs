@@ -1,27 +1,70 @@
 //! The coordination service: applies commands to znodes and sessions, and answers reads. Every replica
 //! that applies the same commands at the same indexes is in the same state. Knows nothing of Raft.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::command::{Applied, Change, Command};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::command::{Applied, Change, Command, Origin, WriteRequest};
+use crate::hash;
 use crate::id::{Index, SessionId};
-use crate::request::{Error, Read, Response};
-use crate::session::Session;
+use crate::path;
+use crate::request::{Error, Password, Read, ReadKind, Response};
+use crate::session::{Session, Sessions};
 use crate::time::Time;
-use crate::tree::Tree;
+use crate::tree::{Facts, Record, Tree};
+
+mod transaction;
+
+use transaction::Transaction;
 
 /// The replicated state. A clone shares everything and costs next to nothing.
 #[derive(Clone)]
 pub struct Machine {
-    tree: Tree,
+    pub(crate) constants: Option<Constants>,
+    pub(crate) sessions: Sessions,
+    pub(crate) tree: Tree,
+}
+
+/// What `Command::Init` fixed for the whole cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Constants {
+    /// Key of the session passwords.
+    pub(crate) secret: [u8; 32],
+    /// Feature level of the replicated state.
+    pub(crate) features: u32,
+    /// Elements in one path.
+    pub(crate) max_depth: u32,
 }
 
 impl Machine {
     /// The state before the first command: the four znodes of the system.
     #[must_use]
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        todo!()
+        let mut machine = Self::empty();
+        let mut put = |path, num_children, data| {
+            let facts = Facts {
+                num_children,
+                ..Facts::default()
+            };
+            machine.tree.put(Record::new(path, &facts, data));
+        };
+        put("/", 1, Some(&[][..]));
+        put(path::ZOOKEEPER, 2, Some(&[]));
+        put(path::QUOTA, 0, Some(&[]));
+        put(path::CONFIG, 0, Some(&[]));
+        machine
+    }
+
+    /// Without even a root: for a state that comes in parts.
+    pub(crate) fn empty() -> Self {
+        Self {
+            constants: None,
+            sessions: Sessions::new(),
+            tree: Tree::new(),
+        }
     }
 
     /// Runs the command of the entry at `index`, whose stamp is `stamp`. Total: any command gives a
@@ -33,47 +76,117 @@ impl Machine {
         command: &Command,
         changes: &mut Vec<Change>,
     ) -> Applied {
-        let _ = (index, stamp, command, changes);
-        todo!()
+        match command {
+            &Command::Init {
+                secret,
+                features,
+                max_depth,
+            } => {
+                self.constants.get_or_insert(Constants {
+                    secret,
+                    features,
+                    max_depth,
+                });
+                Applied::Nothing
+            }
+            &Command::Open { origin, timeout_ms } => self.open(index, origin, timeout_ms),
+            &Command::Attach {
+                origin,
+                session,
+                password,
+                timeout_ms,
+            } => self.attach(index, origin, session, &password, timeout_ms),
+            &Command::Write {
+                session,
+                epoch,
+                number,
+                ref request,
+            } => {
+                if !self.sessions.begin_write(session, epoch, number) {
+                    return Applied::Nothing;
+                }
+                let result = self.write((index, stamp.as_ms()), session, request, changes);
+                Applied::Wrote {
+                    session,
+                    epoch,
+                    number,
+                    result,
+                }
+            }
+            Command::Expire { sessions } => {
+                let mut ended = Vec::new();
+                for &(session, epoch) in sessions {
+                    if self
+                        .session(session)
+                        .is_some_and(|known| known.epoch == epoch)
+                    {
+                        self.end((index, stamp.as_ms()), session, changes);
+                        ended.push(session);
+                    }
+                }
+                Applied::Expired { sessions: ended }
+            }
+        }
     }
 
-    /// Whether `Command::Init` has been applied.
+    /// Whether `Command::Init` has been applied. Before it, nobody can open a session.
     #[must_use]
-    pub fn initialised(&self) -> bool {
-        todo!()
+    pub const fn initialised(&self) -> bool {
+        self.constants.is_some()
     }
 
     /// The feature level of the replicated state; 0 before `Command::Init`.
     #[must_use]
     pub fn features(&self) -> u32 {
-        todo!()
+        self.constants.map_or(0, |constants| constants.features)
     }
 
-    /// Answers a read from this state.
+    /// Answers a read from this state. Whether a watch is left is not decided here: it is when the read
+    /// succeeds, or when it is an exists that fails with `NoNode`.
     ///
     /// # Errors
-    /// `NoNode`, or `BadArguments` for a path that cannot be one.
+    /// `NoNode`, or `BadArguments` for a path that is empty or has a NUL.
     pub fn read(&self, read: &Read) -> Result<Response, Error> {
-        let _ = read;
-        todo!()
+        let path = &*read.path;
+        if path.is_empty() || path.contains('\0') {
+            return Err(Error::BadArguments);
+        }
+        let znode = self.tree.get(path).ok_or(Error::NoNode)?;
+        Ok(match read.kind {
+            ReadKind::Exists => Response::Stat(znode.stat()),
+            ReadKind::Data => {
+                let (data, stat) = znode.read();
+                Response::Data { data, stat }
+            }
+            ReadKind::Children => {
+                let stat = znode.stat();
+                let mut names = Vec::with_capacity(stat.num_children as usize);
+                names.extend(self.tree.children(path).map(|child| child.name().into()));
+                Response::Children { names, stat }
+            }
+        })
     }
 
     /// The live sessions, by id.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Session)> {
-        core::iter::empty()
+        self.sessions.iter()
+    }
+
+    /// How many sessions live.
+    #[must_use]
+    pub const fn session_count(&self) -> u64 {
+        self.sessions.count()
     }
 
     /// A live session.
     #[must_use]
     pub fn session(&self, id: SessionId) -> Option<&Session> {
-        let _ = id;
-        todo!()
+        self.sessions.get(id)
     }
 
     /// The paths of a session's ephemeral znodes, in byte order.
     pub fn ephemerals(&self, id: SessionId) -> impl Iterator<Item = &str> {
-        let _ = (id, String::new());
-        core::iter::empty()
+        self.tree.ephemerals(id)
     }
 
     /// The znodes.
@@ -82,9 +195,118 @@ impl Machine {
         &self.tree
     }
 
-    /// Hash of the whole replicated state, kept up to date by `apply`.
+    /// Hash of the whole replicated state, kept up to date by `apply` (rule R9).
     #[must_use]
     pub fn digest(&self) -> u64 {
-        todo!()
+        let constants = self.constants.map_or(0, |constants| {
+            let numbers = [constants.features.into(), constants.max_depth.into()];
+            hash::of_bytes(&constants.secret) ^ hash::of_words(&numbers)
+        });
+        hash::of_words(&[constants, self.sessions.digest(), self.tree.digest()])
+    }
+
+    fn open(&mut self, index: Index, origin: Origin, timeout_ms: u32) -> Applied {
+        let session = SessionId(index.0);
+        let Some(password) = self.password(session) else {
+            return Applied::Refused { origin };
+        };
+        if !self.sessions.open(session, index, origin, timeout_ms) {
+            return Applied::Nothing;
+        }
+        Applied::Attached {
+            origin,
+            session,
+            epoch: index,
+            timeout_ms,
+            password,
+            moved_from: None,
+        }
+    }
+
+    fn attach(
+        &mut self,
+        epoch: Index,
+        origin: Origin,
+        session: SessionId,
+        password: &Password,
+        timeout_ms: u32,
+    ) -> Applied {
+        let Some(known) = self.sessions.get(session) else {
+            return Applied::Refused { origin };
+        };
+        if !self.is_password(session, password) {
+            return Applied::Refused { origin };
+        }
+        if known.has_had(origin) {
+            return Applied::Nothing;
+        }
+        let moved_from = self.sessions.attach(session, epoch, origin, timeout_ms);
+        let password = *password;
+        Applied::Attached {
+            origin,
+            session,
+            epoch,
+            timeout_ms,
+            password,
+            moved_from,
+        }
+    }
+
+    fn write(
+        &mut self,
+        moment: (Index, u64),
+        session: SessionId,
+        request: &WriteRequest,
+        changes: &mut Vec<Change>,
+    ) -> Result<Response, Error> {
+        match request {
+            WriteRequest::Op(op) => self.transaction(moment, session, changes).op(op),
+            WriteRequest::Multi(ops) => Ok(self.transaction(moment, session, changes).multi(ops)),
+            WriteRequest::Sync { path } => Ok(Response::Synced { path: path.clone() }),
+            WriteRequest::Close => {
+                self.end(moment, session, changes);
+                Ok(Response::Closed)
+            }
+        }
+    }
+
+    fn end(&mut self, moment: (Index, u64), session: SessionId, changes: &mut Vec<Change>) {
+        self.transaction(moment, session, changes).end_session();
+        self.sessions.close(session);
+    }
+
+    fn transaction<'a>(
+        &'a mut self,
+        moment: (Index, u64),
+        session: SessionId,
+        changes: &'a mut Vec<Change>,
+    ) -> Transaction<'a> {
+        let max_depth = self.constants.map_or(0, |constants| constants.max_depth);
+        Transaction::new(&mut self.tree, changes, moment, session, max_depth)
+    }
+
+    /// The session's password: a keyed hash of its id, so that every replica can check it and nobody
+    /// else can make it. `None` before `Command::Init`.
+    fn password(&self, session: SessionId) -> Option<Password> {
+        self.keyed(session)?
+            .finalize()
+            .into_bytes()
+            .first_chunk()
+            .copied()
+    }
+
+    /// Takes the same time whatever the password.
+    fn is_password(&self, session: SessionId, password: &Password) -> bool {
+        self.keyed(session)
+            .is_some_and(|hash| hash.verify_truncated_left(password).is_ok())
+    }
+
+    fn keyed(&self, session: SessionId) -> Option<Hmac<Sha256>> {
+        let mut hash = Hmac::<Sha256>::new_from_slice(&self.constants?.secret).ok()?;
+        hash.update(&session.0.to_be_bytes());
+        Some(hash)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,83 +1,187 @@
-//! Znodes.
-
-use alloc::string::String;
+//! Znodes: one persistent map, ordered by depth and path, in which each znode is one packed record; and
+//! beside it the list of ephemeral znodes by owner. Knows what a znode holds, not which requests change it.
 
 use bytes::Bytes;
 
+use crate::hash;
+use crate::id::SessionId;
+use crate::map::{Item, Key, Map};
+use crate::path;
 use crate::request::Stat;
 
-/// The znodes.
+pub(crate) mod record;
+
+pub(crate) use record::{Facts, Record};
+
+use record::Owned;
+
+/// The znodes. A clone shares everything.
 #[derive(Clone)]
-pub struct Tree {}
+pub struct Tree {
+    znodes: Map<Record>,
+    ephemerals: Map<Owned>,
+    /// Bytes of all paths and data.
+    content_bytes: u64,
+    /// Sum of the records' hashes (rule R9).
+    digest: u64,
+}
 
 /// A znode, seen in place.
 #[derive(Clone, Copy)]
-pub struct Znode<'a> {
-    record: &'a [u8],
-}
+pub struct Znode<'a>(&'a Record);
 
 impl<'a> Znode<'a> {
     /// Its full path.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        let _ = self.record;
-        todo!()
+        self.0.path()
+    }
+
+    /// The last element of its path; empty for the root.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        path::name(self.0.path())
     }
 
     /// Its data; `None` is null.
     #[must_use]
     pub fn data(&self) -> Option<&'a [u8]> {
-        todo!()
-    }
-
-    /// Its data as owned bytes.
-    #[must_use]
-    pub fn bytes(&self) -> Option<Bytes> {
-        self.data().map(Bytes::copy_from_slice)
+        self.0.data()
     }
 
     /// Its Stat.
     #[must_use]
     pub fn stat(&self) -> Stat {
-        todo!()
+        self.read().1
+    }
+
+    /// Its data, copied, and its Stat.
+    #[must_use]
+    pub fn read(&self) -> (Option<Bytes>, Stat) {
+        let (facts, data) = self.0.open();
+        (data.map(Bytes::copy_from_slice), facts.stat(data))
+    }
+
+    pub(crate) fn open(&self) -> (Facts, Option<&'a [u8]>) {
+        self.0.open()
     }
 }
 
 impl Tree {
+    pub(crate) fn new() -> Self {
+        Self {
+            znodes: Map::new(),
+            ephemerals: Map::new(),
+            content_bytes: 0,
+            digest: 0,
+        }
+    }
+
     /// The znode at `path`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Znode<'_>> {
-        let _ = path;
-        todo!()
+        self.znodes.get(record::key(path)).map(Znode)
     }
 
     /// The children of the znode at `path`, in byte order of their names.
     pub fn children<'a>(&'a self, path: &str) -> impl Iterator<Item = Znode<'a>> + use<'a> {
-        let _ = path;
-        core::iter::empty()
+        let prefix = path::prefix(path).into_owned();
+        let depth = path::depth(&prefix) as u64 + u64::from(path == "/");
+        self.znodes
+            .range(Key {
+                first: depth,
+                rest: prefix.as_bytes(),
+            })
+            .take_while(move |record| {
+                let key = record.key();
+                key.first == depth && key.rest.starts_with(prefix.as_bytes())
+            })
+            .map(Znode)
     }
 
     /// All znodes, by depth and then by path.
     pub fn iter(&self) -> impl Iterator<Item = Znode<'_>> {
-        core::iter::empty()
+        self.znodes.iter().map(Znode)
     }
 
     /// How many znodes there are, the four of the system among them.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        todo!()
+    pub const fn count(&self) -> u64 {
+        self.znodes.len() as u64
     }
 
     /// Bytes of all paths and data.
     #[must_use]
-    pub fn data_bytes(&self) -> u64 {
-        todo!()
+    pub const fn data_bytes(&self) -> u64 {
+        self.content_bytes
     }
 
     /// How many ephemeral znodes there are.
     #[must_use]
-    pub fn ephemeral_count(&self) -> u64 {
-        let _ = String::new();
-        todo!()
+    pub const fn ephemeral_count(&self) -> u64 {
+        self.ephemerals.len() as u64
+    }
+
+    /// The paths of a session's ephemeral znodes, in byte order.
+    pub fn ephemerals(&self, owner: SessionId) -> impl Iterator<Item = &str> {
+        self.ephemerals
+            .range(Key {
+                first: owner.0,
+                rest: &[],
+            })
+            .take_while(move |owned| owned.owner() == owner)
+            .map(Owned::path)
+    }
+
+    pub(crate) const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// The records behind `key`, or all.
+    pub(crate) fn records(&self, behind: Option<Key<'_>>) -> impl Iterator<Item = &Record> {
+        let from = behind.unwrap_or(Key {
+            first: 0,
+            rest: &[],
+        });
+        self.znodes
+            .range(from)
+            .skip_while(move |record| behind == Some(record.key()))
+    }
+
+    /// Puts a record in its place and gives back the one that was there.
+    pub(crate) fn put(&mut self, record: Record) -> Option<Record> {
+        let owner = record.facts().owner;
+        self.content_bytes += record.content_bytes();
+        self.digest = self.digest.wrapping_add(hash::of_bytes(record.bytes()));
+        let path = (owner != SessionId(0)).then(|| Owned::new(owner, record.path()));
+        let old = self.znodes.insert(record);
+        match &old {
+            Some(old) => self.forget(old),
+            None => {
+                if let Some(owned) = path {
+                    self.ephemerals.insert(owned);
+                }
+            }
+        }
+        old
+    }
+
+    /// Takes the record of `path` away.
+    pub(crate) fn take(&mut self, path: &str) -> Option<Record> {
+        let old = self.znodes.remove(record::key(path))?;
+        let owner = old.facts().owner;
+        if owner != SessionId(0) {
+            self.ephemerals.remove(Key {
+                first: owner.0,
+                rest: path.as_bytes(),
+            });
+        }
+        self.forget(&old);
+        Some(old)
+    }
+
+    fn forget(&mut self, old: &Record) {
+        self.content_bytes -= old.content_bytes();
+        self.digest = self.digest.wrapping_sub(hash::of_bytes(old.bytes()));
     }
 }

@@ -1,54 +1,205 @@
 //! One-shot watches of the connections of one node. Local and not replicated; they know paths and
 //! connections, nothing of the tree or of sessions.
+//!
+//! As in ZooKeeper there are two tables, for data and for children (protocol section 14). Each watch
+//! lies in two orders: by path, for the changes, and by connection, for the end of a connection.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::str;
 
 use crate::command::Change;
 use crate::id::{ConnId, Index};
-use crate::request::{ReadKind, WatchEvent};
+use crate::map::{Item, Key, Map};
+use crate::request::{EventKind, ReadKind, WatchEvent};
 
-/// The watches of one node.
-#[derive(Clone, Default)]
-pub struct Watches {}
+/// The watches of one node. A clone shares everything.
+#[derive(Clone)]
+pub struct Watches {
+    by_path: Map<Entry>,
+    by_conn: Map<Entry>,
+}
+
+/// Which of the two tables a watch is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Table {
+    Data = 0,
+    Child = 1,
+}
+
+/// In `by_path`: table, then path, a NUL and the connection's eight bytes. In `by_conn`: connection, then
+/// path and the table's byte.
+#[derive(Clone)]
+struct Entry {
+    first: u64,
+    rest: Arc<[u8]>,
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Watches {
     /// No watches.
     #[must_use]
-    pub const fn new() -> Self {
-        Self {}
+    pub fn new() -> Self {
+        Self {
+            by_path: Map::new(),
+            by_conn: Map::new(),
+        }
     }
 
     /// Leaves the watch of a read of this kind. Setting it twice is the same as once.
     pub fn add(&mut self, conn: ConnId, kind: ReadKind, path: &str) {
-        let _ = (conn, kind, path);
-        todo!()
+        let table = match kind {
+            ReadKind::Exists | ReadKind::Data => Table::Data,
+            ReadKind::Children => Table::Child,
+        };
+        self.by_path.insert(Entry::by_path(table, path, conn));
+        self.by_conn.insert(Entry::by_conn(conn, path, table));
     }
 
     /// Drops all watches of a connection.
     pub fn forget(&mut self, conn: ConnId) {
-        let _ = conn;
-        todo!()
+        let from = Key {
+            first: conn.0,
+            rest: &[],
+        };
+        let entries = self
+            .by_conn
+            .range(from)
+            .take_while(|entry| entry.first == conn.0);
+        let entries: Vec<Entry> = entries.cloned().collect();
+        for entry in entries {
+            if let Some((path, table)) = entry.path_and_table() {
+                self.by_path.remove(Entry::by_path(table, path, conn).key());
+            }
+            self.by_conn.remove(entry.key());
+        }
     }
 
-    /// Takes the watches that wait for `change`, and gives one event for each connection.
+    /// Takes the watches that wait for `change`, and gives one event for each connection, those with a
+    /// data watch first, otherwise by connection.
     pub fn fire(&mut self, change: &Change, zxid: Index, out: &mut impl FnMut(ConnId, WatchEvent)) {
-        let _ = (change, zxid, out);
-        todo!()
+        if self.is_empty() {
+            return;
+        }
+        let path = &*change.path;
+        let mut conns = Vec::new();
+        match change.kind {
+            EventKind::NodeCreated | EventKind::NodeDataChanged => {
+                self.take(Table::Data, path, &mut conns);
+            }
+            EventKind::NodeChildrenChanged => self.take(Table::Child, path, &mut conns),
+            EventKind::NodeDeleted => {
+                self.take(Table::Data, path, &mut conns);
+                let told = conns.len();
+                self.take(Table::Child, path, &mut conns);
+                // Who has both watches is told once, and both are gone.
+                let (data, child) = conns.split_at(told);
+                let untold = |conn: &&ConnId| data.binary_search(conn).is_err();
+                let child: Vec<ConnId> = child.iter().filter(untold).copied().collect();
+                conns.truncate(told);
+                conns.extend(child);
+            }
+        }
+        for conn in conns {
+            out(
+                conn,
+                WatchEvent {
+                    kind: change.kind,
+                    path: String::from(path),
+                    zxid,
+                },
+            );
+        }
     }
 
     /// How many watches there are.
     #[must_use]
-    pub fn len(&self) -> usize {
-        todo!()
+    pub const fn len(&self) -> usize {
+        self.by_path.len()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The watches of a connection: their paths, and whether each is a child watch.
     pub fn of(&self, conn: ConnId) -> impl Iterator<Item = (&str, bool)> {
-        let _ = conn;
-        core::iter::empty()
+        self.by_conn
+            .range(Key {
+                first: conn.0,
+                rest: &[],
+            })
+            .take_while(move |entry| entry.first == conn.0)
+            .filter_map(Entry::path_and_table)
+            .map(|(path, table)| (path, table == Table::Child))
+    }
+
+    /// Removes the watches of one table on one path and appends their connections in ascending order.
+    fn take(&mut self, table: Table, path: &str, conns: &mut Vec<ConnId>) {
+        let mut prefix = Vec::from(path);
+        prefix.push(0);
+        let entries = self.by_path.range(Key {
+            first: table as u64,
+            rest: &prefix,
+        });
+        let entries = entries
+            .take_while(|entry| entry.first == table as u64 && entry.rest.starts_with(&prefix));
+        let before = conns.len();
+        conns.extend(entries.filter_map(|entry| entry.conn_behind(prefix.len())));
+        for &conn in &conns[before..] {
+            self.by_path.remove(Entry::by_path(table, path, conn).key());
+            self.by_conn.remove(Entry::by_conn(conn, path, table).key());
+        }
+    }
+}
+
+impl Entry {
+    fn by_path(table: Table, path: &str, conn: ConnId) -> Self {
+        let rest = [path.as_bytes(), &[0], &conn.0.to_be_bytes()].concat();
+        Self {
+            first: table as u64,
+            rest: rest.into(),
+        }
+    }
+
+    fn by_conn(conn: ConnId, path: &str, table: Table) -> Self {
+        Self {
+            first: conn.0,
+            rest: [path.as_bytes(), &[table as u8]].concat().into(),
+        }
+    }
+
+    /// Of an entry in `by_path`: its connection, if that is all there is behind `len` bytes.
+    fn conn_behind(&self, len: usize) -> Option<ConnId> {
+        let bytes = self.rest.get(len..)?.try_into().ok()?;
+        Some(ConnId(u64::from_be_bytes(bytes)))
+    }
+
+    /// Of an entry in `by_conn`.
+    fn path_and_table(&self) -> Option<(&str, Table)> {
+        let (&table, path) = self.rest.split_last()?;
+        let table = if table == Table::Data as u8 {
+            Table::Data
+        } else {
+            Table::Child
+        };
+        Some((str::from_utf8(path).ok()?, table))
+    }
+}
+
+impl Item for Entry {
+    fn key(&self) -> Key<'_> {
+        Key {
+            first: self.first,
+            rest: &self.rest,
+        }
     }
 }

@@ -1,40 +1,159 @@
 //! Snapshots: the state of a machine in parts. A snapshot is a clone of the machine; its parts are made
 //! when they are asked for. Each can be read alone, and the same state gives the same parts everywhere.
+//!
+//! A part is the version byte and then items, each with its kind in front: first the totals, then the
+//! sessions by id, then the znodes by depth and path. A cursor names the last item of a part.
+
+use alloc::vec::Vec;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use super::WireError;
-use crate::machine::Machine;
+use super::{Append, VERSION, WireError};
+use crate::id::SessionId;
+use crate::machine::{Constants, Machine};
+use crate::map::{Item, Key};
+use crate::session::Session;
+use crate::tree::Record;
+
+const TOTALS: u8 = 0;
+const SESSION: u8 = 1;
+const ZNODE: u8 = 2;
+
+/// What the whole snapshot must add up to.
+#[derive(Serialize, Deserialize)]
+struct Totals {
+    constants: Option<Constants>,
+    sessions: u64,
+    znodes: u64,
+    digest: u64,
+}
+
+/// The last item of a part.
+enum Cursor<'a> {
+    /// Before the totals.
+    Begin,
+    Session(SessionId),
+    Znode(Key<'a>),
+}
 
 impl Machine {
     /// The part that begins behind `cursor`, of about `limit_bytes`, and the cursor behind it; `None` after
-    /// the last one. An empty cursor begins.
+    /// the last one. An empty cursor begins. What is no cursor gives a part without items.
     #[must_use]
     pub fn part(&self, cursor: &[u8], limit_bytes: u64) -> (Bytes, Option<Bytes>) {
-        let _ = (cursor, limit_bytes);
-        todo!()
+        let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        let mut out = Vec::with_capacity(limit.min(1 << 20) + 1_024);
+        out.push(VERSION);
+        let Some(cursor) = Cursor::read(cursor) else {
+            return (out.into(), None);
+        };
+
+        if matches!(cursor, Cursor::Begin) {
+            let totals = Totals {
+                constants: self.constants,
+                sessions: self.session_count(),
+                znodes: self.tree.count(),
+                digest: self.digest(),
+            };
+            put(TOTALS, &totals, &mut out);
+        }
+        let next_session = match cursor {
+            Cursor::Begin => Some(SessionId(0)),
+            Cursor::Session(last) => Some(SessionId(last.0.saturating_add(1))),
+            Cursor::Znode(_) => None,
+        };
+        for (id, session) in next_session
+            .into_iter()
+            .flat_map(|id| self.sessions.from(id))
+        {
+            put(SESSION, &(id, session), &mut out);
+            if limit <= out.len() {
+                return (out.into(), Some(Cursor::Session(id).write()));
+            }
+        }
+        let behind = match cursor {
+            Cursor::Znode(key) => Some(key),
+            _ => None,
+        };
+        let mut records = self.tree.records(behind).peekable();
+        while let Some(record) = records.next() {
+            put(ZNODE, record.bytes(), &mut out);
+            if limit <= out.len() && records.peek().is_some() {
+                return (out.into(), Some(Cursor::Znode(record.key()).write()));
+            }
+        }
+        (out.into(), None)
+    }
+}
+
+fn put<T: Serialize + ?Sized>(kind: u8, item: &T, out: &mut Vec<u8>) {
+    out.push(kind);
+    let end = postcard::serialize_with_flavor(item, Append(out));
+    debug_assert!(end.is_ok());
+}
+
+impl<'a> Cursor<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let Some((kind, rest)) = bytes.split_first() else {
+            return Some(Self::Begin);
+        };
+        let (&number, rest) = rest.split_first_chunk::<8>()?;
+        let first = u64::from_be_bytes(number);
+        match (*kind, rest) {
+            (SESSION, []) => Some(Self::Session(SessionId(first))),
+            (ZNODE, rest) => Some(Self::Znode(Key { first, rest })),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Bytes {
+        let (kind, first, rest): (u8, u64, &[u8]) = match self {
+            Self::Begin => return Bytes::new(),
+            Self::Session(id) => (SESSION, id.0, &[]),
+            Self::Znode(key) => (ZNODE, key.first, key.rest),
+        };
+        [&[kind], &first.to_be_bytes()[..], rest].concat().into()
     }
 }
 
 /// A machine on the way from its parts.
+<<<<<<< HEAD
 #[derive(Clone)]
 pub struct Rebuild {}
+=======
+pub struct Rebuild {
+    machine: Machine,
+    totals: Option<Totals>,
+    last_session: SessionId,
+}
+>>>>>>> d44e26f (Apply commands to znodes, sessions and watches)
 
 impl Rebuild {
     /// Before the first part.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self {}
+        Self {
+            machine: Machine::empty(),
+            totals: None,
+            last_session: SessionId(0),
+        }
     }
 
     /// Takes the next part.
     ///
     /// # Errors
-    /// If it is no part, or not the next one.
+    /// If it is no part, or cannot be the next one.
     pub fn add(&mut self, part: &[u8]) -> Result<(), WireError> {
-        let _ = part;
-        todo!()
+        let (&version, mut rest) = part.split_first().ok_or(WireError::Empty)?;
+        if version != VERSION {
+            return Err(WireError::Version(version));
+        }
+        while let Some((&kind, item)) = rest.split_first() {
+            rest = self.item(kind, item)?;
+        }
+        Ok(())
     }
 
     /// The machine, if all parts were there.
@@ -42,6 +161,51 @@ impl Rebuild {
     /// # Errors
     /// If something is missing or the digest differs.
     pub fn finish(self) -> Result<Machine, WireError> {
-        todo!()
+        let Self {
+            machine, totals, ..
+        } = self;
+        let totals = totals.ok_or(WireError::Malformed)?;
+        let whole = totals.sessions == machine.session_count()
+            && totals.znodes == machine.tree.count()
+            && totals.digest == machine.digest();
+        if whole {
+            Ok(machine)
+        } else {
+            Err(WireError::Malformed)
+        }
     }
+
+    /// Takes one item and gives back what is behind it.
+    fn item<'a>(&mut self, kind: u8, bytes: &'a [u8]) -> Result<&'a [u8], WireError> {
+        let machine = &mut self.machine;
+        match (kind, &self.totals) {
+            (TOTALS, None) => {
+                let (totals, rest) = take::<Totals>(bytes)?;
+                machine.constants = totals.constants;
+                self.totals = Some(totals);
+                Ok(rest)
+            }
+            (SESSION, Some(_)) if machine.tree.count() == 0 => {
+                let ((id, session), rest) = take::<(SessionId, Session)>(bytes)?;
+                if id <= self.last_session || !machine.sessions.restore(id, session) {
+                    return Err(WireError::Malformed);
+                }
+                self.last_session = id;
+                Ok(rest)
+            }
+            (ZNODE, Some(_)) => {
+                let (bytes, rest) = take::<&[u8]>(bytes)?;
+                let record = Record::parse(bytes).ok_or(WireError::Malformed)?;
+                match machine.tree.put(record) {
+                    None => Ok(rest),
+                    Some(_) => Err(WireError::Malformed),
+                }
+            }
+            _ => Err(WireError::Malformed),
+        }
+    }
+}
+
+fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), WireError> {
+    postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)
 }

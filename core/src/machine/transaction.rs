@@ -1,0 +1,293 @@
+//! The operations on znodes, with the order of their errors (protocol section 9). One transaction is
+//! one log entry: all its changes share a zxid and a time. Knows no sessions but the one that asks.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::acl;
+use crate::command::Change;
+use crate::id::{Index, SessionId};
+use crate::path;
+use crate::request::{Acl, CreateMode, Error, EventKind, Op, Response, Stat};
+use crate::tree::{Facts, Record, Tree};
+
+/// Changes of the tree by one log entry.
+pub(super) struct Transaction<'a> {
+    pub(super) tree: &'a mut Tree,
+    /// What watches may wait for, in ZooKeeper's order.
+    pub(super) changes: &'a mut Vec<Change>,
+    pub(super) zxid: Index,
+    pub(super) now_ms: u64,
+    /// Who owns the ephemeral znodes that are made.
+    pub(super) session: SessionId,
+    /// Elements in one path.
+    pub(super) max_depth: u32,
+    /// What a multi has changed so far; a single operation changes nothing before it is sure to succeed.
+    journal: Option<Vec<Undo>>,
+}
+
+/// What takes one step back.
+enum Undo {
+    /// This record was there.
+    Put(Record),
+    /// Nothing was there.
+    Take(String),
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) const fn new(
+        tree: &'a mut Tree,
+        changes: &'a mut Vec<Change>,
+        (zxid, now_ms): (Index, u64),
+        session: SessionId,
+        max_depth: u32,
+    ) -> Self {
+        Self {
+            tree,
+            changes,
+            zxid,
+            now_ms,
+            session,
+            max_depth,
+            journal: None,
+        }
+    }
+
+    /// One operation. If it fails, nothing has changed.
+    pub(super) fn op(&mut self, op: &Op) -> Result<Response, Error> {
+        match op {
+            Op::Create {
+                path,
+                data,
+                acl,
+                mode,
+                stat,
+            } => {
+                let (path, made) = self.create(path, data.as_deref(), acl, *mode)?;
+                Ok(Response::Created {
+                    path,
+                    stat: stat.then_some(made),
+                })
+            }
+            Op::Delete { path, version } => {
+                self.delete(path, *version)?;
+                Ok(Response::Deleted)
+            }
+            Op::SetData {
+                path,
+                data,
+                version,
+            } => Ok(Response::Stat(self.set_data(
+                path,
+                data.as_ref(),
+                *version,
+            )?)),
+            Op::Check { path, version } => {
+                self.check(path, *version)?;
+                Ok(Response::Checked)
+            }
+        }
+    }
+
+    /// All operations or none, each seeing what the ones before did. The results say which one failed:
+    /// code 0 before it, `RuntimeInconsistency` after it (section 10).
+    pub(super) fn multi(mut self, ops: &[Op]) -> Response {
+        let changes_before = self.changes.len();
+        self.journal = Some(Vec::new());
+        let mut results = Vec::with_capacity(ops.len());
+        for op in ops {
+            let result = self.op(op);
+            let failed = result.is_err();
+            results.push(result);
+            if failed {
+                break;
+            }
+        }
+        if let Some(Err(reason)) = results.last() {
+            let reason = *reason;
+            self.roll_back();
+            self.changes.truncate(changes_before);
+            let failed = results.len() - 1;
+            results.clear();
+            results.extend((0..ops.len()).map(|at| match at {
+                at if at < failed => Err(Error::Ok),
+                at if at == failed => Err(reason),
+                _ => Err(Error::RuntimeInconsistency),
+            }));
+        }
+        Response::Multi(results)
+    }
+
+    /// Removes the ephemeral znodes of a session that has ended, in byte order of their paths.
+    pub(super) fn end_session(&mut self) {
+        let paths: Vec<String> = self
+            .tree
+            .ephemerals(self.session)
+            .map(String::from)
+            .collect();
+        for path in paths {
+            self.remove(&path);
+        }
+    }
+
+    fn create(
+        &mut self,
+        asked: &str,
+        data: Option<&[u8]>,
+        acl: &[Acl],
+        mode: CreateMode,
+    ) -> Result<(String, Stat), Error> {
+        if !path::is_plausible(asked) {
+            return Err(Error::BadArguments);
+        }
+        let acl = acl::number(acl)?;
+        let parent_path = path::parent(asked);
+        let parent = self.tree.get(parent_path).ok_or(Error::NoNode)?;
+        if parent_path == path::CONFIG {
+            return Err(Error::NoAuth);
+        }
+        let (mut parent, parent_data) = parent.open();
+
+        let path = if mode.is_sequential() {
+            format!("{asked}{:010}", parent.counter)
+        } else {
+            String::from(asked)
+        };
+        let depth_limit = usize::try_from(self.max_depth).unwrap_or(usize::MAX);
+        if !path::is_valid(&path) || depth_limit < path::depth(&path) {
+            return Err(Error::BadArguments);
+        }
+        if self.tree.get(&path).is_some() {
+            return Err(Error::NodeExists);
+        }
+        if parent.owner != SessionId(0) {
+            return Err(Error::NoChildrenForEphemerals);
+        }
+
+        parent.counter = parent.counter.wrapping_add(1);
+        parent.num_children += 1;
+        parent.pzxid = self.zxid;
+        let facts = Facts {
+            czxid: self.zxid,
+            mzxid: self.zxid,
+            pzxid: self.zxid,
+            ctime_ms: self.now_ms,
+            mtime_ms: self.now_ms,
+            owner: if mode.is_ephemeral() {
+                self.session
+            } else {
+                SessionId(0)
+            },
+            acl,
+            ..Facts::default()
+        };
+        let parent = Record::new(parent_path, &parent, parent_data);
+        self.put(parent);
+        self.put(Record::new(&path, &facts, data));
+        self.changed(EventKind::NodeCreated, &path);
+        self.changed(EventKind::NodeChildrenChanged, parent_path);
+        Ok((path, facts.stat(data)))
+    }
+
+    fn delete(&mut self, path: &str, version: i32) -> Result<(), Error> {
+        if !path::is_plausible(path) || path::is_system(path) {
+            return Err(Error::BadArguments);
+        }
+        if self.tree.get(path::parent(path)).is_none() {
+            return Err(Error::NoNode);
+        }
+        let facts = self.facts(path, version)?;
+        if facts.num_children != 0 {
+            return Err(Error::NotEmpty);
+        }
+        self.remove(path);
+        Ok(())
+    }
+
+    fn set_data(&mut self, path: &str, data: Option<&Bytes>, version: i32) -> Result<Stat, Error> {
+        if !path::is_valid(path) {
+            return Err(Error::BadArguments);
+        }
+        if path == path::CONFIG {
+            return Err(Error::NoAuth);
+        }
+        let mut facts = self.facts(path, version)?;
+        facts.version = next_version(facts.version);
+        facts.mzxid = self.zxid;
+        facts.mtime_ms = self.now_ms;
+        let data = data.map(|data| &**data);
+        self.put(Record::new(path, &facts, data));
+        self.changed(EventKind::NodeDataChanged, path);
+        Ok(facts.stat(data))
+    }
+
+    fn check(&self, path: &str, version: i32) -> Result<(), Error> {
+        if !path::is_valid(path) {
+            return Err(Error::BadArguments);
+        }
+        self.facts(path, version).map(|_| ())
+    }
+
+    /// What is known of a znode, if it has this version.
+    fn facts(&self, path: &str, version: i32) -> Result<Facts, Error> {
+        let (facts, _) = self.tree.get(path).ok_or(Error::NoNode)?.open();
+        if version != -1 && version != facts.version {
+            return Err(Error::BadVersion);
+        }
+        Ok(facts)
+    }
+
+    /// Removes a znode that has no children.
+    fn remove(&mut self, path: &str) {
+        let parent_path = path::parent(path);
+        if let Some(parent) = self.tree.get(parent_path) {
+            let (mut facts, data) = parent.open();
+            facts.num_children = facts.num_children.saturating_sub(1);
+            facts.pzxid = self.zxid;
+            let parent = Record::new(parent_path, &facts, data);
+            self.put(parent);
+        }
+        let old = self.tree.take(path);
+        if let (Some(journal), Some(old)) = (&mut self.journal, old) {
+            journal.push(Undo::Put(old));
+        }
+        self.changed(EventKind::NodeDeleted, path);
+        self.changed(EventKind::NodeChildrenChanged, parent_path);
+    }
+
+    fn put(&mut self, record: Record) {
+        let Some(journal) = &mut self.journal else {
+            self.tree.put(record);
+            return;
+        };
+        let path = String::from(record.path());
+        journal.push(self.tree.put(record).map_or(Undo::Take(path), Undo::Put));
+    }
+
+    fn roll_back(&mut self) {
+        for undo in self.journal.take().unwrap_or_default().into_iter().rev() {
+            match undo {
+                Undo::Put(record) => self.tree.put(record),
+                Undo::Take(path) => self.tree.take(&path),
+            };
+        }
+    }
+
+    fn changed(&mut self, kind: EventKind, path: &str) {
+        self.changes.push(Change {
+            kind,
+            path: path.into(),
+        });
+    }
+}
+
+/// Versions wrap around, past -1, which would mean "any" (ZOOKEEPER-4743).
+const fn next_version(version: i32) -> i32 {
+    match version.wrapping_add(1) {
+        -1 => 0,
+        next => next,
+    }
+}
