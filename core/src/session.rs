@@ -184,67 +184,6 @@ impl Sessions {
         self.opened.remove(Opened::by(session.opened_by).key());
     }
 
-<<<<<<< HEAD
-    /// The session has ended.
-    pub fn remove(&mut self, session: SessionId) {
-        let Some(deadline) = self.sessions.remove(&session) else {
-            return;
-        };
-        if let Some(queued) = deadline.queued {
-            self.queue.remove(&(queued, session));
-        }
-    }
-
-    /// This node itself was stalled for `span`: every session gets as much more time.
-    pub fn extend_all(&mut self, span: Span) {
-        for deadline in self.sessions.values_mut() {
-            deadline.at += span;
-        }
-    }
-
-    /// The sessions whose deadline has passed, in the order of their deadlines. Each is given once;
-    /// `touch` and `arm` bring it back.
-    pub fn due(&mut self, now: Time) -> Vec<SessionId> {
-        let mut due = Vec::new();
-        while let Some(&(queued, session)) = self.queue.first() {
-            if now < queued {
-                break;
-            }
-            self.queue.pop_first();
-            let Some(deadline) = self.sessions.get_mut(&session) else {
-                continue;
-            };
-            if now < deadline.at {
-                deadline.queued = Some(deadline.at);
-                self.queue.insert((deadline.at, session));
-            } else {
-                deadline.queued = None;
-                due.push((deadline.at, session));
-            }
-        }
-        due.sort_unstable();
-        due.into_iter().map(|(_, session)| session).collect()
-    }
-
-    /// Whether the session's deadline has passed: to be asked again before it is closed.
-    #[must_use]
-    pub fn is_overdue(&self, now: Time, session: SessionId) -> bool {
-        self.sessions
-            .get(&session)
-            .is_some_and(|deadline| deadline.at <= now)
-    }
-
-    /// The session's deadline, if it has one.
-    #[must_use]
-    pub fn of(&self, session: SessionId) -> Option<Time> {
-        self.sessions.get(&session).map(|deadline| deadline.at)
-    }
-
-    /// The moment at which `due` should be asked next. It may be early, never late.
-    #[must_use]
-    pub fn next(&self) -> Time {
-        self.queue.first().map_or(Time::NEVER, |&(at, _)| at)
-=======
     fn change<R>(&mut self, id: SessionId, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
         let session = &mut self.live.get_mut(key(id))?.session;
         let before = session.digest(id);
@@ -283,6 +222,5 @@ impl Item for Opened {
             first: 0,
             rest: &self.0,
         }
->>>>>>> d44e26f (Apply commands to znodes, sessions and watches)
     }
 }

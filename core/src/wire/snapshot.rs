@@ -118,16 +118,11 @@ impl<'a> Cursor<'a> {
 }
 
 /// A machine on the way from its parts.
-<<<<<<< HEAD
-#[derive(Clone)]
-pub struct Rebuild {}
-=======
 pub struct Rebuild {
     machine: Machine,
     totals: Option<Totals>,
     last_session: SessionId,
 }
->>>>>>> d44e26f (Apply commands to znodes, sessions and watches)
 
 impl Rebuild {
     /// Before the first part.
