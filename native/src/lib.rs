@@ -7,5 +7,7 @@
 
 mod bench;
 pub mod cli;
+pub mod client;
 pub mod driver;
+pub mod ws;
 pub mod zk;
