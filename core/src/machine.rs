@@ -205,18 +205,27 @@ impl Machine {
         hash::of_words(&[constants, self.sessions.digest(), self.tree.digest()])
     }
 
-    fn open(&mut self, index: Index, origin: Origin, timeout_ms: u32) -> Applied {
-        let session = SessionId(index.0);
+    fn open(&mut self, epoch: Index, origin: Origin, timeout_ms: u32) -> Applied {
+        let session = SessionId(epoch.0);
         let Some(password) = self.password(session) else {
-            return Applied::Refused { origin };
+            return Applied::Nothing;
         };
-        if !self.sessions.open(session, index, origin, timeout_ms) {
+        if !self.sessions.take_ticket(origin) {
             return Applied::Nothing;
         }
+        self.sessions.insert(
+            session,
+            Session {
+                timeout_ms,
+                epoch,
+                origin,
+                next_number: 1,
+            },
+        );
         Applied::Attached {
             origin,
             session,
-            epoch: index,
+            epoch,
             timeout_ms,
             password,
             moved_from: None,
@@ -231,14 +240,11 @@ impl Machine {
         password: &Password,
         timeout_ms: u32,
     ) -> Applied {
-        let Some(known) = self.sessions.get(session) else {
-            return Applied::Refused { origin };
-        };
-        if !self.is_password(session, password) {
-            return Applied::Refused { origin };
-        }
-        if known.has_had(origin) {
+        if !self.initialised() || !self.sessions.take_ticket(origin) {
             return Applied::Nothing;
+        }
+        if self.session(session).is_none() || !self.is_password(session, password) {
+            return Applied::Refused { origin };
         }
         let moved_from = self.sessions.attach(session, epoch, origin, timeout_ms);
         let password = *password;

@@ -1,7 +1,9 @@
 //! Sessions as the log knows them: replicated facts only. When a session has been silent for too long
 //! is the leader's own business, in `Deadlines`.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +16,11 @@ mod deadlines;
 
 pub use deadlines::Deadlines;
 
-/// Former connections that a session remembers. A repeat comes from a node that has not yet seen its own
-/// command applied, so there is seldom more than one.
-const FORMER: usize = 4;
+/// Lives of one node whose tickets are remembered. A late command comes from the last one or two.
+const LIVES: usize = 4;
 
 /// The replicated facts of one session.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// The timeout that was agreed, in milliseconds.
     pub timeout_ms: u32,
@@ -29,42 +30,15 @@ pub struct Session {
     pub origin: Origin,
     /// The number of the write that may run next, from 1.
     pub next_number: u64,
-    /// The connection that opened it. A repeated `Open` of this one opens nothing.
-    pub opened_by: Origin,
-    /// The connections it had before the present one, the latest last, at most four. A repeated `Attach`
-    /// of one of them does not take the session back.
-    pub former: Vec<Origin>,
 }
 
-impl Session {
-    /// Whether this connection has, or had, the session.
-    #[must_use]
-    pub fn has_had(&self, origin: Origin) -> bool {
-        self.origin == origin || self.opened_by == origin || self.former.contains(&origin)
-    }
-
-    fn digest(&self, id: SessionId) -> u64 {
-        let origin = |origin: Origin| [origin.node.0, origin.incarnation, origin.conn.0];
-        let numbers = [id.0, self.timeout_ms.into(), self.epoch.0, self.next_number];
-        let [a, b, c] = origin(self.origin);
-        let [d, e, f] = origin(self.opened_by);
-        let mut digest = hash::of_words(&[
-            numbers[0], numbers[1], numbers[2], numbers[3], a, b, c, d, e, f,
-        ]);
-        for &former in &self.former {
-            let [a, b, c] = origin(former);
-            digest = hash::of_words(&[digest, a, b, c]);
-        }
-        digest
-    }
-}
-
-/// All live sessions. A clone shares everything.
+/// All live sessions, and which attachments have been taken. A clone shares everything.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     live: Map<Live>,
-    /// Which session a connection opened, as long as that session lives.
-    opened: Map<Opened>,
+    /// The last attachment of each life of each node, in the order in which the lives began here. There
+    /// are a few for each member, so they are copied as a whole.
+    lives: Arc<Vec<Origin>>,
     /// Sum of the sessions' hashes (rule R9).
     digest: u64,
 }
@@ -75,24 +49,56 @@ struct Live {
     session: Session,
 }
 
-#[derive(Clone)]
-struct Opened([u8; 24]);
-
 impl Sessions {
     pub(crate) fn new() -> Self {
         Self {
             live: Map::new(),
-            opened: Map::new(),
+            lives: Arc::default(),
             digest: 0,
         }
+    }
+
+    /// With what a snapshot says of the lives of the nodes.
+    pub(crate) fn with_lives(lives: Vec<Origin>) -> Self {
+        Self {
+            lives: lives.into(),
+            ..Self::new()
+        }
+    }
+
+    pub(crate) fn lives(&self) -> &[Origin] {
+        &self.lives
+    }
+
+    /// Whether this attachment is to be carried out: each runs once, and none after a later one of the
+    /// same life (see `Origin::ticket`).
+    pub(crate) fn take_ticket(&mut self, origin: Origin) -> bool {
+        let same =
+            |last: &Origin| (last.node, last.incarnation) == (origin.node, origin.incarnation);
+        let lives = Arc::make_mut(&mut self.lives);
+        if let Some(last) = lives.iter_mut().find(|last| same(last)) {
+            let new = last.ticket < origin.ticket;
+            last.ticket = last.ticket.max(origin.ticket);
+            return new;
+        }
+        let of_node = |last: &Origin| last.node == origin.node;
+        if lives.iter().filter(|last| of_node(last)).count() == LIVES
+            && let Some(oldest) = lives.iter().position(of_node)
+        {
+            lives.remove(oldest);
+        }
+        lives.push(origin);
+        true
     }
 
     pub(crate) const fn count(&self) -> u64 {
         self.live.len() as u64
     }
 
-    pub(crate) const fn digest(&self) -> u64 {
-        self.digest
+    pub(crate) fn digest(&self) -> u64 {
+        self.lives.iter().fold(self.digest, |digest, &life| {
+            hash::of_words(&words(digest, life))
+        })
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -110,39 +116,13 @@ impl Sessions {
             .map(|live| (live.id, &live.session))
     }
 
-    /// A new session; `false` if this connection has already opened one.
-    pub(crate) fn open(
-        &mut self,
-        id: SessionId,
-        epoch: Index,
-        origin: Origin,
-        timeout_ms: u32,
-    ) -> bool {
-        if self.opened.get(Opened::by(origin).key()).is_some() {
+    /// A new session, or one from a snapshot; `false` if there is one with its id.
+    pub(crate) fn insert(&mut self, id: SessionId, session: Session) -> bool {
+        if self.get(id).is_some() {
             return false;
         }
-        let former = Vec::new();
-        self.restore(
-            id,
-            Session {
-                timeout_ms,
-                epoch,
-                origin,
-                next_number: 1,
-                opened_by: origin,
-                former,
-            },
-        )
-    }
-
-    /// A session from a snapshot; `false` if there is one with its id or its opener.
-    pub(crate) fn restore(&mut self, id: SessionId, session: Session) -> bool {
-        let opened = Opened::by(session.opened_by);
-        if self.get(id).is_some() || self.opened.insert(opened).is_some() {
-            return false;
-        }
-        self.digest = self.digest.wrapping_add(session.digest(id));
         self.live.insert(Live { id, session });
+        self.digest = self.digest.wrapping_add(digest(id, &session));
         true
     }
 
@@ -155,15 +135,16 @@ impl Sessions {
         timeout_ms: u32,
     ) -> Option<Origin> {
         self.change(id, |session| {
-            let before = core::mem::replace(&mut session.origin, origin);
-            if session.former.len() == FORMER {
-                session.former.remove(0);
-            }
-            session.former.push(before);
-            session.timeout_ms = timeout_ms;
-            session.epoch = epoch;
-            session.next_number = 1;
-            before
+            let session = mem::replace(
+                session,
+                Session {
+                    timeout_ms,
+                    epoch,
+                    origin,
+                    next_number: 1,
+                },
+            );
+            session.origin
         })
     }
 
@@ -180,18 +161,31 @@ impl Sessions {
         let Some(Live { session, .. }) = self.live.remove(key(id)) else {
             return;
         };
-        self.digest = self.digest.wrapping_sub(session.digest(id));
-        self.opened.remove(Opened::by(session.opened_by).key());
+        self.digest = self.digest.wrapping_sub(digest(id, &session));
     }
 
     fn change<R>(&mut self, id: SessionId, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
         let session = &mut self.live.get_mut(key(id))?.session;
-        let before = session.digest(id);
+        let before = digest(id, session);
         let result = change(session);
-        let after = session.digest(id);
+        let after = digest(id, session);
         self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
         Some(result)
     }
+}
+
+fn digest(id: SessionId, session: &Session) -> u64 {
+    let numbers = [
+        id.0,
+        session.timeout_ms.into(),
+        session.epoch.0,
+        session.next_number,
+    ];
+    hash::of_words(&words(hash::of_words(&numbers), session.origin))
+}
+
+const fn words(before: u64, origin: Origin) -> [u64; 4] {
+    [before, origin.node.0, origin.incarnation, origin.ticket]
 }
 
 const fn key(id: SessionId) -> Key<'static> {
@@ -204,23 +198,5 @@ const fn key(id: SessionId) -> Key<'static> {
 impl Item for Live {
     fn key(&self) -> Key<'_> {
         key(self.id)
-    }
-}
-
-impl Opened {
-    fn by(origin: Origin) -> Self {
-        let numbers = [origin.node.0, origin.incarnation, origin.conn.0].map(u64::to_be_bytes);
-        let mut bytes = [0; 24];
-        bytes.copy_from_slice(numbers.as_flattened());
-        Self(bytes)
-    }
-}
-
-impl Item for Opened {
-    fn key(&self) -> Key<'_> {
-        Key {
-            first: 0,
-            rest: &self.0,
-        }
     }
 }

@@ -2,7 +2,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
-use crate::id::{ConnId, NodeId};
+use crate::id::NodeId;
 use crate::request::{Acl, CreateMode, EventKind, Op};
 
 /// A machine with a log: each command gets the next index, and a second more on the clock.
@@ -42,7 +42,7 @@ fn smoke() {
     let origin = Origin {
         node: NodeId(1),
         incarnation: 9,
-        conn: ConnId(3),
+        ticket: 3,
     };
     let Applied::Attached { session, epoch, .. } = log.apply(&Command::Open {
         origin,

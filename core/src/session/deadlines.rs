@@ -120,6 +120,12 @@ impl Deadlines {
         due.into_iter().map(|(_, session)| session).collect()
     }
 
+    /// The session's deadline.
+    #[must_use]
+    pub fn of(&self, session: SessionId) -> Option<Time> {
+        self.sessions.get(&session).map(|deadline| deadline.at)
+    }
+
     /// Whether the session's deadline has passed: to be asked again before it is closed.
     #[must_use]
     pub fn is_overdue(&self, now: Time, session: SessionId) -> bool {

@@ -5,15 +5,17 @@
 //! sessions by id, then the znodes by depth and path. A cursor names the last item of a part.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Append, VERSION, WireError};
+use crate::command::Origin;
 use crate::id::SessionId;
 use crate::machine::{Constants, Machine};
 use crate::map::{Item, Key};
-use crate::session::Session;
+use crate::session::{Session, Sessions};
 use crate::tree::Record;
 
 const TOTALS: u8 = 0;
@@ -21,9 +23,10 @@ const SESSION: u8 = 1;
 const ZNODE: u8 = 2;
 
 /// What the whole snapshot must add up to.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Totals {
     constants: Option<Constants>,
+    lives: Vec<Origin>,
     sessions: u64,
     znodes: u64,
     digest: u64,
@@ -52,6 +55,7 @@ impl Machine {
         if matches!(cursor, Cursor::Begin) {
             let totals = Totals {
                 constants: self.constants,
+                lives: self.sessions.lives().into(),
                 sessions: self.session_count(),
                 znodes: self.tree.count(),
                 digest: self.digest(),
@@ -118,6 +122,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// A machine on the way from its parts.
+#[derive(Clone)]
 pub struct Rebuild {
     machine: Machine,
     totals: Option<Totals>,
@@ -175,14 +180,15 @@ impl Rebuild {
         let machine = &mut self.machine;
         match (kind, &self.totals) {
             (TOTALS, None) => {
-                let (totals, rest) = take::<Totals>(bytes)?;
+                let (mut totals, rest) = take::<Totals>(bytes)?;
                 machine.constants = totals.constants;
+                machine.sessions = Sessions::with_lives(mem::take(&mut totals.lives));
                 self.totals = Some(totals);
                 Ok(rest)
             }
             (SESSION, Some(_)) if machine.tree.count() == 0 => {
                 let ((id, session), rest) = take::<(SessionId, Session)>(bytes)?;
-                if id <= self.last_session || !machine.sessions.restore(id, session) {
+                if id <= self.last_session || !machine.sessions.insert(id, session) {
                     return Err(WireError::Malformed);
                 }
                 self.last_session = id;
