@@ -64,7 +64,9 @@ number! {
 
 /// Position of an entry in the log. Equality of both fields means "the same entry" (log matching).
 /// Ordered as Raft compares logs: by term first, then by index (paper section 5.4.1).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize,
+)]
 pub struct LogId {
     /// Term in which the entry was made.
     pub term: Term,

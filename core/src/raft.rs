@@ -89,7 +89,12 @@ pub enum Refusal {
 #[derive(Clone)]
 pub struct Raft {}
 
-#[allow(unused_variables, missing_docs, clippy::must_use_candidate, clippy::missing_errors_doc)]
+#[allow(
+    unused_variables,
+    missing_docs,
+    clippy::must_use_candidate,
+    clippy::missing_errors_doc
+)]
 impl Raft {
     pub fn boot(
         config: &Config,
@@ -99,38 +104,104 @@ impl Raft {
         log: Vec<Entry>,
         seed: u64,
         now: Time,
-    ) -> Result<Self, String> { todo!() }
-    pub fn receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) { todo!() }
-    pub fn propose(&mut self, now: Time, payload: Payload) -> Result<LogId, Refusal> { todo!() }
-    pub fn written(&mut self, now: Time, id: WriteId, out: &mut Vec<Effect>) { todo!() }
-    pub fn peer_lost(&mut self, peer: NodeId) { todo!() }
-    pub fn campaign(&mut self, now: Time, out: &mut Vec<Effect>) { todo!() }
-    pub fn tick(&mut self, now: Time, out: &mut Vec<Effect>) { todo!() }
-    pub fn flush(&mut self, now: Time, out: &mut Vec<Effect>) { todo!() }
-    pub fn deadline(&self) -> Time { todo!() }
-    pub fn begin_round(&mut self, now: Time) -> u64 { todo!() }
-    pub fn confirmed_round(&self) -> u64 { todo!() }
-    pub fn compact(&mut self, meta: SnapshotMeta, keep_from: Index) { todo!() }
-    pub fn install(&mut self, meta: SnapshotMeta, out: &mut Vec<Effect>) { todo!() }
-    pub fn is_leader(&self) -> bool { todo!() }
+    ) -> Result<Self, String> {
+        todo!()
+    }
+    pub fn receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {
+        todo!()
+    }
+    pub fn propose(&mut self, now: Time, payload: Payload) -> Result<LogId, Refusal> {
+        todo!()
+    }
+    pub fn written(&mut self, now: Time, id: WriteId, out: &mut Vec<Effect>) {
+        todo!()
+    }
+    pub fn peer_lost(&mut self, peer: NodeId) {
+        todo!()
+    }
+    pub fn campaign(&mut self, now: Time, out: &mut Vec<Effect>) {
+        todo!()
+    }
+    pub fn tick(&mut self, now: Time, out: &mut Vec<Effect>) {
+        todo!()
+    }
+    pub fn flush(&mut self, now: Time, out: &mut Vec<Effect>) {
+        todo!()
+    }
+    pub fn deadline(&self) -> Time {
+        todo!()
+    }
+    pub fn begin_round(&mut self, now: Time) -> u64 {
+        todo!()
+    }
+    pub fn confirmed_round(&self) -> u64 {
+        todo!()
+    }
+    pub fn compact(&mut self, meta: SnapshotMeta, keep_from: Index) {
+        todo!()
+    }
+    pub fn install(&mut self, meta: SnapshotMeta, out: &mut Vec<Effect>) {
+        todo!()
+    }
+    pub fn is_leader(&self) -> bool {
+        todo!()
+    }
     /// A leader whose blank entry is committed and durable here: it knows all that was committed before it.
-    pub fn serving(&self) -> bool { todo!() }
-    pub fn term(&self) -> Term { todo!() }
-    pub fn role(&self) -> Role { todo!() }
-    pub fn voted_for(&self) -> Option<NodeId> { todo!() }
-    pub fn leader(&self) -> Option<NodeId> { todo!() }
-    pub fn commit(&self) -> Index { todo!() }
-    pub fn durable(&self) -> Index { todo!() }
-    pub fn ready(&self) -> Index { todo!() }
-    pub fn last(&self) -> LogId { todo!() }
-    pub fn first_index(&self) -> Index { todo!() }
-    pub fn entry(&self, index: Index) -> Option<&Entry> { todo!() }
-    pub fn log_bytes(&self) -> u64 { todo!() }
-    pub fn voters(&self) -> &[NodeId] { todo!() }
-    pub fn snapshot(&self) -> Option<&SnapshotMeta> { todo!() }
-    pub fn election_timer(&self) -> (Time, Time) { todo!() }
-    pub fn votes(&self) -> Vec<NodeId> { todo!() }
-    pub fn peers(&self) -> Vec<PeerView> { todo!() }
-    pub fn withheld(&self) -> Vec<WithheldView> { todo!() }
-    pub fn digest(&self, into: &mut impl FnMut(u64)) { todo!() }
+    pub fn serving(&self) -> bool {
+        todo!()
+    }
+    pub fn term(&self) -> Term {
+        todo!()
+    }
+    pub fn role(&self) -> Role {
+        todo!()
+    }
+    pub fn voted_for(&self) -> Option<NodeId> {
+        todo!()
+    }
+    pub fn leader(&self) -> Option<NodeId> {
+        todo!()
+    }
+    pub fn commit(&self) -> Index {
+        todo!()
+    }
+    pub fn durable(&self) -> Index {
+        todo!()
+    }
+    pub fn ready(&self) -> Index {
+        todo!()
+    }
+    pub fn last(&self) -> LogId {
+        todo!()
+    }
+    pub fn first_index(&self) -> Index {
+        todo!()
+    }
+    pub fn entry(&self, index: Index) -> Option<&Entry> {
+        todo!()
+    }
+    pub fn log_bytes(&self) -> u64 {
+        todo!()
+    }
+    pub fn voters(&self) -> &[NodeId] {
+        todo!()
+    }
+    pub fn snapshot(&self) -> Option<&SnapshotMeta> {
+        todo!()
+    }
+    pub fn election_timer(&self) -> (Time, Time) {
+        todo!()
+    }
+    pub fn votes(&self) -> Vec<NodeId> {
+        todo!()
+    }
+    pub fn peers(&self) -> Vec<PeerView> {
+        todo!()
+    }
+    pub fn withheld(&self) -> Vec<WithheldView> {
+        todo!()
+    }
+    pub fn digest(&self, into: &mut impl FnMut(u64)) {
+        todo!()
+    }
 }

@@ -155,7 +155,11 @@ impl Acl {
     /// world:anyone with every permission.
     #[must_use]
     pub fn open() -> Self {
-        Self { perms: Self::ALL, scheme: "world".into(), id: "anyone".into() }
+        Self {
+            perms: Self::ALL,
+            scheme: "world".into(),
+            id: "anyone".into(),
+        }
     }
 }
 
