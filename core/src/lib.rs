@@ -36,6 +36,7 @@ pub mod rng;
 pub mod session;
 pub mod sim;
 pub mod time;
+pub mod trace;
 pub mod tree;
 pub mod watch;
 pub mod wire;

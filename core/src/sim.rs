@@ -1,234 +1,59 @@
 //! A whole cluster in virtual time: nodes, links, disks, clients, faults and the checks on all of them.
 //! The page, the tests and `otterkeeper sim` run this one. A run is a configuration, a seed and a list
-//! of (event number, intervention); the same three give the same digests on every target. A node is
+//! of interventions with their moments; the same three give the same digests on every target. A node is
 //! seen through `step`, `read` and `view` alone; nothing here knows how Raft or the tree work inside.
+//!
+//! Time jumps from event to event: the next message that arrives, the next disk that reports, the next
+//! deadline of a node or a client, the next fault.
 
+mod act;
+mod check;
+mod chunks;
+mod client;
+mod disk;
 mod event;
+mod fault;
+mod hash;
 mod intervention;
+mod member;
+mod net;
+mod oracle;
 mod profile;
+pub mod swarm;
+mod view;
+mod workload;
 
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::vec::Vec;
 
+pub use self::check::{Invariant, Violation};
 pub use self::event::{Call, CallEnd, ClientEvent, Event, LossReason, What};
-pub use self::intervention::Intervention;
+pub use self::intervention::{Deed, Intervention};
 pub use self::profile::{DiskProfile, Faults, LinkProfile, SimConfig, Workload};
+pub use self::swarm::digest_of_seed;
+pub use self::view::{Cargo, ClientId, ClientView, DiskView, End, Flight, FlightId, LinkState};
 
-use crate::id::{ConnId, Index, NodeId, SessionId};
-use crate::message::Message;
-use crate::node::{Hangup, View};
-use crate::raft::message::Vote;
-use crate::request::{Reply, Request, WatchEvent};
+use self::check::Checker;
+use self::chunks::Chunks;
+use self::client::{Client, Wire};
+use self::fault::{Aim, Nemesis};
+use self::hash::mix;
+use self::member::Member;
+use self::net::Net;
+use self::oracle::{Oracle, Verdict};
+use self::workload::Worker;
+use crate::id::{Index, NodeId};
+use crate::node::{Output, View};
+use crate::raft::note::Role;
+use crate::rng::Rng;
 use crate::time::{Span, Time};
+use crate::trace::{Step, Trace};
 
-/// Name of a simulated client. Numbers below 1,000 belong to whoever intervenes (the page's command
-/// lines); the workload's clients count up from 1,000.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct ClientId(pub u32);
-
-/// Name of a message under way; never used twice in a run, and the same in every re-execution.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct FlightId(pub u64);
-
-/// Where a message starts or ends.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
-)]
-pub enum End {
-    /// A member.
-    Node(NodeId),
-    /// A client.
-    Client(ClientId),
-}
-
-/// A message under way.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Flight {
-    /// Its name.
-    pub id: FlightId,
-    /// Who sent it.
-    pub from: End,
-    /// Who will get it.
-    pub to: End,
-    /// When it left.
-    pub sent: Time,
-    /// When it will arrive, if nothing happens to it.
-    pub arrives: Time,
-    /// What it carries.
-    pub cargo: Cargo,
-}
-
-/// What a message carries. Those between members can be lost, repeated and reordered; those of a
-/// client connection keep their order, and if one of them is lost the connection breaks.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Cargo {
-    /// From member to member.
-    Peer(alloc::sync::Arc<Message>),
-    /// The member's process has ended: what its peers notice when their connections break.
-    PeerLost,
-    /// A client's new connection.
-    Open {
-        /// Which connection.
-        conn: ConnId,
-    },
-    /// A client's request.
-    Request {
-        /// On which connection.
-        conn: ConnId,
-        /// The client's number for this call; the reply carries it.
-        tag: u64,
-        /// What is asked.
-        request: Request,
-    },
-    /// The answer to one.
-    Reply {
-        /// On which connection.
-        conn: ConnId,
-        /// The call that is answered.
-        tag: u64,
-        /// The answer.
-        reply: Reply,
-    },
-    /// A watch that fired.
-    Watch {
-        /// On which connection.
-        conn: ConnId,
-        /// What happened.
-        event: WatchEvent,
-    },
-    /// The connection ends: closed by the server for this reason, or broken if there is none.
-    End {
-        /// Which connection.
-        conn: ConnId,
-        /// The server's reason.
-        reason: Option<Hangup>,
-    },
-}
-
-/// One direction of a link between two members.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LinkState {
-    /// False if it is cut, or if one of its ends is isolated.
-    pub up: bool,
-    /// Its delays and chances.
-    pub profile: LinkProfile,
-}
-
-/// A simulated disk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DiskView {
-    /// Whether it has stopped answering.
-    pub frozen: bool,
-    /// Writes handed over and not reported yet.
-    pub waiting: usize,
-    /// When the oldest of those was handed over.
-    pub oldest: Option<Time>,
-    /// When the sync under way will be done.
-    pub syncing_until: Option<Time>,
-    /// The vote that would survive a crash now.
-    pub vote: Vote,
-    /// The last entry that would survive a crash now.
-    pub last: Index,
-    /// Up to where the snapshot in force reaches.
-    pub snapshot: Index,
-    /// Latency of a sync.
-    pub profile: DiskProfile,
-}
-
-/// A simulated client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ClientView {
-    /// Which.
-    pub id: ClientId,
-    /// The member it is connected to, or connecting to.
-    pub node: Option<NodeId>,
-    /// Whether its session is attached there.
-    pub attached: bool,
-    /// Its session; 0 before the first.
-    pub session: SessionId,
-    /// The agreed session timeout; 0 before the first session.
-    pub timeout: Span,
-    /// When it last heard from a member.
-    pub heard: Time,
-    /// The highest zxid it has seen.
-    pub last_zxid: Index,
-    /// Calls without an answer.
-    pub pending: usize,
-}
-
-/// What must hold after every event. One name, one sentence.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
-)]
-pub enum Invariant {
-    /// At most one leader is elected in a term, and no member votes for two.
-    ElectionSafety,
-    /// A leader never changes or removes an entry of its own log.
-    LeaderAppendOnly,
-    /// Logs that hold an entry of the same index and term are equal up to it.
-    LogMatching,
-    /// What was committed stays, and every later leader has it.
-    LeaderCompleteness,
-    /// Members that applied the same index hold the same state.
-    StateMachineSafety,
-    /// Nothing is told to anybody that a crash at this moment could take back.
-    DurableBeforeTold,
-    /// A leader whose disk has stopped answering stops leading in time.
-    LeaderWrites,
-    /// No member halts or refuses its own disk.
-    NoHalt,
-    /// Every client sees what ZooKeeper promises.
-    Clients,
-}
-
-impl Invariant {
-    /// All of them, in the order in which people read them.
-    pub const ALL: &'static [Self] = &[
-        Self::ElectionSafety,
-        Self::LeaderAppendOnly,
-        Self::LogMatching,
-        Self::LeaderCompleteness,
-        Self::StateMachineSafety,
-        Self::DurableBeforeTold,
-        Self::LeaderWrites,
-        Self::NoHalt,
-        Self::Clients,
-    ];
-
-    /// The stable name: `election-safety` and so on.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ElectionSafety => "election-safety",
-            Self::LeaderAppendOnly => "leader-append-only",
-            Self::LogMatching => "log-matching",
-            Self::LeaderCompleteness => "leader-completeness",
-            Self::StateMachineSafety => "state-machine-safety",
-            Self::DurableBeforeTold => "durable-before-told",
-            Self::LeaderWrites => "leader-writes",
-            Self::NoHalt => "no-halt",
-            Self::Clients => "clients",
-        }
-    }
-}
-
-/// A broken invariant.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Violation {
-    /// Which one.
-    pub invariant: Invariant,
-    /// Number of the event after which it was seen.
-    pub event: u64,
-    /// Virtual time.
-    pub time: Time,
-    /// What was seen, for people.
-    pub text: alloc::string::String,
-}
+/// Events kept for `take_log`.
+const LOG: usize = 65_536;
+/// The workload's clients count up from here.
+const FIRST_WORKER: u32 = 1_000;
 
 /// The cluster. A clone costs little beside the events between two clones: whatever grows with the run
 /// is shared.
@@ -238,6 +63,42 @@ pub struct Sim {
     seed: u64,
     now: Time,
     events: u64,
+    members: Vec<Member>,
+    net: Net,
+    clients: BTreeMap<ClientId, Client>,
+    oracle: Oracle,
+    nemesis: Option<Nemesis>,
+    checker: Checker,
+    /// The last client connection's number.
+    conns: u64,
+    disk_rng: Rng,
+    client_rng: Rng,
+    boot_rng: Rng,
+    log: VecDeque<Event>,
+    deeds: Chunks<Deed>,
+    trace: Chunks<Step>,
+    violations: Vec<Violation>,
+    out: Vec<Output>,
+}
+
+/// Which stream of chance is which. One does not shift another.
+mod stream {
+    pub(super) const NET: u64 = 1;
+    pub(super) const DISK: u64 = 2;
+    pub(super) const CLIENT: u64 = 3;
+    pub(super) const BOOT: u64 = 4;
+    pub(super) const FAULTS: u64 = 5;
+    /// Plus the number of the worker.
+    pub(super) const WORKER: u64 = 1_000;
+}
+
+/// What the next event is.
+enum Due {
+    Flight,
+    Disk(NodeId),
+    Node(NodeId),
+    Client(ClientId),
+    Nemesis,
 }
 
 impl Sim {
@@ -245,12 +106,37 @@ impl Sim {
     #[must_use]
     pub fn new(config: SimConfig, seed: u64) -> Self {
         let now = config.start;
-        Self {
-            config,
+        let net_rng = Rng::stream(seed, stream::NET);
+        let mut sim = Self {
             seed,
             now,
             events: 0,
+            members: (0..config.nodes)
+                .map(|_| Member::new(config.disk))
+                .collect(),
+            net: Net::new(config.nodes, config.link, config.client_link, net_rng),
+            clients: BTreeMap::new(),
+            oracle: Oracle::default(),
+            nemesis: config
+                .faults
+                .map(|faults| Nemesis::new(faults, now, Rng::stream(seed, stream::FAULTS))),
+            checker: Checker::new(config.nodes),
+            conns: 0,
+            disk_rng: Rng::stream(seed, stream::DISK),
+            client_rng: Rng::stream(seed, stream::CLIENT),
+            boot_rng: Rng::stream(seed, stream::BOOT),
+            log: VecDeque::new(),
+            deeds: Chunks::new(0),
+            trace: Chunks::new(0),
+            violations: Vec::new(),
+            out: Vec::new(),
+            config,
+        };
+        for id in sim.nodes() {
+            sim.boot(id);
         }
+        sim.hire();
+        sim
     }
 
     /// What it was made from.
@@ -277,34 +163,85 @@ impl Sim {
         self.events
     }
 
-    /// Hash of all nodes, disks and messages under way.
+    /// Hash of all nodes, disks, clients and messages under way.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        todo!()
+        let mut hash = mix(mix(self.seed, self.now.0), self.events);
+        for member in &self.members {
+            hash = member.digest(hash);
+        }
+        for flight in self.net.flights() {
+            hash = mix(mix(hash, flight.id.0), flight.arrives.0);
+        }
+        for client in self.clients.values() {
+            let view = client.view();
+            hash = mix(mix(hash, view.session.0), view.last_zxid.0);
+        }
+        hash
     }
 
     /// When the next event is due; `None` if nothing will ever happen again.
     #[must_use]
     pub fn next_event(&self) -> Option<Time> {
-        todo!()
+        self.next_due().map(|(time, _)| time)
     }
 
     /// Runs exactly one event; false if there is none.
     pub fn step_event(&mut self) -> bool {
-        todo!()
+        let Some((time, due)) = self.next_due() else {
+            return false;
+        };
+        self.now = self.now.max(time);
+        self.events += 1;
+        match due {
+            Due::Flight => {
+                if let Some(flight) = self.net.arrive() {
+                    self.deliver(flight);
+                }
+            }
+            Due::Disk(id) => self.disk_reports(id),
+            Due::Node(id) => self.call(id, Vec::new()),
+            Due::Client(id) => self.with_client(id, |client, wire| client.wake(wire)),
+            Due::Nemesis => self.fault(),
+        }
+        self.settle();
+        true
     }
 
     /// Runs all events due at or before `until`, at most `max_events` of them, and returns how many.
     /// Unless it stopped at `max_events`, `now()` is `until` afterwards.
     pub fn run_until(&mut self, until: Time, max_events: u64) -> u64 {
-        let _ = (until, max_events);
-        todo!()
+        let mut events = 0;
+        while events < max_events {
+            if self.next_event().is_none_or(|next| until < next) {
+                self.now = self.now.max(until);
+                break;
+            }
+            self.step_event();
+            events += 1;
+        }
+        events
     }
 
-    /// Changes the course of things at `now()`. What makes no sense (killing a node that is down) does nothing.
-    pub fn apply(&mut self, intervention: &Intervention) {
-        let _ = intervention;
-        todo!()
+    /// Goes to a moment: runs until `events` have happened, then lets time pass to `now`, if no other
+    /// event lies before it. So a recorded intervention meets the state that it met first.
+    pub fn run_to(&mut self, events: u64, now: Time) {
+        while self.events < events && self.step_event() {}
+        let now = self.next_event().map_or(now, |next| now.min(next));
+        self.now = self.now.max(now);
+    }
+
+    /// Interventions so far, without the faults that came by themselves, with their moments.
+    pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
+        self.deeds.iter()
+    }
+
+    /// The calls of all nodes so far, if `config.record` is on.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        Trace {
+            steps: self.trace.iter().cloned().collect(),
+        }
     }
 
     /// The members, in ascending order, up or down.
@@ -315,69 +252,285 @@ impl Sim {
     /// A member as it is now; `None` while it is down.
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<View<'_>> {
-        let _ = id;
-        todo!()
+        self.member(id)?.view()
     }
 
     /// Whether it is paused; what arrives meanwhile waits for it.
     #[must_use]
     pub fn is_paused(&self, id: NodeId) -> bool {
-        let _ = id;
-        todo!()
+        self.member(id).is_some_and(Member::is_paused)
     }
 
     /// Whether it is cut off by `Intervention::Isolate`.
     #[must_use]
     pub fn is_isolated(&self, id: NodeId) -> bool {
-        let _ = id;
-        todo!()
+        self.net.is_isolated(id)
     }
 
     /// One direction of a link.
     #[must_use]
     pub fn link(&self, from: NodeId, to: NodeId) -> LinkState {
-        let _ = (from, to);
-        todo!()
+        self.net.link(from, to)
     }
 
     /// A member's disk, also while the member is down.
     #[must_use]
-    pub fn disk(&self, id: NodeId) -> DiskView {
-        let _ = id;
-        todo!()
+    pub fn disk(&self, id: NodeId) -> Option<DiskView> {
+        Some(self.member(id)?.disk_view())
     }
 
     /// All messages under way, in the order in which they were sent.
     pub fn flights(&self) -> impl Iterator<Item = &Flight> {
-        core::iter::empty()
+        self.net.flights()
     }
 
     /// One message under way.
     #[must_use]
     pub fn flight(&self, id: FlightId) -> Option<&Flight> {
-        let _ = id;
-        todo!()
+        self.net.flight(id)
     }
 
-    /// All clients, in ascending order.
+    /// All clients, in ascending order, without those that are gone.
     pub fn clients(&self) -> impl Iterator<Item = ClientView> {
-        core::iter::empty()
+        self.clients
+            .values()
+            .filter(|client| !client.is_gone())
+            .map(Client::view)
     }
 
-    /// A client's calls, oldest first; the last may be without an answer.
+    /// A client's calls, oldest first; the last may be without an answer. At most the last 1,024.
     pub fn history(&self, client: ClientId) -> impl Iterator<Item = &Call> {
-        let _ = client;
-        core::iter::empty()
+        self.clients
+            .get(&client)
+            .into_iter()
+            .flat_map(Client::history)
     }
 
     /// What happened since this was last called, in order, if `config.log` is on. At most the last 65,536.
     pub fn take_log(&mut self) -> Vec<Event> {
-        todo!()
+        self.log.drain(..).collect()
     }
 
     /// What was broken so far, in order of discovery; the first per invariant.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
-        &[]
+        &self.violations
+    }
+
+    /// The highest index that any member has committed so far.
+    #[must_use]
+    pub fn committed(&self) -> Index {
+        self.checker.committed()
+    }
+
+    /// The member that leads in the highest term, of those that are up.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        let views = self.members.iter().filter_map(Member::view);
+        let leaders = views.filter(|view| view.role() == Role::Leader);
+        leaders.max_by_key(View::term).map(|view| view.id())
+    }
+
+    fn next_due(&self) -> Option<(Time, Due)> {
+        let mut time = self.net.deadline();
+        let mut due = Due::Flight;
+        let mut earlier = |candidate: Time, what: Due| {
+            if candidate < time {
+                time = candidate;
+                due = what;
+            }
+        };
+        for (id, member) in self.nodes().zip(&self.members) {
+            earlier(member.disk.deadline(), Due::Disk(id));
+        }
+        for (id, member) in self.nodes().zip(&self.members) {
+            earlier(member.deadline(), Due::Node(id));
+        }
+        for (id, client) in &self.clients {
+            earlier(client.deadline(), Due::Client(*id));
+        }
+        if let Some(nemesis) = &self.nemesis {
+            earlier(nemesis.deadline(), Due::Nemesis);
+        }
+        (time != Time::NEVER).then_some((time, due))
+    }
+
+    fn deliver(&mut self, flight: Flight) {
+        match flight.to {
+            End::Node(id) if self.member(id).is_none_or(|member| !member.is_up()) => {
+                if let (Cargo::Open { conn }, client @ End::Client(_)) =
+                    (&flight.cargo, flight.from)
+                {
+                    let end = Cargo::End {
+                        conn: *conn,
+                        reason: None,
+                    };
+                    self.net.stream(self.now, flight.to, client, *conn, end);
+                }
+                self.lost(flight, LossReason::Down);
+            }
+            End::Node(id) => {
+                self.note(|| What::Delivered {
+                    flight: flight.id,
+                    from: flight.from,
+                    to: flight.to,
+                    cargo: flight.cargo.clone(),
+                });
+                self.arrive_at_node(id, flight);
+            }
+            End::Client(id) => {
+                self.note(|| What::Delivered {
+                    flight: flight.id,
+                    from: flight.from,
+                    to: flight.to,
+                    cargo: flight.cargo.clone(),
+                });
+                if let Cargo::End { conn, .. } = &flight.cargo {
+                    self.net.forget(*conn);
+                }
+                self.with_client(id, |client, wire| client.arrive(wire, flight.cargo));
+            }
+        }
+    }
+
+    fn lost(&mut self, flight: Flight, why: LossReason) {
+        let way = flight.arrives.since(flight.sent).0.max(1);
+        let at = self.now.since(flight.sent).0.min(way);
+        self.note(|| What::Lost {
+            flight: flight.id,
+            from: flight.from,
+            to: flight.to,
+            at_per_mille: (at * 1_000 / way) as u32,
+            cargo: flight.cargo,
+            why,
+        });
+    }
+
+    fn with_client(
+        &mut self,
+        id: ClientId,
+        act: impl FnOnce(&mut Client, &mut Wire<'_>) -> Verdict,
+    ) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let mut events = Vec::new();
+        let verdict = act(
+            client,
+            &mut Wire {
+                now: self.now,
+                net: &mut self.net,
+                oracle: &mut self.oracle,
+                rng: &mut self.client_rng,
+                members: u64::from(self.config.nodes),
+                conns: &mut self.conns,
+                events: &mut events,
+            },
+        );
+        if client.is_gone() && !client.has_history() {
+            self.clients.remove(&id);
+        }
+        for event in events {
+            self.note(|| What::Client { client: id, event });
+        }
+        if let Err(text) = verdict
+            && self.config.checks
+        {
+            self.broken(Invariant::Clients, format!("client {}: {text}", id.0));
+        }
+    }
+
+    fn fault(&mut self) {
+        let clients: Vec<ClientId> = self.clients.keys().copied().collect();
+        let aim = Aim {
+            members: u64::from(self.config.nodes),
+            leader: self.leader(),
+            clients: &clients,
+            disk: self.config.disk,
+        };
+        let Some(nemesis) = &mut self.nemesis else {
+            return;
+        };
+        for deed in nemesis.draw(self.now, &aim) {
+            self.carry_out(&deed);
+        }
+    }
+
+    /// Takes over what the checker found.
+    fn settle(&mut self) {
+        for (invariant, text) in self.checker.take_found() {
+            self.broken(invariant, text);
+        }
+    }
+
+    fn broken(&mut self, invariant: Invariant, text: alloc::string::String) {
+        if self
+            .violations
+            .iter()
+            .any(|violation| violation.invariant == invariant)
+        {
+            return;
+        }
+        let violation = Violation {
+            invariant,
+            event: self.events,
+            time: self.now,
+            text,
+        };
+        self.note(|| What::Violated(violation.clone()));
+        self.violations.push(violation);
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> What) {
+        if self.config.log {
+            if LOG <= self.log.len() {
+                self.log.pop_front();
+            }
+            self.log.push_back(Event {
+                number: self.events,
+                time: self.now,
+                what: what(),
+            });
+        }
+    }
+
+    /// The workload's clients begin.
+    fn hire(&mut self) {
+        let Some(workload) = self.config.workload else {
+            return;
+        };
+        let workers = u64::from(workload.clients);
+        for number in 0..workload.clients {
+            let id = ClientId(FIRST_WORKER + number);
+            let number = u64::from(number);
+            let rng = Rng::stream(self.seed, stream::WORKER + number);
+            let worker = Worker::new(number, workers, workload.write_per_mille, self.now, rng);
+            let home = NodeId(number % u64::from(self.config.nodes) + 1);
+            let client = Client::new(id, home, workload.timeout_ms, self.now, Some(worker));
+            self.clients.insert(id, client);
+        }
+        self.pace(workload.ops_per_second);
+    }
+
+    fn pace(&mut self, ops_per_second: u32) {
+        let workers = self
+            .config
+            .workload
+            .map_or(0, |workload| u64::from(workload.clients));
+        let interval = match ops_per_second {
+            0 => Span(0),
+            rate => Span(1_000_000 * workers / u64::from(rate)),
+        };
+        self.clients
+            .values_mut()
+            .for_each(|client| client.pace(interval));
+    }
+
+    fn member(&self, id: NodeId) -> Option<&Member> {
+        self.members.get((id.0 as usize).wrapping_sub(1))
+    }
+
+    fn member_mut(&mut self, id: NodeId) -> Option<&mut Member> {
+        self.members.get_mut((id.0 as usize).wrapping_sub(1))
     }
 }

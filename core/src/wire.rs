@@ -18,6 +18,7 @@ use crate::raft::message::{Entry, SnapshotMeta, Vote};
 pub mod client;
 pub mod json;
 pub mod snapshot;
+pub mod trace;
 
 pub use snapshot::Rebuild;
 

@@ -258,12 +258,8 @@ impl Node {
         self.pull_snapshot(out);
     }
 
-    /// Asks for the next part when that is due. A snapshot that the log has overtaken is given up.
+    /// Asks for the next part when that is due.
     pub(super) fn pull_snapshot(&mut self, out: &mut Vec<Output>) {
-        let applied = self.applied.index;
-        self.snapshots
-            .receiving
-            .take_if(|receiving| receiving.meta.last.index <= applied);
         let now = self.now;
         let term = self.raft.term();
         let Some(receiving) = &mut self.snapshots.receiving else {

@@ -4,8 +4,8 @@ use alloc::string::String;
 
 use super::{Cargo, ClientId, End, FlightId, Intervention, Violation};
 use crate::id::{Index, NodeId, SessionId, WriteId};
-use crate::node::{Hangup, Note};
-use crate::request::{Reply, Request, WatchEvent};
+use crate::node::Note;
+use crate::request::{Hangup, Reply, Request, WatchEvent};
 use crate::time::Time;
 
 /// Something happened.

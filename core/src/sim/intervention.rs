@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ClientId, FlightId};
 use crate::id::NodeId;
 use crate::request::Request;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// A change of course.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -133,4 +133,15 @@ pub enum Intervention {
     },
     /// Faults that come by themselves stop (false) or go on.
     Faults(bool),
+}
+
+/// An intervention with its moment: it was made when this many events had happened and it was this time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Deed {
+    /// What `Sim::events` was.
+    pub event: u64,
+    /// What `Sim::now` was.
+    pub time: Time,
+    /// What was done.
+    pub intervention: Intervention,
 }

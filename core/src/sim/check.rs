@@ -1,0 +1,565 @@
+//! What must hold after every event: each invariant is one sentence and one function. The checker sees
+//! what a member shows in its view, what it hands to its disk and what it says; it keeps a shadow of
+//! each log as a chain of hashes, so that each check costs a few steps whatever the length of the log.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::chunks::Chunks;
+use super::disk::{Disk, entry_hash};
+use super::hash::mix;
+use crate::id::{Index, LogId, NodeId, Term};
+use crate::message::Message;
+use crate::node::{Boot, View};
+use crate::raft::message::Message as Raft;
+use crate::raft::note::Role;
+use crate::time::{Span, Time};
+
+/// What must hold after every event. One name, one sentence.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Invariant {
+    /// At most one leader is elected in a term, and no member votes for two.
+    ElectionSafety,
+    /// A leader never changes or removes an entry of its own log.
+    LeaderAppendOnly,
+    /// Logs that hold an entry of the same index and term are equal up to it.
+    LogMatching,
+    /// What was committed stays, and every later leader has it.
+    LeaderCompleteness,
+    /// Members that applied the same index hold the same state.
+    StateMachineSafety,
+    /// Nothing is told to anybody that a crash at this moment could take back.
+    DurableBeforeTold,
+    /// A leader whose disk has stopped answering stops leading in time.
+    LeaderWrites,
+    /// No member halts or refuses its own disk.
+    NoHalt,
+    /// Every client sees what ZooKeeper promises.
+    Clients,
+}
+
+impl Invariant {
+    /// All of them, in the order in which people read them.
+    pub const ALL: &'static [Self] = &[
+        Self::ElectionSafety,
+        Self::LeaderAppendOnly,
+        Self::LogMatching,
+        Self::LeaderCompleteness,
+        Self::StateMachineSafety,
+        Self::DurableBeforeTold,
+        Self::LeaderWrites,
+        Self::NoHalt,
+        Self::Clients,
+    ];
+
+    /// The stable name: `election-safety` and so on.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ElectionSafety => "election-safety",
+            Self::LeaderAppendOnly => "leader-append-only",
+            Self::LogMatching => "log-matching",
+            Self::LeaderCompleteness => "leader-completeness",
+            Self::StateMachineSafety => "state-machine-safety",
+            Self::DurableBeforeTold => "durable-before-told",
+            Self::LeaderWrites => "leader-writes",
+            Self::NoHalt => "no-halt",
+            Self::Clients => "clients",
+        }
+    }
+}
+
+/// A broken invariant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// Which one.
+    pub invariant: Invariant,
+    /// Number of the event after which it was seen.
+    pub event: u64,
+    /// Virtual time.
+    pub time: Time,
+    /// What was seen, for people.
+    pub text: String,
+}
+
+/// Entries whose hashes are kept although nobody has committed them.
+const TAILS: usize = 4_096;
+/// Committed entries whose hashes are kept.
+const KEPT: u64 = 65_536;
+/// Terms whose leaders are remembered.
+const TERMS: usize = 256;
+/// A step after its deadline still has this long to act on a stalled disk.
+const STALL_SLACK: Span = Span::from_ms(1);
+
+type Found = Vec<(Invariant, String)>;
+
+/// A committed entry.
+#[derive(Clone, Copy)]
+struct Committed {
+    term: Term,
+    /// Hash of the log up to it.
+    chain: u64,
+    /// The term of the member that first said so.
+    in_term: Term,
+}
+
+/// What was seen of one member after its last step.
+#[derive(Clone)]
+struct Shadow {
+    /// Term and chain hash by index, from the one before the member's first entry.
+    log: Chunks<(Term, u64)>,
+    leads: Option<Term>,
+    commit: Index,
+    applied: Index,
+    /// The last vote it gave or asked for, its own included. Survives its crashes.
+    granted: (Term, NodeId),
+    /// The furthest it said it has, and in which term. Survives its crashes.
+    told: (Term, Index),
+}
+
+#[derive(Clone)]
+pub(super) struct Checker {
+    shadows: Vec<Shadow>,
+    leaders: BTreeMap<Term, NodeId>,
+    /// By index, from 0.
+    committed: Chunks<Committed>,
+    /// Chain hashes of entries that are not committed.
+    tails: BTreeMap<(Index, Term), u64>,
+    /// Digest of the state by applied index; 0 if nobody was seen there.
+    digests: Chunks<u64>,
+    found: Found,
+}
+
+impl Checker {
+    pub(super) fn new(members: u8) -> Self {
+        let mut committed = Chunks::new(0);
+        committed.push(Committed {
+            term: Term(0),
+            chain: 0,
+            in_term: Term(0),
+        });
+        let shadow = Shadow {
+            log: Chunks::new(0),
+            leads: None,
+            commit: Index(0),
+            applied: Index(0),
+            granted: (Term(0), NodeId(0)),
+            told: (Term(0), Index(0)),
+        };
+        Self {
+            shadows: vec![shadow; usize::from(members)],
+            leaders: BTreeMap::new(),
+            committed,
+            tails: BTreeMap::new(),
+            digests: Chunks::new(0),
+            found: Vec::new(),
+        }
+    }
+
+    /// What was broken since the last call.
+    pub(super) fn take_found(&mut self) -> Found {
+        core::mem::take(&mut self.found)
+    }
+
+    /// The highest index that anybody has committed.
+    pub(super) fn committed(&self) -> Index {
+        Index(self.committed.next() - 1)
+    }
+
+    /// A member's process has ended, and this is what its disk shows.
+    pub(super) fn crashed(&mut self, id: NodeId, image: &Boot) {
+        let Some(shadow) = shadow(&mut self.shadows, id) else {
+            return;
+        };
+        let (term, candidate) = shadow.granted;
+        let vote = image.vote;
+        if vote.term < term || (vote.term == term && vote.voted_for != Some(candidate)) {
+            let text =
+                format!("{id} voted for {candidate} in term {term}; its disk shows {vote:?}");
+            self.found.push((Invariant::DurableBeforeTold, text));
+        }
+        let snapshot = image
+            .snapshot
+            .as_ref()
+            .map_or(Index(0), |image| image.meta.last.index);
+        let last = image
+            .log
+            .last()
+            .map_or(snapshot, |entry| entry.id.index.max(snapshot));
+        let (term, matched) = shadow.told;
+        if vote.term <= term && last < matched {
+            let text =
+                format!("{id} said in term {term} that it has {matched}; its disk ends at {last}");
+            self.found.push((Invariant::DurableBeforeTold, text));
+        }
+    }
+
+    /// A member has booted.
+    pub(super) fn booted(&mut self, id: NodeId, view: View<'_>) {
+        let Some(shadow) = shadow(&mut self.shadows, id) else {
+            return;
+        };
+        shadow.log = Chunks::new(0);
+        shadow.leads = None;
+        shadow.commit = Index(0);
+        shadow.applied = Index(0);
+        self.follow_log(id, view);
+    }
+
+    /// A member has made a step, and its writes are with its disk.
+    pub(super) fn stepped(
+        &mut self,
+        now: Time,
+        id: NodeId,
+        view: View<'_>,
+        disks: &[&Disk],
+        stall: Span,
+    ) {
+        self.follow_log(id, view);
+        self.election_safety(id, view);
+        self.leader_completeness(id, view, disks);
+        self.state_machine_safety(id, view);
+        self.leader_writes(now, id, view, disks, stall);
+        if let Some(shadow) = shadow(&mut self.shadows, id) {
+            shadow.leads = (view.role() == Role::Leader).then(|| view.term());
+        }
+    }
+
+    /// Nothing is told to anybody that a crash at this moment could take back.
+    pub(super) fn durable_before_told(
+        &mut self,
+        id: NodeId,
+        to: NodeId,
+        message: &Message,
+        disk: &Disk,
+    ) {
+        let Message::Raft(message) = message else {
+            return;
+        };
+        let Some(shadow) = shadow(&mut self.shadows, id) else {
+            return;
+        };
+        let vote = disk.vote();
+        let mut broken = |what: String| self.found.push((Invariant::DurableBeforeTold, what));
+        let term = match message {
+            Raft::PreVote { .. } | Raft::PreVoteReply { granted: true, .. } => Term(0),
+            Raft::PreVoteReply { term, .. }
+            | Raft::Vote { term, .. }
+            | Raft::VoteReply { term, .. }
+            | Raft::Append { term, .. }
+            | Raft::Appended { term, .. }
+            | Raft::Rejected { term, .. }
+            | Raft::Heartbeat { term, .. }
+            | Raft::HeartbeatReply { term, .. }
+            | Raft::SnapshotOffer { term, .. }
+            | Raft::SnapshotPull { term, .. }
+            | Raft::SnapshotPart { term, .. } => *term,
+        };
+        if vote.term < term {
+            broken(format!(
+                "{id} speaks in term {term} to {to}; its disk shows term {}",
+                vote.term
+            ));
+        }
+        match message {
+            Raft::Vote { term, .. }
+            | Raft::VoteReply {
+                term,
+                granted: true,
+            } => {
+                let asks = matches!(message, Raft::Vote { .. });
+                let candidate = if asks { id } else { to };
+                if vote.term == *term && vote.voted_for != Some(candidate) {
+                    broken(format!(
+                        "{id} votes for {candidate} in term {term}; its disk shows {vote:?}"
+                    ));
+                }
+                if shadow.granted.0 == *term && shadow.granted.1 != candidate {
+                    let other = shadow.granted.1;
+                    let text = format!("{id} votes for {candidate} and for {other} in term {term}");
+                    self.found.push((Invariant::ElectionSafety, text));
+                }
+                if shadow.granted.0 < *term {
+                    shadow.granted = (*term, candidate);
+                }
+            }
+            Raft::Appended { term, matched } => {
+                let entry = shadow.log.get(matched.0).map(|(term, _)| LogId {
+                    term: *term,
+                    index: *matched,
+                });
+                let below = matched.0 <= shadow.log.first();
+                if !below && !entry.is_some_and(|entry| disk.surely_has(entry)) {
+                    broken(format!(
+                        "{id} says that it has {matched}; its disk may lose it"
+                    ));
+                }
+                if shadow.told.0 < *term {
+                    shadow.told = (*term, *matched);
+                } else if shadow.told.0 == *term {
+                    shadow.told.1 = shadow.told.1.max(*matched);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The same for clients: a state that is shown is on the disk.
+    pub(super) fn durable_before_shown(&mut self, id: NodeId, zxid: Index, disk: &Disk) {
+        if disk.last() < zxid {
+            let text = format!(
+                "{id} shows a client {zxid}; its disk ends at {}",
+                disk.last()
+            );
+            self.found.push((Invariant::DurableBeforeTold, text));
+        }
+    }
+
+    /// At most one leader is elected in a term.
+    fn election_safety(&mut self, id: NodeId, view: View<'_>) {
+        if view.role() != Role::Leader {
+            return;
+        }
+        let term = view.term();
+        let leader = *self.leaders.entry(term).or_insert(id);
+        if leader != id {
+            let text = format!("{leader} and {id} both lead in term {term}");
+            self.found.push((Invariant::ElectionSafety, text));
+        }
+        if TERMS < self.leaders.len() {
+            self.leaders.pop_first();
+        }
+    }
+
+    /// Brings the shadow up to date. A leader never changes or removes an entry of its own log; nobody
+    /// takes back what it said it has; logs that hold an entry of the same index and term are equal
+    /// up to it.
+    fn follow_log(&mut self, id: NodeId, view: View<'_>) {
+        let Some(shadow) = shadow(&mut self.shadows, id) else {
+            return;
+        };
+        let before = view.first_index().0 - 1;
+        let last = view.last();
+        if shadow.log.is_empty() || shadow.log.next() <= before {
+            // Booted, or a snapshot replaced the log.
+            let chain = if before == 0 {
+                Some((Term(0), 0))
+            } else {
+                self.committed
+                    .get(before)
+                    .map(|committed| (committed.term, committed.chain))
+            };
+            if chain.is_none() && self.committed.first() <= before {
+                let text =
+                    format!("{id} rests on a snapshot up to {before}, which nobody committed");
+                self.found.push((Invariant::LeaderCompleteness, text));
+            }
+            shadow.log = Chunks::new(before);
+            shadow.log.push(chain.unwrap_or((Term(0), 0)));
+        }
+        shadow.log.drop_before(before);
+        let at_last = shadow
+            .log
+            .last()
+            .map(|(term, _)| (shadow.log.next() - 1, *term));
+        if at_last == Some((last.index.0, last.term)) {
+            return;
+        }
+        let old_last = shadow.log.next() - 1;
+        let mut same = old_last.min(last.index.0);
+        while shadow.log.first() < same
+            && view.entry(Index(same)).map(|entry| entry.id.term)
+                != shadow.log.get(same).map(|(term, _)| *term)
+        {
+            same -= 1;
+        }
+        if same < old_last {
+            let term = view.term();
+            if shadow.leads == Some(term) && view.role() == Role::Leader {
+                let text = format!(
+                    "{id} leads in term {term} and changed its entry {}",
+                    same + 1
+                );
+                self.found.push((Invariant::LeaderAppendOnly, text));
+            }
+            if shadow.told.0 == term && same < shadow.told.1.0 {
+                let text = format!(
+                    "{id} said in term {term} that it has {}, and cut its log to {same}",
+                    shadow.told.1
+                );
+                self.found.push((Invariant::DurableBeforeTold, text));
+            }
+            shadow.log.truncate(same + 1);
+        }
+        for index in same + 1..=last.index.0 {
+            let (Some(entry), Some((_, chain))) = (view.entry(Index(index)), shadow.log.last())
+            else {
+                let text = format!("{id} shows a log to {last} without entry {index}");
+                self.found.push((Invariant::LogMatching, text));
+                return;
+            };
+            let term = entry.id.term;
+            let chain = mix(*chain, entry_hash(entry));
+            shadow.log.push((term, chain));
+            let known = match self.committed.get(index) {
+                Some(committed) if committed.term == term => committed.chain,
+                _ => *self.tails.entry((Index(index), term)).or_insert(chain),
+            };
+            if known != chain {
+                let text =
+                    format!("{id} has another log up to {index} of term {term} than others had");
+                self.found.push((Invariant::LogMatching, text));
+            }
+            if TAILS < self.tails.len() {
+                self.tails.pop_first();
+            }
+        }
+    }
+
+    /// What was committed stays, every later leader has it, and a majority of disks had it first.
+    fn leader_completeness(&mut self, id: NodeId, view: View<'_>, disks: &[&Disk]) {
+        let Some(shadow) = shadow(&mut self.shadows, id) else {
+            return;
+        };
+        let term = view.term();
+        if view.role() == Role::Leader && shadow.leads != Some(term) {
+            let mut index = self.committed.next() - 1;
+            while self
+                .committed
+                .get(index)
+                .is_some_and(|committed| term <= committed.in_term)
+            {
+                index -= 1;
+            }
+            let own = shadow.log.get(index).map(|(_, chain)| *chain);
+            let all = self.committed.get(index).map(|committed| committed.chain);
+            if shadow.log.first() <= index && all.is_some() && own != all {
+                let text = format!("{id} leads in term {term} without the committed entry {index}");
+                self.found.push((Invariant::LeaderCompleteness, text));
+            }
+        }
+        let commit = view.commit();
+        if commit == shadow.commit {
+            return;
+        }
+        shadow.commit = commit;
+        let known = self.committed.next() - 1;
+        if commit.0 <= known {
+            let own = shadow.log.get(commit.0).map(|(_, chain)| *chain);
+            let all = self
+                .committed
+                .get(commit.0)
+                .map(|committed| committed.chain);
+            if shadow.log.first() <= commit.0 && all.is_some() && own != all {
+                let text =
+                    format!("{id} committed another entry {commit} than was committed before");
+                self.found.push((Invariant::LeaderCompleteness, text));
+            }
+            return;
+        }
+        let old = shadow.log.get(known).map(|(_, chain)| *chain);
+        let all = self.committed.get(known).map(|committed| committed.chain);
+        if shadow.log.first() <= known && old != all {
+            let text = format!("{id} commits {commit} on another log than was committed before");
+            self.found.push((Invariant::LeaderCompleteness, text));
+        }
+        for index in known + 1..=commit.0 {
+            let Some((entry_term, chain)) = shadow.log.get(index) else {
+                let text = format!("{id} commits {commit}, which it does not have");
+                self.found.push((Invariant::LeaderCompleteness, text));
+                return;
+            };
+            self.committed.push(Committed {
+                term: *entry_term,
+                chain: *chain,
+                in_term: term,
+            });
+            self.tails.remove(&(Index(index), *entry_term));
+        }
+        if KEPT < self.committed.next() - self.committed.first() {
+            self.committed.drop_before(self.committed.next() - KEPT);
+        }
+        let Some((entry_term, _)) = shadow.log.get(commit.0) else {
+            return;
+        };
+        let entry = LogId {
+            term: *entry_term,
+            index: commit,
+        };
+        let disks = disks.iter().filter(|disk| disk.surely_has(entry)).count();
+        if disks <= view.voters().len() / 2 {
+            let text = format!("{id} commits {commit}, which is on {disks} disks");
+            self.found.push((Invariant::DurableBeforeTold, text));
+        }
+    }
+
+    /// Members that applied the same index hold the same state.
+    fn state_machine_safety(&mut self, id: NodeId, view: View<'_>) {
+        let Some(shadow) = shadow(&mut self.shadows, id) else {
+            return;
+        };
+        let (applied, digest) = view.tree_digest();
+        if applied == shadow.applied {
+            return;
+        }
+        if applied < shadow.applied || view.commit() < applied {
+            let text = format!(
+                "{id} went from {} to {applied} with {} committed",
+                shadow.applied,
+                view.commit()
+            );
+            self.found.push((Invariant::StateMachineSafety, text));
+        }
+        shadow.applied = applied;
+        while self.digests.next() <= applied.0 {
+            self.digests.push(0);
+        }
+        match self.digests.get_mut(applied.0) {
+            Some(known) if *known == 0 => *known = digest,
+            Some(known) if *known != digest => {
+                let text = format!("{id} has another state at {applied} than others had");
+                self.found.push((Invariant::StateMachineSafety, text));
+            }
+            _ => {}
+        }
+        if KEPT < self.digests.next() - self.digests.first() {
+            self.digests.drop_before(self.digests.next() - KEPT);
+        }
+    }
+
+    /// A leader whose disk has stopped answering stops leading in time, and does not campaign.
+    fn leader_writes(
+        &mut self,
+        now: Time,
+        id: NodeId,
+        view: View<'_>,
+        disks: &[&Disk],
+        stall: Span,
+    ) {
+        if view.role() == Role::Follower {
+            return;
+        }
+        let Some(disk) = disks.get(id.0 as usize - 1) else {
+            return;
+        };
+        if let Some(oldest) = disk.oldest()
+            && stall + STALL_SLACK < now.since(oldest)
+        {
+            let waited = now.since(oldest).as_ms();
+            let text = format!(
+                "{id} is {:?}; its disk has not answered for {waited} ms",
+                view.role()
+            );
+            self.found.push((Invariant::LeaderWrites, text));
+        }
+    }
+}
+
+fn shadow(shadows: &mut [Shadow], id: NodeId) -> Option<&mut Shadow> {
+    shadows.get_mut((id.0 as usize).wrapping_sub(1))
+}

@@ -1,0 +1,551 @@
+//! One seed, all the way: the seed draws a cluster and its faults (each kind is left out of half of the
+//! runs, so that a run stresses some things and not always all), the safety phase runs them under load,
+//! then everything is healed and the liveness phase demands that the cluster works again.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::hash::mix;
+use super::{
+    ClientEvent, ClientId, End, Faults, Intervention, Invariant, LossReason, Sim, SimConfig, What,
+    Workload,
+};
+use crate::config::Bug;
+use crate::id::NodeId;
+use crate::node::{Note, SnapshotStage};
+use crate::raft::note::{Note as RaftNote, Role};
+use crate::request::{Acl, CreateMode, Op, Request};
+use crate::rng::Rng;
+use crate::time::Span;
+use crate::trace::Trace;
+
+/// What a seed is at least (rule R33).
+pub const EVENTS: u64 = 10_000;
+/// What a seed is at least (rule R33).
+pub const TIME: Span = Span::from_ms(20_000);
+/// Longest election timeouts that a healed cluster may take until it works again.
+const RECOVERY_TIMEOUTS: u64 = 30;
+/// The client that asks whether the cluster works again.
+const PROBE: ClientId = ClientId(1);
+/// Events between two looks at the log.
+const SLICE: u64 = 512;
+
+/// How to run a seed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Members; `None` draws 3 or 5.
+    pub nodes: Option<u8>,
+    /// Which faults; `Mixed` draws them.
+    pub profile: Profile,
+    /// A known bug in every member.
+    pub planted: Option<Bug>,
+    /// Least number of events of the safety phase.
+    pub events: u64,
+    /// Least virtual time of the safety phase.
+    pub time: Span,
+    /// Whether invariants are checked.
+    pub checks: bool,
+    /// Whether the run is recorded.
+    pub record: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodes: None,
+            profile: Profile::Mixed,
+            planted: None,
+            events: EVENTS,
+            time: TIME,
+            checks: true,
+            record: false,
+        }
+    }
+}
+
+/// Families of faults, by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Profile {
+    /// Each kind of fault is in or out, as the seed says.
+    Mixed,
+    /// None.
+    Calm,
+    /// Messages are lost, repeated and late.
+    Lossy,
+    /// Groups, one-way cuts, and leaders cut off.
+    Partitions,
+    /// Processes end, alone and together.
+    Crashes,
+    /// Disks freeze and slow down, processes stand still.
+    Stalls,
+    /// Small logs, many snapshots, members away for long.
+    Snapshots,
+    /// All of them.
+    Storm,
+}
+
+impl Profile {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::Mixed,
+        Self::Calm,
+        Self::Lossy,
+        Self::Partitions,
+        Self::Crashes,
+        Self::Stalls,
+        Self::Snapshots,
+        Self::Storm,
+    ];
+
+    /// Its name on a command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Calm => "calm",
+            Self::Lossy => "lossy",
+            Self::Partitions => "partitions",
+            Self::Crashes => "crashes",
+            Self::Stalls => "stalls",
+            Self::Snapshots => "snapshots",
+            Self::Storm => "storm",
+        }
+    }
+}
+
+/// Why a run failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Name of the invariant, or `liveness`.
+    pub name: &'static str,
+    /// After which event.
+    pub event: u64,
+    /// How much virtual time had passed.
+    pub after: Span,
+    /// What was seen.
+    pub text: String,
+}
+
+/// What a run came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// Its cluster and faults, for people.
+    pub plan: String,
+    /// Events in all.
+    pub events: u64,
+    /// Virtual time in all.
+    pub time: Span,
+    /// The cluster's digest at the end.
+    pub digest: u64,
+    /// The first thing that went wrong.
+    pub failure: Option<Failure>,
+    /// Situations that came up.
+    pub reached: Reached,
+    /// The calls of all nodes, if they were recorded.
+    pub trace: Option<Trace>,
+}
+
+macro_rules! situations {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// How often situations came up: a run that never reaches what it is for proves nothing.
+        #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+        pub struct Reached {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Reached {
+            /// Names and counts, in order of declaration.
+            pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+
+            /// Adds another run's counts.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+situations! {
+    /// Elections that were won.
+    elections,
+    /// Leaders that stepped down.
+    step_downs,
+    /// Votes and pre-votes refused.
+    votes_refused,
+    /// Uncommitted entries dropped for a leader's.
+    truncations,
+    /// Appends that did not fit.
+    refused_appends,
+    /// Snapshots that came into force.
+    snapshots_taken,
+    /// Snapshots received from a leader.
+    snapshots_installed,
+    /// Processes that ended.
+    crashes,
+    /// Of those, the ones that lost records that were not synced.
+    torn_tails,
+    /// Processes that were paused.
+    pauses,
+    /// Disks that froze.
+    freezes,
+    /// Directions of links that were cut.
+    cuts,
+    /// Messages lost by chance.
+    losses,
+    /// Sessions opened.
+    sessions_opened,
+    /// Sessions that expired.
+    sessions_expired,
+    /// Sessions taken up again on a new connection.
+    sessions_moved,
+    /// Calls that were answered.
+    calls_answered,
+    /// Calls whose outcome the client never learned.
+    calls_unknown,
+    /// Watches that fired.
+    watches_fired,
+}
+
+/// Runs one seed.
+#[must_use]
+pub fn run_seed(seed: u64, options: &Options) -> Outcome {
+    let (config, plan) = plan(seed, options);
+    let mut sim = Sim::new(config, seed);
+    let mut reached = Reached::default();
+    let start = sim.now();
+    let done = |sim: &Sim| options.events <= sim.events() && options.time <= sim.now().since(start);
+    while !done(&sim) && sim.violations().is_empty() {
+        let until = sim.now() + Span::from_ms(1_000);
+        sim.run_until(until, SLICE);
+        count(&mut sim, &mut reached);
+    }
+    let mut failure = broken(&sim);
+    if failure.is_none() {
+        failure = recover(&mut sim, &mut reached);
+    }
+    Outcome {
+        seed,
+        plan,
+        events: sim.events(),
+        time: sim.now().since(start),
+        digest: sim.digest(),
+        failure,
+        reached,
+        trace: options.record.then(|| sim.trace()),
+    }
+}
+
+/// The digest of a seed's cluster after so many events, every hundredth digest on the way included: the
+/// same number natively and in wasm, or determinism is broken.
+#[must_use]
+pub fn digest_of_seed(seed: u64, events: u64) -> u64 {
+    let (config, _) = plan(seed, &Options::default());
+    let mut sim = Sim::new(config, seed);
+    let mut hash = 0;
+    while sim.events() < events && sim.step_event() {
+        if sim.events().is_multiple_of(100) {
+            hash = mix(hash, sim.digest());
+            sim.take_log();
+        }
+    }
+    mix(hash, sim.digest())
+}
+
+/// What a seed is about.
+#[must_use]
+pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
+    let mut rng = Rng::stream(seed, 9);
+    let nodes = if rng.chance(500) { 3 } else { 5 };
+    let mut config = SimConfig::new(options.nodes.unwrap_or(nodes));
+    config.checks = options.checks;
+    config.record = options.record;
+    config.planted = options.planted;
+    config.workload = Some(Workload::default());
+    let profile = options.profile;
+    let mut words = String::new();
+    let mut has = |family: Profile| {
+        let drawn = rng.chance(500);
+        let on = match profile {
+            Profile::Mixed => drawn,
+            Profile::Storm => true,
+            other => other == family,
+        };
+        if on {
+            words += " ";
+            words += family.name();
+        }
+        on
+    };
+    let [lossy, partitions, crashes, stalls, snapshots] = [
+        has(Profile::Lossy),
+        has(Profile::Partitions),
+        has(Profile::Crashes),
+        has(Profile::Stalls),
+        has(Profile::Snapshots),
+    ];
+    if lossy {
+        config.link.loss_per_mille = rng.between(1, 150) as u32;
+        config.link.duplicate_per_mille = rng.between(0, 100) as u32;
+        config.link.reorder_per_mille = rng.between(0, 300) as u32;
+        config.link.delay_max = Span::from_ms(rng.between(15, 60));
+    }
+    if snapshots {
+        config.node.compact_entries = rng.between(20, 150);
+        config.node.keep_entries = rng.between(0, 20);
+        config.node.snapshot_part_bytes = rng.between(200, 2_000);
+    }
+    let weight = |on: bool, weight: u32| if on { weight } else { 0 };
+    config.faults = Some(Faults {
+        every: Span::from_ms(rng.between(200, 1_500)),
+        repair: Span::from_ms(rng.between(200, 2_000)),
+        crash: weight(crashes, 6),
+        crash_all: weight(crashes, 1),
+        pause: weight(stalls, 3),
+        partition: weight(partitions, 3),
+        one_way: weight(partitions, 3),
+        isolate_leader: weight(partitions, 4),
+        freeze: weight(stalls, 2),
+        slow: weight(stalls, 2),
+        drop_client: 2,
+        snapshot: weight(snapshots, 2),
+        campaign: 1,
+    });
+    if profile == Profile::Calm {
+        config.faults = None;
+    }
+    let plan = format!(
+        "{} nodes,{}",
+        config.nodes,
+        if words.is_empty() { " calm" } else { &words }
+    );
+    (config, plan)
+}
+
+/// Heals everything and demands that the cluster works again.
+fn recover(sim: &mut Sim, reached: &mut Reached) -> Option<Failure> {
+    for deed in healing(sim) {
+        sim.apply(&deed);
+    }
+    let limit = Span(sim.config().node.election_max().0 * RECOVERY_TIMEOUTS);
+    let deadline = sim.now() + limit;
+    let path = "/probe".into();
+    let create = Op::Create {
+        path,
+        data: None,
+        acl: vec![Acl::open()],
+        mode: CreateMode::Persistent,
+        stat: false,
+    };
+    sim.apply(&Intervention::OpenClient {
+        client: PROBE,
+        node: NodeId(1),
+    });
+    sim.apply(&Intervention::Client {
+        client: PROBE,
+        request: Request::Write(create),
+    });
+    let mut quiet = false;
+    while sim.now() < deadline {
+        sim.run_until(sim.now() + Span::from_ms(20), SLICE);
+        count(sim, reached);
+        if !sim.violations().is_empty() {
+            return broken(sim);
+        }
+        let answered = sim.history(PROBE).any(|call| {
+            matches!(&call.end, Some(super::CallEnd::Returned { reply, .. })
+                if reply.result != Err(crate::request::Error::SystemError))
+        });
+        if !answered {
+            // A call whose connection broke may be asked again: it is there or it is not.
+            if let Some(call) = sim.history(PROBE).last()
+                && matches!(call.end, Some(super::CallEnd::Unknown { .. }))
+            {
+                let request = call.request.clone();
+                sim.apply(&Intervention::Client {
+                    client: PROBE,
+                    request,
+                });
+            }
+            continue;
+        }
+        if !quiet {
+            quiet = true;
+            sim.apply(&Intervention::Workload { ops_per_second: 0 });
+        }
+        if agree(sim) {
+            sim.audit();
+            return broken(sim);
+        }
+    }
+    let mut text = format!(
+        "no agreement {} ms after everything was healed:",
+        limit.as_ms()
+    );
+    for id in sim.nodes() {
+        match sim.node(id) {
+            None => text += &format!(" {id} down;"),
+            Some(view) => {
+                text += &format!(
+                    " {id} {:?} term {} last {} commit {} applied {};",
+                    view.role(),
+                    view.term(),
+                    view.last(),
+                    view.commit(),
+                    view.applied()
+                );
+            }
+        }
+    }
+    if !quiet {
+        text += " and the probe's write has no answer";
+    }
+    Some(Failure {
+        name: "liveness",
+        event: sim.events(),
+        after: sim.now().since(sim.config().start),
+        text,
+    })
+}
+
+fn healing(sim: &Sim) -> Vec<Intervention> {
+    let link = super::LinkProfile::new(5, 15);
+    let mut deeds = vec![
+        Intervention::Faults(false),
+        Intervention::HealAll,
+        Intervention::Loss {
+            link: None,
+            per_mille: 0,
+        },
+        Intervention::Duplicate {
+            link: None,
+            per_mille: 0,
+        },
+        Intervention::Reorder {
+            link: None,
+            per_mille: 0,
+        },
+        Intervention::Delay {
+            link: None,
+            min: link.delay_min,
+            max: link.delay_max,
+        },
+    ];
+    for node in sim.nodes() {
+        let (min, max) = (sim.config().disk.min, sim.config().disk.max);
+        deeds.push(Intervention::ThawDisk(node));
+        deeds.push(Intervention::SlowDisk { node, min, max });
+        deeds.push(Intervention::Resume(node));
+        deeds.push(Intervention::Restart(node));
+    }
+    deeds
+}
+
+/// Whether one member leads and all have applied the same.
+fn agree(sim: &Sim) -> bool {
+    let mut first = None;
+    let mut leaders = 0;
+    for id in sim.nodes() {
+        let Some(view) = sim.node(id) else {
+            return false;
+        };
+        leaders += u32::from(view.role() == Role::Leader);
+        let state = (view.last(), view.commit(), view.tree_digest());
+        if *first.get_or_insert(state) != state || view.commit() != view.last().index {
+            return false;
+        }
+    }
+    leaders == 1
+}
+
+fn broken(sim: &Sim) -> Option<Failure> {
+    let violation = sim.violations().first()?;
+    Some(Failure {
+        name: Invariant::name(violation.invariant),
+        event: violation.event,
+        after: violation.time.since(sim.config().start),
+        text: violation.text.clone(),
+    })
+}
+
+fn count(sim: &mut Sim, reached: &mut Reached) {
+    for event in sim.take_log() {
+        match event.what {
+            What::Note { note, .. } => count_note(&note, reached),
+            What::Lost {
+                why: LossReason::Chance,
+                from: End::Node(_),
+                ..
+            } => reached.losses += 1,
+            What::Died { lost, .. } => {
+                reached.crashes += 1;
+                reached.torn_tails += u64::from(lost != 0);
+            }
+            What::Intervened(deed) => match deed {
+                Intervention::Pause(_) => reached.pauses += 1,
+                Intervention::FreezeDisk(_) => reached.freezes += 1,
+                Intervention::Cut { .. } => reached.cuts += 1,
+                _ => {}
+            },
+            What::Client { event, .. } => match event {
+                ClientEvent::Returned { .. } => reached.calls_answered += 1,
+                ClientEvent::Unknown { .. } => reached.calls_unknown += 1,
+                ClientEvent::Watch(_) => reached.watches_fired += 1,
+                ClientEvent::Attached { .. } => reached.sessions_moved += 1,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
+
+fn count_note(note: &Note, reached: &mut Reached) {
+    match note {
+        Note::Raft(RaftNote::Role { role, why, .. }) => {
+            use crate::raft::note::RoleReason as Why;
+            reached.elections += u64::from(*role == Role::Leader);
+            reached.step_downs += u64::from(matches!(why, Why::NoQuorum | Why::DiskStalled));
+        }
+        Note::Raft(RaftNote::Voted {
+            refused: Some(_), ..
+        }) => reached.votes_refused += 1,
+        Note::Raft(RaftNote::Truncated { .. }) => reached.truncations += 1,
+        Note::Raft(RaftNote::Refused { .. }) => reached.refused_appends += 1,
+        Note::Snapshot {
+            stage: SnapshotStage::InForce,
+            ..
+        } => reached.snapshots_taken += 1,
+        Note::Snapshot {
+            stage: SnapshotStage::Installed,
+            ..
+        } => reached.snapshots_installed += 1,
+        Note::SessionOpened { .. } => reached.sessions_opened += 1,
+        Note::SessionClosed { expired: true, .. } => reached.sessions_expired += 1,
+        _ => {}
+    }
+}
+
+impl Sim {
+    /// Looks at what every member holds as if a client had read it: nothing that was acknowledged may
+    /// be missing.
+    pub fn audit(&mut self) {
+        for (id, member) in self.nodes().zip(&self.members) {
+            let Some(view) = member.view() else {
+                continue;
+            };
+            let zxid = view.applied();
+            for read in super::oracle::audit_reads() {
+                let result = view.machine().read(&read);
+                if let Err(text) = self.oracle.read(&read, &result, zxid) {
+                    self.broken(Invariant::Clients, format!("{id}: {text}"));
+                    return;
+                }
+            }
+        }
+    }
+}
