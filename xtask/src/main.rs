@@ -1,10 +1,11 @@
-//! The commands of the README: `cargo xtask test`, `cargo xtask web`.
+//! The commands of the README: `cargo xtask test`, `cargo xtask web`, `cargo xtask versus`.
 //! Each works on a fresh machine: what is missing is installed, or named together with the command
 //! that installs it. Knows nothing of what the packages do inside.
 
 mod install;
 mod step;
 mod toolchain;
+mod versus;
 mod web;
 
 mod test;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let result = step::listen_for_signals().and_then(|()| match arguments.command {
         Command::Test { quick } => test::test(quick),
         Command::Web { measure } => web::web(measure),
+        Command::Versus(args) => versus::versus(&args),
     });
     match result {
         Ok(code) => code,
@@ -51,6 +53,8 @@ enum Command {
         #[arg(long)]
         measure: bool,
     },
+    /// Measures the server beside ZooKeeper 3.9.5, three processes each
+    Versus(versus::Args),
 }
 
 /// The folder of the workspace.
