@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -333,9 +334,77 @@ pub enum Error {
 }
 
 impl Error {
+    /// All of them, in the order of declaration.
+    pub const ALL: &'static [Self] = &[
+        Self::Ok,
+        Self::SystemError,
+        Self::RuntimeInconsistency,
+        Self::MarshallingError,
+        Self::Unimplemented,
+        Self::BadArguments,
+        Self::NoNode,
+        Self::NoAuth,
+        Self::BadVersion,
+        Self::NoChildrenForEphemerals,
+        Self::NodeExists,
+        Self::NotEmpty,
+        Self::SessionExpired,
+        Self::InvalidAcl,
+        Self::SessionMoved,
+    ];
+
     /// ZooKeeper's number.
     #[must_use]
     pub const fn code(self) -> i32 {
         self as i32
     }
+
+    /// Its name in JSON, for example `NO_NODE`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::SystemError => "SYSTEM_ERROR",
+            Self::RuntimeInconsistency => "RUNTIME_INCONSISTENCY",
+            Self::MarshallingError => "MARSHALLING_ERROR",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::BadArguments => "BAD_ARGUMENTS",
+            Self::NoNode => "NO_NODE",
+            Self::NoAuth => "NO_AUTH",
+            Self::BadVersion => "BAD_VERSION",
+            Self::NoChildrenForEphemerals => "NO_CHILDREN_FOR_EPHEMERALS",
+            Self::NodeExists => "NODE_EXISTS",
+            Self::NotEmpty => "NOT_EMPTY",
+            Self::SessionExpired => "SESSION_EXPIRED",
+            Self::InvalidAcl => "INVALID_ACL",
+            Self::SessionMoved => "SESSION_MOVED",
+        }
+    }
 }
+
+/// For people.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "did not fail by itself",
+            Self::SystemError => "something inside the server failed",
+            Self::RuntimeInconsistency => "not tried, because an operation before it failed",
+            Self::MarshallingError => "the request's bytes make no sense",
+            Self::Unimplemented => "there is no such operation",
+            Self::BadArguments => "the path or another argument is not valid",
+            Self::NoNode => "there is no such znode",
+            Self::NoAuth => "this is not permitted",
+            Self::BadVersion => "the znode has another version",
+            Self::NoChildrenForEphemerals => "an ephemeral znode cannot have children",
+            Self::NodeExists => "the znode exists already",
+            Self::NotEmpty => "the znode has children",
+            Self::SessionExpired => "the session has ended",
+            Self::InvalidAcl => {
+                "only the access control list world:anyone with all permissions is taken so far"
+            }
+            Self::SessionMoved => "the session is served on another connection",
+        })
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,9 +1,43 @@
 //! Text frames of a client's WebSocket: the same requests and answers as JSON (rule R29).
+//!
+//! ```json
+//! {"id": 1, "op": "connect", "timeout_ms": 10000}
+//! {"id": 2, "op": "create", "path": "/a", "data": {"text": "hi"}, "mode": "ephemeral_sequential"}
+//! {"id": 3, "op": "get", "path": "/a", "watch": true}
+//! {"id": 4, "op": "multi", "ops": [{"op": "check", "path": "/a", "version": 0}, {"op": "delete", "path": "/a"}]}
+//! ```
+//!
+//! Operations: `connect create delete set get exists children multi sync ping close`, and `check` inside
+//! a multi. Data is `{"text": ".."}` or `{"base64": ".."}` or null; zxids and sessions are decimal
+//! strings, because JavaScript's numbers are too short for them. Answers are
+//! `{"id": 2, "ok": {"type": "created", ..}, "zxid": "12"}` or `{"id": 2, "error": "NODE_EXISTS", "message": ".."}`,
+//! events `{"event": "node_created", "path": "/a", "zxid": "13"}`, and before the server closes the
+//! connection it says `{"bye": "moved"}`.
 
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::client::ServerFrame;
-use crate::request::{Hangup, Reply, Request, WatchEvent};
+use crate::id::{Index, SessionId};
+use crate::request::{
+    Acl, Connect, CreateMode, Error, EventKind, Hangup, Op, Read, ReadKind, Reply, Request,
+    Response, Stat, WatchEvent,
+};
+
+mod shape;
+
+use shape::{
+    Bye, Consistency, Data, Decimal, Facts, Fields, Good, Happened, Mode, Outcome, Said, Secret,
+    Verb,
+};
+
+/// The session timeout of a client that names none.
+const DEFAULT_TIMEOUT_MS: u32 = 30_000;
 
 /// Why a text is no request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,55 +48,456 @@ pub struct JsonError {
     pub message: String,
 }
 
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl core::error::Error for JsonError {}
+
 /// Reads a request and its id.
 ///
 /// # Errors
 /// If the text is no request; `encode_refusal` answers it.
 pub fn decode_request(text: &str) -> Result<(u64, Request), JsonError> {
-    let _ = text;
-    todo!()
+    let fields: Fields = serde_json::from_str(text).map_err(|error| JsonError {
+        id: id_of(text),
+        message: error.to_string(),
+    })?;
+    let id = fields.id;
+    let refuse = |message| JsonError { id, message };
+    let number = id.ok_or_else(|| refuse("a request needs an id, which comes back".into()))?;
+    Ok((number, request(fields).map_err(refuse)?))
 }
 
 /// A request, as a client sends it.
 #[must_use]
 pub fn encode_request(id: u64, request: &Request) -> String {
-    let _ = (id, request);
-    todo!()
+    let fields = match request {
+        Request::Connect(connect) => Fields {
+            op: Some(Verb::Connect),
+            session: (connect.session != SessionId(0)).then_some(Decimal(connect.session.0)),
+            password: (connect.session != SessionId(0)).then_some(Secret(connect.password)),
+            timeout_ms: Some(connect.timeout_ms),
+            last_zxid: (connect.last_zxid != Index(0)).then_some(Decimal(connect.last_zxid.0)),
+            ..Fields::default()
+        },
+        Request::Write(op) => op_fields(op),
+        Request::Multi(ops) => Fields {
+            op: Some(Verb::Multi),
+            ops: Some(ops.iter().map(op_fields).collect()),
+            ..Fields::default()
+        },
+        Request::Read(read) => Fields {
+            op: Some(match read.kind {
+                ReadKind::Exists => Verb::Exists,
+                ReadKind::Data => Verb::Get,
+                ReadKind::Children => Verb::Children,
+            }),
+            path: Some(read.path.clone()),
+            watch: read.watch.then_some(true),
+            ..Fields::default()
+        },
+        Request::Sync { path } => Fields {
+            op: Some(Verb::Sync),
+            path: Some(path.clone()),
+            ..Fields::default()
+        },
+        Request::Ping => Fields {
+            op: Some(Verb::Ping),
+            ..Fields::default()
+        },
+        Request::Close => Fields {
+            op: Some(Verb::Close),
+            ..Fields::default()
+        },
+    };
+    write(&Fields {
+        id: Some(id),
+        ..fields
+    })
 }
 
 /// The answer to a request.
 #[must_use]
 pub fn encode_reply(id: u64, reply: &Reply) -> String {
-    let _ = (id, reply);
-    todo!()
+    let result = outcome(&reply.result);
+    let zxid = result.ok.is_some().then_some(Decimal(reply.zxid.0));
+    write(&Said {
+        id: Some(id),
+        result,
+        zxid,
+        ..Said::default()
+    })
 }
 
 /// The answer to a text that is no request.
 #[must_use]
 pub fn encode_refusal(error: &JsonError) -> String {
-    let _ = error;
-    todo!()
+    let message = Some(error.message.clone());
+    let result = Outcome {
+        error: Some("BAD_REQUEST".into()),
+        message,
+        ..Outcome::default()
+    };
+    write(&Said {
+        id: error.id,
+        result,
+        ..Said::default()
+    })
 }
 
 /// A watch that fired.
 #[must_use]
 pub fn encode_event(event: &WatchEvent) -> String {
-    let _ = event;
-    todo!()
+    write(&Said {
+        event: Some(match event.kind {
+            EventKind::NodeCreated => Happened::NodeCreated,
+            EventKind::NodeDeleted => Happened::NodeDeleted,
+            EventKind::NodeDataChanged => Happened::NodeDataChanged,
+            EventKind::NodeChildrenChanged => Happened::NodeChildrenChanged,
+        }),
+        path: Some(event.path.clone()),
+        zxid: Some(Decimal(event.zxid.0)),
+        ..Said::default()
+    })
 }
 
 /// The server closes the connection, and why.
 #[must_use]
 pub fn encode_bye(reason: Hangup) -> String {
-    let _ = reason;
-    todo!()
+    let bye = match reason {
+        Hangup::Closed => Bye::Closed,
+        Hangup::Expired => Bye::Expired,
+        Hangup::Moved => Bye::Moved,
+        Hangup::Behind => Bye::Behind,
+        Hangup::Leaderless => Bye::Leaderless,
+        Hangup::SnapshotInstalled => Bye::SnapshotInstalled,
+        Hangup::Refused => Bye::Refused,
+    };
+    write(&Said {
+        bye: Some(bye),
+        ..Said::default()
+    })
 }
 
-/// What a server sent, as a client reads it.
+/// What a server sent, as a client reads it. An answer with an error carries no zxid, so it reads as 0;
+/// "expired" is the error `SessionExpired`, and a refused text is `MarshallingError`.
 ///
 /// # Errors
 /// If the text is nothing that a server says.
 pub fn decode_server(text: &str) -> Result<ServerFrame, JsonError> {
-    let _ = text;
-    todo!()
+    let said: Said = serde_json::from_str(text).map_err(|error| JsonError {
+        id: id_of(text),
+        message: error.to_string(),
+    })?;
+    let zxid = said.zxid.map_or(Index(0), Index::from);
+    let strange = || JsonError {
+        id: said.id,
+        message: "no server says this".into(),
+    };
+    match said {
+        Said {
+            event: Some(event),
+            path: Some(path),
+            ..
+        } => {
+            let kind = match event {
+                Happened::NodeCreated => EventKind::NodeCreated,
+                Happened::NodeDeleted => EventKind::NodeDeleted,
+                Happened::NodeDataChanged => EventKind::NodeDataChanged,
+                Happened::NodeChildrenChanged => EventKind::NodeChildrenChanged,
+            };
+            Ok(ServerFrame::Event(WatchEvent { kind, path, zxid }))
+        }
+        Said { bye: Some(bye), .. } => Ok(ServerFrame::Bye(match bye {
+            Bye::Closed => Hangup::Closed,
+            Bye::Expired => Hangup::Expired,
+            Bye::Moved => Hangup::Moved,
+            Bye::Behind => Hangup::Behind,
+            Bye::Leaderless => Hangup::Leaderless,
+            Bye::SnapshotInstalled => Hangup::SnapshotInstalled,
+            Bye::Refused => Hangup::Refused,
+        })),
+        Said {
+            id: Some(id),
+            result,
+            ..
+        } => {
+            let result = read_outcome(result).ok_or_else(strange)?;
+            Ok(ServerFrame::Reply {
+                id,
+                reply: Reply { zxid, result },
+            })
+        }
+        _ => Err(strange()),
+    }
 }
+
+/// Writing to a string fails only for maps with strange keys, and there are none.
+fn write(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The id of a text that cannot be read otherwise, for the refusal.
+fn id_of(text: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Only {
+        id: u64,
+    }
+    serde_json::from_str(text).map(|Only { id }| id).ok()
+}
+
+/// What the fields say. Each is taken out, so that what is left does not belong to the operation.
+fn request(mut fields: Fields) -> Result<Request, String> {
+    let verb = fields.op.ok_or("a request needs an op")?;
+    let request = match verb {
+        Verb::Connect => Request::Connect(Connect {
+            session: fields.session.take().map_or(SessionId(0), SessionId::from),
+            password: fields.password.take().map_or([0; 16], |secret| secret.0),
+            timeout_ms: fields.timeout_ms.take().unwrap_or(DEFAULT_TIMEOUT_MS),
+            last_zxid: fields.last_zxid.take().map_or(Index(0), Index::from),
+        }),
+        Verb::Create | Verb::Delete | Verb::Set => Request::Write(op(&mut fields)?),
+        Verb::Check => return Err("check stands only inside a multi".into()),
+        Verb::Multi => {
+            let ops = fields.ops.take().ok_or("multi needs ops")?;
+            let ops = ops.into_iter().map(|mut fields| {
+                let op = op(&mut fields)?;
+                nothing_left(&fields)?;
+                Ok(op)
+            });
+            Request::Multi(ops.collect::<Result<_, String>>()?)
+        }
+        Verb::Get => Request::Read(read(ReadKind::Data, &mut fields)?),
+        Verb::Exists => Request::Read(read(ReadKind::Exists, &mut fields)?),
+        Verb::Children => Request::Read(read(ReadKind::Children, &mut fields)?),
+        Verb::Sync => Request::Sync {
+            path: path(&mut fields)?,
+        },
+        Verb::Ping => Request::Ping,
+        Verb::Close => Request::Close,
+    };
+    fields.id = None;
+    nothing_left(&fields)?;
+    Ok(request)
+}
+
+fn op(fields: &mut Fields) -> Result<Op, String> {
+    Ok(match fields.op {
+        Some(Verb::Create) => Op::Create {
+            path: path(fields)?,
+            data: fields.data.take().map(|data| data.0),
+            acl: fields.acl.take().unwrap_or_else(|| vec![Acl::open()]),
+            mode: match fields.mode.take().unwrap_or(Mode::Persistent) {
+                Mode::Persistent => CreateMode::Persistent,
+                Mode::Ephemeral => CreateMode::Ephemeral,
+                Mode::PersistentSequential => CreateMode::PersistentSequential,
+                Mode::EphemeralSequential => CreateMode::EphemeralSequential,
+            },
+            stat: fields.stat.take().unwrap_or(false),
+        },
+        Some(Verb::Delete) => Op::Delete {
+            path: path(fields)?,
+            version: version(fields),
+        },
+        Some(Verb::Set) => Op::SetData {
+            path: path(fields)?,
+            data: fields.data.take().map(|data| data.0),
+            version: version(fields),
+        },
+        Some(Verb::Check) => Op::Check {
+            path: path(fields)?,
+            version: version(fields),
+        },
+        _ => return Err("a multi holds create, delete, set and check".into()),
+    })
+}
+
+fn read(kind: ReadKind, fields: &mut Fields) -> Result<Read, String> {
+    if fields.read.take() == Some(Consistency::Linearizable) {
+        return Err("linearizable reads are not there yet; sync first, then read".into());
+    }
+    let watch = fields.watch.take().unwrap_or(false);
+    Ok(Read {
+        kind,
+        path: path(fields)?,
+        watch,
+    })
+}
+
+fn path(fields: &mut Fields) -> Result<String, String> {
+    fields
+        .path
+        .take()
+        .ok_or_else(|| "this op needs a path".into())
+}
+
+fn version(fields: &mut Fields) -> i32 {
+    fields.version.take().unwrap_or(-1)
+}
+
+fn nothing_left(fields: &Fields) -> Result<(), String> {
+    let left = Fields {
+        op: None,
+        ..fields.clone()
+    };
+    if left == Fields::default() {
+        return Ok(());
+    }
+    Err(format!("this op does not take {}", write(&left)))
+}
+
+fn op_fields(op: &Op) -> Fields {
+    let of = |verb, path: &str| Fields {
+        op: Some(verb),
+        path: Some(path.into()),
+        ..Fields::default()
+    };
+    let any = |version: i32| (version != -1).then_some(version);
+    match op {
+        Op::Create {
+            path,
+            data,
+            acl,
+            mode,
+            stat,
+        } => Fields {
+            data: data.clone().map(Data),
+            acl: (*acl != [Acl::open()]).then(|| acl.clone()),
+            mode: match mode {
+                CreateMode::Persistent => None,
+                CreateMode::Ephemeral => Some(Mode::Ephemeral),
+                CreateMode::PersistentSequential => Some(Mode::PersistentSequential),
+                CreateMode::EphemeralSequential => Some(Mode::EphemeralSequential),
+            },
+            stat: stat.then_some(true),
+            ..of(Verb::Create, path)
+        },
+        Op::Delete { path, version } => Fields {
+            version: any(*version),
+            ..of(Verb::Delete, path)
+        },
+        Op::SetData {
+            path,
+            data,
+            version,
+        } => Fields {
+            data: data.clone().map(Data),
+            version: any(*version),
+            ..of(Verb::Set, path)
+        },
+        Op::Check { path, version } => Fields {
+            version: any(*version),
+            ..of(Verb::Check, path)
+        },
+    }
+}
+
+fn outcome(result: &Result<Response, Error>) -> Outcome {
+    let good = match result {
+        Err(error) => return failed(*error),
+        Ok(Response::Expired) => return failed(Error::SessionExpired),
+        Ok(Response::Connected {
+            session,
+            password,
+            timeout_ms,
+        }) => Good::Connected {
+            session: Decimal(session.0),
+            password: Secret(*password),
+            timeout_ms: *timeout_ms,
+        },
+        Ok(Response::Created { path, stat }) => Good::Created {
+            path: path.clone(),
+            stat: stat.as_ref().map(Facts::from),
+        },
+        Ok(Response::Deleted) => Good::Deleted,
+        Ok(Response::Stat(stat)) => Good::Stat { stat: stat.into() },
+        Ok(Response::Checked) => Good::Checked,
+        Ok(Response::Data { data, stat }) => Good::Data {
+            data: data.clone().map(Data),
+            stat: stat.into(),
+        },
+        Ok(Response::Children { names, stat }) => Good::Children {
+            names: names.clone(),
+            stat: stat.into(),
+        },
+        Ok(Response::Multi(results)) => Good::Multi {
+            results: results.iter().map(outcome).collect(),
+        },
+        Ok(Response::Synced { path }) => Good::Synced { path: path.clone() },
+        Ok(Response::Pong) => Good::Pong,
+        Ok(Response::Closed) => Good::Closed,
+    };
+    Outcome {
+        ok: Some(good),
+        ..Outcome::default()
+    }
+}
+
+fn failed(error: Error) -> Outcome {
+    let message = Some(error.to_string());
+    Outcome {
+        error: Some(error.name().into()),
+        message,
+        ..Outcome::default()
+    }
+}
+
+fn read_outcome(outcome: Outcome) -> Option<Result<Response, Error>> {
+    let good = match (outcome.ok, outcome.error) {
+        (Some(good), None) => good,
+        (None, Some(name)) if name == "BAD_REQUEST" => return Some(Err(Error::MarshallingError)),
+        (None, Some(name)) => {
+            let error = Error::ALL.iter().find(|error| error.name() == name)?;
+            return Some(Err(*error));
+        }
+        _ => return None,
+    };
+    Some(Ok(match good {
+        Good::Connected {
+            session,
+            password,
+            timeout_ms,
+        } => Response::Connected {
+            session: session.into(),
+            password: password.0,
+            timeout_ms,
+        },
+        Good::Created { path, stat } => Response::Created {
+            path,
+            stat: stat.map(Stat::from),
+        },
+        Good::Deleted => Response::Deleted,
+        Good::Stat { stat } => Response::Stat(stat.into()),
+        Good::Checked => Response::Checked,
+        Good::Data { data, stat } => Response::Data {
+            data: data.map(|data| data.0),
+            stat: stat.into(),
+        },
+        Good::Children { names, stat } => Response::Children {
+            names,
+            stat: stat.into(),
+        },
+        Good::Multi { results } => {
+            // A multi in a multi is nothing a server says; serde_json bounds how deep it could be.
+            let single = |outcome: Outcome| match &outcome.ok {
+                Some(Good::Multi { .. }) => None,
+                _ => read_outcome(outcome),
+            };
+            Response::Multi(
+                results
+                    .into_iter()
+                    .map(single)
+                    .collect::<Option<Vec<_>>>()?,
+            )
+        }
+        Good::Synced { path } => Response::Synced { path },
+        Good::Pong => Response::Pong,
+        Good::Closed => Response::Closed,
+    }))
+}
+
+#[cfg(test)]
+mod tests;

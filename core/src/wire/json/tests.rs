@@ -1,0 +1,295 @@
+use bytes::Bytes;
+
+use super::*;
+
+/// A text and the request it stands for, in both directions.
+#[test]
+fn requests() {
+    let check = |text: &str, request: Request| {
+        assert_eq!(decode_request(text), Ok((7, request.clone())), "{text}");
+        assert_eq!(encode_request(7, &request), text);
+    };
+    let create = |data: Option<Bytes>, mode, stat| {
+        let (path, acl) = ("/a".into(), vec![Acl::open()]);
+        Op::Create {
+            path,
+            data,
+            acl,
+            mode,
+            stat,
+        }
+    };
+    let sequential = create(Some("hi".into()), CreateMode::EphemeralSequential, false);
+    check(
+        r#"{"id":7,"op":"create","path":"/a","data":{"text":"hi"},"mode":"ephemeral_sequential"}"#,
+        Request::Write(sequential),
+    );
+    check(
+        r#"{"id":7,"op":"create","path":"/a","stat":true}"#,
+        Request::Write(create(None, CreateMode::Persistent, true)),
+    );
+    let acl = vec![Acl {
+        perms: 1,
+        scheme: "ip".into(),
+        id: "::1".into(),
+    }];
+    let (path, data, mode) = ("/a".into(), None, CreateMode::Persistent);
+    check(
+        r#"{"id":7,"op":"create","path":"/a","acl":[{"perms":1,"scheme":"ip","id":"::1"}]}"#,
+        Request::Write(Op::Create {
+            path,
+            data,
+            acl,
+            mode,
+            stat: false,
+        }),
+    );
+    check(
+        r#"{"id":7,"op":"set","path":"/a","data":{"base64":"/wA="},"version":3}"#,
+        Request::Write(Op::SetData {
+            path: "/a".into(),
+            data: Some(Bytes::from_static(&[255, 0])),
+            version: 3,
+        }),
+    );
+    check(
+        r#"{"id":7,"op":"multi","ops":[{"op":"check","path":"/a","version":0},{"op":"delete","path":"/a"}]}"#,
+        Request::Multi(vec![
+            Op::Check {
+                path: "/a".into(),
+                version: 0,
+            },
+            Op::Delete {
+                path: "/a".into(),
+                version: -1,
+            },
+        ]),
+    );
+    let read = |kind, watch| {
+        Request::Read(Read {
+            kind,
+            path: "/a".into(),
+            watch,
+        })
+    };
+    check(
+        r#"{"id":7,"op":"get","path":"/a","watch":true}"#,
+        read(ReadKind::Data, true),
+    );
+    check(
+        r#"{"id":7,"op":"exists","path":"/a"}"#,
+        read(ReadKind::Exists, false),
+    );
+    check(
+        r#"{"id":7,"op":"children","path":"/a"}"#,
+        read(ReadKind::Children, false),
+    );
+    check(
+        r#"{"id":7,"op":"sync","path":"/a"}"#,
+        Request::Sync { path: "/a".into() },
+    );
+    check(r#"{"id":7,"op":"ping"}"#, Request::Ping);
+    check(r#"{"id":7,"op":"close"}"#, Request::Close);
+    check(
+        r#"{"id":7,"op":"connect","session":"9007199254740993","password":"AQIDBAUGBwgJCgsMDQ4PEA==","timeout_ms":10000,"last_zxid":"12"}"#,
+        Request::Connect(Connect {
+            session: SessionId(9_007_199_254_740_993),
+            password: core::array::from_fn(|i| i as u8 + 1),
+            timeout_ms: 10_000,
+            last_zxid: Index(12),
+        }),
+    );
+}
+
+#[test]
+fn lenient_requests() {
+    let read = Read {
+        kind: ReadKind::Data,
+        path: "/a".into(),
+        watch: false,
+    };
+    let text = r#" {"path": "/a", "op": "get", "id": 1, "read": "local", "watch": false} "#;
+    assert_eq!(decode_request(text), Ok((1, Request::Read(read))));
+    let set = Op::SetData {
+        path: "/a".into(),
+        data: None,
+        version: -1,
+    };
+    let text = r#"{"id": 1, "op": "set", "path": "/a", "data": null}"#;
+    assert_eq!(decode_request(text), Ok((1, Request::Write(set))));
+}
+
+#[test]
+fn refused_requests() {
+    let check = |text: &str, id: Option<u64>, part: &str| {
+        let error = decode_request(text).unwrap_err();
+        assert_eq!(error.id, id, "{text}");
+        assert!(error.message.contains(part), "{text}: {}", error.message);
+    };
+    check("", None, "EOF");
+    check("[]", None, "");
+    check(r#"{"op":"ping"}"#, None, "needs an id");
+    check(r#"{"id":-1,"op":"ping"}"#, None, "invalid value");
+    check(r#"{"id":7}"#, Some(7), "needs an op");
+    check(
+        r#"{"id":7,"op":"fly"}"#,
+        Some(7),
+        "unknown variant `fly`, expected",
+    );
+    check(r#"{"id":7,"op":"get"}"#, Some(7), "needs a path");
+    check(
+        r#"{"id":7,"op":"get","path":"/a","vesion":1}"#,
+        Some(7),
+        "unknown field `vesion`",
+    );
+    check(
+        r#"{"id":7,"op":"get","path":"/a","version":1}"#,
+        Some(7),
+        r#"not take {"version":1}"#,
+    );
+    check(
+        r#"{"id":7,"op":"get","path":"/a","read":"linearizable"}"#,
+        Some(7),
+        "sync first",
+    );
+    check(
+        r#"{"id":7,"op":"check","path":"/a"}"#,
+        Some(7),
+        "inside a multi",
+    );
+    check(
+        r#"{"id":7,"op":"multi","ops":[{"op":"get","path":"/a"}]}"#,
+        Some(7),
+        "holds create",
+    );
+    check(
+        r#"{"id":7,"op":"multi","ops":[{"op":"multi","ops":[]}]}"#,
+        Some(7),
+        "holds create",
+    );
+    check(
+        r#"{"id":7,"op":"set","path":"/a","data":"hi"}"#,
+        Some(7),
+        "",
+    );
+    check(
+        r#"{"id":7,"op":"set","path":"/a","data":{"base64":"?"}}"#,
+        Some(7),
+        "no base64",
+    );
+    check(r#"{"id":7,"op":"connect","session":5}"#, Some(7), "");
+    check(
+        r#"{"id":7,"op":"connect","session":"x"}"#,
+        Some(7),
+        "decimal number in quotes",
+    );
+    let nested = r#"{"ops":["#.repeat(100_000);
+    check(&nested, None, "recursion limit");
+    assert_eq!(
+        encode_refusal(&JsonError {
+            id: Some(7),
+            message: "no".into()
+        }),
+        r#"{"id":7,"error":"BAD_REQUEST","message":"no"}"#
+    );
+}
+
+/// What a server says, and how a client reads it.
+#[test]
+fn answers_and_events() {
+    let check = |text: &str, frame: ServerFrame| {
+        let written = match &frame {
+            ServerFrame::Reply { id, reply } => encode_reply(*id, reply),
+            ServerFrame::Event(event) => encode_event(event),
+            ServerFrame::Bye(reason) => encode_bye(*reason),
+        };
+        assert_eq!(written, text);
+        assert_eq!(decode_server(text), Ok(frame), "{text}");
+    };
+    let good = |response| ServerFrame::Reply {
+        id: 7,
+        reply: Reply {
+            zxid: Index(12),
+            result: Ok(response),
+        },
+    };
+    let stat = Stat {
+        czxid: Index(4),
+        ephemeral_owner: SessionId(2),
+        ..Stat::default()
+    };
+    let facts = r#"{"czxid":"4","mzxid":"0","pzxid":"0","ctime_ms":0,"mtime_ms":0,"version":0,"cversion":0,"aversion":0,"ephemeral_owner":"2","data_length":0,"num_children":0}"#;
+    check(
+        r#"{"id":7,"ok":{"type":"created","path":"/a"},"zxid":"12"}"#,
+        good(Response::Created {
+            path: "/a".into(),
+            stat: None,
+        }),
+    );
+    check(
+        &format!(r#"{{"id":7,"ok":{{"type":"stat","stat":{facts}}},"zxid":"12"}}"#),
+        good(Response::Stat(stat)),
+    );
+    check(
+        &format!(
+            r#"{{"id":7,"ok":{{"type":"data","data":{{"text":"hi"}},"stat":{facts}}},"zxid":"12"}}"#
+        ),
+        good(Response::Data {
+            data: Some("hi".into()),
+            stat,
+        }),
+    );
+    check(
+        &format!(r#"{{"id":7,"ok":{{"type":"data","data":null,"stat":{facts}}},"zxid":"12"}}"#),
+        good(Response::Data { data: None, stat }),
+    );
+    check(
+        r#"{"id":7,"ok":{"type":"multi","results":[{"error":"OK","message":"did not fail by itself"},{"error":"NO_NODE","message":"there is no such znode"}]},"zxid":"12"}"#,
+        good(Response::Multi(vec![Err(Error::Ok), Err(Error::NoNode)])),
+    );
+    check(
+        r#"{"id":7,"ok":{"type":"pong"},"zxid":"12"}"#,
+        good(Response::Pong),
+    );
+    check(
+        r#"{"id":7,"ok":{"type":"connected","session":"2","password":"AAAAAAAAAAAAAAAAAAAAAA==","timeout_ms":4000},"zxid":"12"}"#,
+        good(Response::Connected {
+            session: SessionId(2),
+            password: [0; 16],
+            timeout_ms: 4_000,
+        }),
+    );
+    check(
+        r#"{"id":7,"error":"NODE_EXISTS","message":"the znode exists already"}"#,
+        ServerFrame::Reply {
+            id: 7,
+            reply: Reply {
+                zxid: Index(0),
+                result: Err(Error::NodeExists),
+            },
+        },
+    );
+    check(
+        r#"{"event":"node_created","path":"/a","zxid":"13"}"#,
+        ServerFrame::Event(WatchEvent {
+            kind: EventKind::NodeCreated,
+            path: "/a".into(),
+            zxid: Index(13),
+        }),
+    );
+    check(r#"{"bye":"moved"}"#, ServerFrame::Bye(Hangup::Moved));
+    let reply = Reply {
+        zxid: Index(12),
+        result: Ok(Response::Expired),
+    };
+    assert!(encode_reply(7, &reply).starts_with(r#"{"id":7,"error":"SESSION_EXPIRED""#));
+    for nonsense in [
+        "",
+        "{}",
+        r#"{"id":7}"#,
+        r#"{"id":7,"error":"WHAT"}"#,
+        r#"{"event":"node_created"}"#,
+    ] {
+        assert!(decode_server(nonsense).is_err(), "{nonsense}");
+    }
+}
