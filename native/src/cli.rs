@@ -3,12 +3,22 @@
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::bench;
 
+mod create;
+mod delete;
 mod dev;
+mod get;
+mod ls;
+mod remote;
 mod serve;
+mod set;
+mod stat;
+mod sync;
+mod watch;
 
 /// A coordination service with ZooKeeper's data model and protocol, on Raft.
 #[derive(Parser)]
@@ -22,21 +32,57 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     Dev(dev::Args),
+    Get(get::Args),
+    Set(set::Args),
+    Create(create::Args),
+    Delete(delete::Args),
+    Ls(ls::Args),
+    Stat(stat::Args),
+    Watch(watch::Args),
+    Sync(sync::Args),
     Bench(bench::Args),
 }
 
-/// Runs the command of this process. Exit codes: 0 done, 1 failed, 2 wrong arguments (by clap).
+/// Runs the command of this process. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 no server can
+/// be reached.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let outcome = match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Dev(args) => dev::run(args),
+        Command::Get(args) => get::run(args),
+        Command::Set(args) => set::run(args),
+        Command::Create(args) => create::run(args),
+        Command::Delete(args) => delete::run(args),
+        Command::Ls(args) => ls::run(args),
+        Command::Stat(args) => stat::run(args),
+        Command::Watch(args) => watch::run(args),
+        Command::Sync(args) => sync::run(args),
         Command::Bench(args) => bench::run(&args),
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("otterkeeper: {error:#}");
+            remote::complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints what was asked for (help, version), or says in one line what is wrong with the arguments.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nobody reads it, and nothing else was wanted.
+        let _ = error.print();
+        return ExitCode::from(u8::from(error.use_stderr()) * 2);
+    }
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    let line = lines.collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    remote::complain(&format!("{line}; see --help"));
+    ExitCode::from(2)
 }

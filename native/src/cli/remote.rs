@@ -1,0 +1,317 @@
+//! What the commands that talk to a cluster share: where its servers are, in which form answers are
+//! printed, and what an outcome means for the shell.
+
+use core::time::Duration;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
+
+use otterkeeper_core::path;
+use otterkeeper_core::request::{
+    Error, EventKind, Read, ReadKind, Reply, Request, Response, Stat, WatchEvent,
+};
+use otterkeeper_core::wire::json;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::client::{Client, ClientError, explain};
+
+/// The operation failed, or the connection broke under it.
+const FAILED: u8 = 1;
+/// No server can be reached, or none has a leader.
+const UNREACHABLE: u8 = 3;
+
+/// Which cluster, and how to print.
+#[derive(clap::Args)]
+pub(crate) struct Remote {
+    /// Servers to try in turn, each by its HTTP port.
+    #[arg(
+        long,
+        value_name = "HOST:PORT,...",
+        env = "OTTERKEEPER_SERVER",
+        default_value = "127.0.0.1:8080",
+        value_delimiter = ',',
+        value_parser = server
+    )]
+    pub(crate) server: Vec<String>,
+    /// Print answers as JSON, one a line, as they go over the WebSocket.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Session timeout in milliseconds; the server bounds it.
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    timeout: u32,
+}
+
+/// Why a command stopped short.
+pub(crate) enum Failure {
+    /// The cluster answered with an error.
+    Refused { error: Error, path: String },
+    /// The connection could not be made or did not hold.
+    Client(ClientError),
+    /// Standard output could not be written.
+    Output(io::Error),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl Remote {
+    /// Opens a session, does the work in it, and closes it. Says in one line what went wrong.
+    pub(crate) fn run(
+        self,
+        work: impl AsyncFnOnce(&mut Session) -> Result<(), Failure>,
+    ) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let outcome = runtime.block_on(async {
+            let client = Client::connect(&self.server, self.timeout).await?;
+            let mut session = Session {
+                client,
+                remote: &self,
+                number: 0,
+            };
+            let outcome = work(&mut session).await;
+            // A connection that broke is not worth another try.
+            if !matches!(outcome, Err(Failure::Client(_))) {
+                session.client.close().await;
+            }
+            outcome
+        });
+        Ok(match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => self.report(&failure),
+        })
+    }
+
+    fn report(&self, failure: &Failure) -> ExitCode {
+        match failure {
+            // As JSON, the answer itself has said it.
+            Failure::Refused { .. } if self.json => ExitCode::from(FAILED),
+            Failure::Refused { error, path } => {
+                complain(&explain(*error, path));
+                ExitCode::from(FAILED)
+            }
+            Failure::Client(error) => {
+                let unreachable = matches!(
+                    error,
+                    ClientError::Unreachable(_) | ClientError::Leaderless(_)
+                );
+                if self.json {
+                    let name = if unreachable {
+                        "UNREACHABLE"
+                    } else {
+                        "CONNECTION_LOST"
+                    };
+                    let line = serde_json::json!({ "error": name, "message": error.to_string() });
+                    // The exit code says it too.
+                    let _ = writeln!(io::stdout(), "{line}");
+                } else {
+                    complain(&error.to_string());
+                }
+                ExitCode::from(if unreachable { UNREACHABLE } else { FAILED })
+            }
+            // The reader has seen enough: `ls -R / | head`.
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                ExitCode::SUCCESS
+            }
+            Failure::Output(error) => {
+                complain(&format!("cannot write to standard output: {error}"));
+                ExitCode::from(FAILED)
+            }
+        }
+    }
+}
+
+/// Waits until somebody wants this process to end.
+pub(crate) async fn stopped() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => terminate.recv().await,
+            // Then it ends without ceremony.
+            Err(_) => core::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+/// A line on standard error, its beginning in red on a terminal.
+pub(crate) fn complain(text: &str) {
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (red, plain) = if colours {
+        ("\x1b[31m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
+    eprintln!("{red}otterkeeper:{plain} {text}");
+}
+
+/// An open session, and where its answers are printed.
+pub(crate) struct Session<'a> {
+    pub(crate) client: Client,
+    remote: &'a Remote,
+    number: u64,
+}
+
+impl Session<'_> {
+    /// Asks, and prints the answer if that is to be JSON.
+    pub(crate) async fn ask(&mut self, path: &str, request: Request) -> Result<Response, Failure> {
+        let reply = self.client.call(request).await?;
+        self.number += 1;
+        if self.remote.json {
+            writeln!(io::stdout(), "{}", json::encode_reply(self.number, &reply))?;
+        }
+        let Reply { result, .. } = reply;
+        result.map_err(|error| Failure::Refused {
+            error,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Asks about a znode.
+    pub(crate) async fn read(
+        &mut self,
+        kind: ReadKind,
+        path: &str,
+        watch: bool,
+    ) -> Result<Response, Failure> {
+        self.ask(
+            path,
+            Request::Read(Read {
+                kind,
+                path: path.to_owned(),
+                watch,
+            }),
+        )
+        .await
+    }
+
+    /// Asks about a znode, leaves a watch, and prints nothing.
+    pub(crate) async fn look(
+        &mut self,
+        kind: ReadKind,
+        path: &str,
+    ) -> Result<Result<Response, Error>, Failure> {
+        let read = Read {
+            kind,
+            path: path.to_owned(),
+            watch: true,
+        };
+        Ok(self.client.call(Request::Read(read)).await?.result)
+    }
+
+    /// Opens a new session, on the next server if need be.
+    pub(crate) async fn reconnect(&mut self) -> Result<(), Failure> {
+        self.client = Client::connect(&self.remote.server, self.remote.timeout).await?;
+        Ok(())
+    }
+
+    /// Prints a line for people.
+    pub(crate) fn say(&self, line: impl core::fmt::Display) -> Result<(), Failure> {
+        self.show(format!("{line}\n").as_bytes())
+    }
+
+    /// Prints bytes as they are, for people.
+    pub(crate) fn show(&self, bytes: &[u8]) -> Result<(), Failure> {
+        if !self.remote.json {
+            let mut out = io::stdout().lock();
+            out.write_all(bytes)?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Prints a Stat as zkCli does.
+    pub(crate) fn show_stat(&self, stat: &Stat) -> Result<(), Failure> {
+        self.say(StatLines(stat))
+    }
+
+    /// Waits for the watch that a request has left, and prints what happened.
+    pub(crate) async fn await_event(&mut self) -> Result<(), Failure> {
+        let event = self.client.event().await?;
+        self.show_event(&event)
+    }
+
+    pub(crate) fn show_event(&self, event: &WatchEvent) -> Result<(), Failure> {
+        if self.remote.json {
+            writeln!(io::stdout(), "{}", json::encode_event(event))?;
+        }
+        self.say(format_args!(
+            "{} {} (zxid {:#x})",
+            name(event.kind),
+            event.path,
+            event.zxid.0
+        ))
+    }
+}
+
+/// What a watch event is called.
+fn name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::NodeCreated => "NodeCreated",
+        EventKind::NodeDeleted => "NodeDeleted",
+        EventKind::NodeDataChanged => "NodeDataChanged",
+        EventKind::NodeChildrenChanged => "NodeChildrenChanged",
+    }
+}
+
+struct StatLines<'a>(&'a Stat);
+
+impl core::fmt::Display for StatLines<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let stat = self.0;
+        let date = |ms| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(ms));
+        writeln!(f, "cZxid = {:#x}", stat.czxid.0)?;
+        writeln!(f, "ctime = {}", date(stat.ctime_ms))?;
+        writeln!(f, "mZxid = {:#x}", stat.mzxid.0)?;
+        writeln!(f, "mtime = {}", date(stat.mtime_ms))?;
+        writeln!(f, "pZxid = {:#x}", stat.pzxid.0)?;
+        writeln!(f, "cversion = {}", stat.cversion)?;
+        writeln!(f, "dataVersion = {}", stat.version)?;
+        writeln!(f, "aclVersion = {}", stat.aversion)?;
+        writeln!(f, "ephemeralOwner = {:#x}", stat.ephemeral_owner.0)?;
+        writeln!(f, "dataLength = {}", stat.data_length)?;
+        write!(f, "numChildren = {}", stat.num_children)
+    }
+}
+
+/// `HOST:PORT`.
+fn server(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let valid = text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err("expected HOST:PORT, as 127.0.0.1:8080".into())
+    }
+}
+
+/// A path of a znode that exists or is to be looked for.
+pub(crate) fn znode(text: &str) -> Result<String, String> {
+    if path::is_valid(text) {
+        return Ok(text.to_owned());
+    }
+    Err("a path starts with /, does not end with /, and has no empty, . or .. element".into())
+}
+
+/// A path to create: a sequential one may end with a slash, and then its name is the number alone.
+pub(crate) fn new_znode(text: &str) -> Result<String, String> {
+    match text.strip_suffix('/') {
+        Some(parent) if parent.is_empty() || path::is_valid(parent) => Ok(text.to_owned()),
+        _ => znode(text),
+    }
+}
