@@ -4,17 +4,18 @@
 //! sockets. `Hub` is the handle that connections hold; it lives on the same thread, so nothing is locked.
 
 use core::cell::{Cell, RefCell};
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use otterkeeper_core::config::Config;
-use otterkeeper_core::id::{ConnId, NodeId, SaveId, WriteId};
+use otterkeeper_core::id::{ConnId, NodeId, SaveId, Term, WriteId};
 use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{
     Admin, Hangup, Input, Node, Output, ReadNow, Records, SavePart, View,
 };
+use otterkeeper_core::raft::note::Role;
 use otterkeeper_core::request::{Reply, Request, WatchEvent};
 use otterkeeper_core::time::{Span, Time};
 use tokio::sync::{Notify, oneshot};
@@ -112,6 +113,7 @@ pub struct Counters {
 pub struct Hub(Rc<Shared>);
 
 struct Shared {
+    /// Borrowed for the length of a call only.
     node: RefCell<Node>,
     clients: RefCell<BTreeMap<ConnId, Client>>,
     queues: RefCell<Queues>,
@@ -133,8 +135,8 @@ struct Queues {
 
 struct Client {
     sink: Box<dyn ClientSink>,
-    /// A request of this connection waits for the next step; what follows must not overtake it.
-    queued: bool,
+    /// Inputs of this connection that wait for the next step; what follows must not overtake them.
+    queued: usize,
     /// Named in the next `Touched`.
     touched: bool,
     /// Was told something in the step under way.
@@ -158,7 +160,7 @@ impl Hub {
             conn,
             Client {
                 sink,
-                queued: true,
+                queued: 1,
                 touched: false,
                 told: false,
             },
@@ -175,7 +177,7 @@ impl Hub {
         let Some(client) = clients.get_mut(&conn) else {
             return;
         };
-        if !client.queued && matches!(request, Request::Read(_)) {
+        if client.queued == 0 && matches!(request, Request::Read(_)) {
             let answer = self.0.node.borrow().read(conn, &request);
             if let ReadNow::Now(reply) = answer {
                 client.sink.reply(tag, reply);
@@ -187,7 +189,7 @@ impl Hub {
                 return;
             }
         }
-        client.queued = true;
+        client.queued += 1;
         let mut queues = self.0.queues.borrow_mut();
         queues.clients.push(Input::Client { conn, tag, request });
         self.0.signals.bell.notify_one();
@@ -242,9 +244,298 @@ impl Hub {
         self.0.counters.get()
     }
 
+    /// A message from a peer.
+    pub fn received(&self, from: NodeId, message: Message) {
+        self.0
+            .queues
+            .borrow_mut()
+            .peers
+            .push(Input::Peer { from, message });
+        self.0.signals.bell.notify_one();
+    }
+
+    /// Messages to this peer may have been lost.
+    pub fn peer_lost(&self, peer: NodeId) {
+        self.0
+            .queues
+            .borrow_mut()
+            .peers
+            .push(Input::PeerLost { peer });
+        self.0.signals.bell.notify_one();
+    }
+
     fn count(&self, change: impl FnOnce(&mut Counters)) {
         let mut counters = self.0.counters.get();
         change(&mut counters);
         self.0.counters.set(counters);
     }
+}
+
+/// Inputs of one kind that go into one step; the rest waits for the next.
+const INPUTS_PER_STEP: usize = 8_192;
+
+/// Signs of life that went past `step` are passed on after this time at the latest.
+const TOUCH_EVERY: Span = Span::from_ms(200);
+
+/// The loop around the node.
+pub struct Driver<S, N> {
+    hub: Hub,
+    storage: S,
+    network: N,
+    clock: Clock,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    /// Connections that were told something in this step.
+    told: Vec<ConnId>,
+    written: WriteId,
+    saved: SaveId,
+    /// The role last seen, for the log.
+    standing: Option<(Role, Term, Option<NodeId>)>,
+}
+
+impl<S: Storage, N: Network> Driver<S, N> {
+    /// A driver for `node`, and the handle for everybody else. `connections` limits the clients.
+    pub fn new(
+        node: Node,
+        clock: Clock,
+        connections: usize,
+        signals: Arc<Signals>,
+        storage: S,
+        network: N,
+    ) -> (Self, Hub) {
+        let hub = Hub(Rc::new(Shared {
+            node: RefCell::new(node),
+            clients: RefCell::default(),
+            queues: RefCell::default(),
+            counters: Cell::default(),
+            signals,
+            limit: connections,
+        }));
+        let driver = Self {
+            hub: hub.clone(),
+            storage,
+            network,
+            clock,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            told: Vec::new(),
+            written: WriteId(0),
+            saved: SaveId(0),
+            standing: None,
+        };
+        (driver, hub)
+    }
+
+    /// Drives the node until `stop` is ready.
+    ///
+    /// # Errors
+    /// A sentence for the operator, if the node or the disk says that this process must not go on.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), String> {
+        let mut stop = core::pin::pin!(stop);
+        let signals = Arc::clone(&self.hub.0.signals);
+        loop {
+            let wait = self.wait();
+            if wait != Duration::ZERO {
+                tokio::select! {
+                    biased;
+                    () = &mut stop => return Ok(()),
+                    () = signals.bell.notified() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            // Every task that is ready adds its inputs first, so that they share one step.
+            tokio::task::yield_now().await;
+            if signals.failed.load(Ordering::Acquire) {
+                return Err(signals
+                    .failure
+                    .lock()
+                    .map_or_else(|_| String::new(), |text| text.clone()));
+            }
+            self.gather();
+            let now = self.clock.now();
+            self.hub
+                .0
+                .node
+                .borrow_mut()
+                .step(now, self.inputs.drain(..), &mut self.outputs);
+            self.carry_out()?;
+            self.tell_log();
+        }
+    }
+
+    /// How long nothing need be done.
+    fn wait(&self) -> Duration {
+        let queues = self.hub.0.queues.borrow();
+        if !queues.peers.is_empty() || !queues.clients.is_empty() {
+            return Duration::ZERO;
+        }
+        let now = self.clock.now();
+        let mut deadline = self.hub.0.node.borrow().deadline();
+        if !queues.touched.is_empty() {
+            deadline = deadline.min(now + TOUCH_EVERY);
+        }
+        Duration::from_micros(deadline.since(now).0)
+    }
+
+    /// What happened since the last step: the disk first, then peers, then clients.
+    fn gather(&mut self) {
+        let shared = &*self.hub.0;
+        let written = WriteId(shared.signals.written.load(Ordering::Acquire));
+        if self.written < written {
+            self.written = written;
+            self.inputs.push(Input::Written(written));
+        }
+        let saved = SaveId(shared.signals.saved.load(Ordering::Acquire));
+        if self.saved < saved {
+            self.saved = saved;
+            self.inputs.push(Input::Saved(saved));
+        }
+        let mut queues = shared.queues.borrow_mut();
+        let mut clients = shared.clients.borrow_mut();
+        let peers = queues.peers.len().min(INPUTS_PER_STEP);
+        self.inputs.extend(queues.peers.drain(..peers));
+        if !queues.touched.is_empty() {
+            let mut conns = core::mem::take(&mut queues.touched);
+            conns.sort_unstable();
+            for conn in &conns {
+                if let Some(client) = clients.get_mut(conn) {
+                    client.touched = false;
+                }
+            }
+            self.inputs.push(Input::Touched { conns });
+        }
+        let requests = queues.clients.len().min(INPUTS_PER_STEP);
+        for input in queues.clients.drain(..requests) {
+            if let Input::Client { conn, .. } | Input::ClientOpened { conn, .. } = &input
+                && let Some(client) = clients.get_mut(conn)
+            {
+                client.queued -= 1;
+            }
+            self.inputs.push(input);
+        }
+        self.hub.count(|counters| {
+            counters.steps += 1;
+            counters.received += peers as u64;
+            counters.requests += requests as u64;
+        });
+    }
+
+    fn carry_out(&mut self) -> Result<(), String> {
+        let shared = &*self.hub.0;
+        let mut counters = shared.counters.get();
+        let mut clients = shared.clients.borrow_mut();
+        for output in self.outputs.drain(..) {
+            match output {
+                Output::Write { id, records } => {
+                    counters.writes += 1;
+                    self.storage.write(id, records);
+                }
+                Output::Save { id, part } => self.storage.save(id, part),
+                Output::Send { to, message } => {
+                    counters.sent += 1;
+                    if !self.network.send(to, &message) {
+                        counters.dropped += 1;
+                    }
+                }
+                Output::Reply { conn, tag, reply } => {
+                    if let Some(client) = clients.get_mut(&conn) {
+                        client.sink.reply(tag, reply);
+                        client.note_told(conn, &mut self.told);
+                    }
+                }
+                Output::Notify { conn, event } => {
+                    if let Some(client) = clients.get_mut(&conn) {
+                        client.sink.event(event);
+                        client.note_told(conn, &mut self.told);
+                    }
+                }
+                Output::Hangup { conn, reason } => {
+                    if let Some(mut client) = clients.remove(&conn) {
+                        client.sink.hangup(reason);
+                    }
+                }
+                Output::Done { tag, result } => {
+                    if let Some(wish) = shared.queues.borrow_mut().wishes.remove(&tag) {
+                        // Whoever asked may have gone.
+                        let _ = wish.send(result);
+                    }
+                }
+                Output::Note(note) => tracing::debug!(?note),
+                Output::Halt(sentence) => return Err(sentence),
+            }
+        }
+        self.storage.flush();
+        self.network.flush();
+        for conn in self.told.drain(..) {
+            if let Some(client) = clients.get_mut(&conn) {
+                client.told = false;
+                client.sink.flush();
+            }
+        }
+        shared.counters.set(counters);
+        Ok(())
+    }
+
+    /// Changes of role are rare and worth a line each.
+    fn tell_log(&mut self) {
+        let node = self.hub.0.node.borrow();
+        let view = node.view();
+        let standing = (view.role(), view.term(), view.leader());
+        if self.standing != Some(standing) {
+            self.standing = Some(standing);
+            let (role, term, leader) = standing;
+            let leader = leader.map_or_else(|| "none".into(), |leader| leader.to_string());
+            tracing::info!(?role, %term, %leader, "standing changed");
+        }
+    }
+}
+
+impl Client {
+    fn note_told(&mut self, conn: ConnId, told: &mut Vec<ConnId>) {
+        if !self.told {
+            self.told = true;
+            told.push(conn);
+        }
+    }
+}
+
+/// The time of rule R12: the date at the start of the process, carried on by a clock that neither jumps
+/// nor stops while the machine sleeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Date minus steady clock, in microseconds.
+    offset: u64,
+}
+
+impl Clock {
+    /// A clock that starts with today's date.
+    #[must_use]
+    pub fn start() -> Self {
+        let date = std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default();
+        let date = u64::try_from(date.as_micros()).unwrap_or(0);
+        Self {
+            offset: date.saturating_sub(steady()),
+        }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        Time(self.offset + steady())
+    }
+}
+
+/// Microseconds of CLOCK_BOOTTIME.
+fn steady() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for the call, which writes nothing else. It cannot fail: Linux has had this
+    // clock since 2.6.39.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
 }

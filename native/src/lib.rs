@@ -8,6 +8,14 @@
 mod bench;
 pub mod cli;
 pub mod client;
+pub mod config;
+pub mod disk;
 pub mod driver;
+pub mod files;
+pub mod http;
+pub mod identity;
+pub mod peer;
+pub mod snapshots;
+pub mod wal;
 pub mod ws;
 pub mod zk;

@@ -1,0 +1,329 @@
+//! The server's settings: flags, `OTTERKEEPER_*` in the environment, and a TOML file with the same keys,
+//! in that order of precedence. Everything that is wrong is listed at once, before anything is touched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use otterkeeper_core::config::Config;
+use otterkeeper_core::id::NodeId;
+use otterkeeper_core::time::Span;
+use serde::Deserialize;
+
+use crate::zk::words;
+
+/// What can be set. Every field is a flag, a key of the file and a variable of the environment.
+#[derive(clap::Args, Deserialize, Default, Clone, Debug)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// This member's number, 1 to 255.
+    #[arg(long, env = "OTTERKEEPER_ID", value_name = "NUMBER")]
+    id: Option<u64>,
+    /// Directory for the log, the snapshots and the identity; made if it is absent.
+    #[arg(long, env = "OTTERKEEPER_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// HOST:PORT for HTTP, WebSockets and the other members [default: 127.0.0.1:8080].
+    #[arg(long, env = "OTTERKEEPER_LISTEN", value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// HOST:PORT for ZooKeeper's protocol, or `off` [default: 127.0.0.1:2181].
+    #[arg(long, env = "OTTERKEEPER_ZK_LISTEN", value_name = "HOST:PORT")]
+    zk_listen: Option<String>,
+    /// A member of the cluster, as ID=ws://HOST:PORT; once for each, this one included. Without it the
+    /// cluster has this one member.
+    #[arg(
+        long,
+        env = "OTTERKEEPER_PEER",
+        value_name = "ID=URL",
+        value_delimiter = ','
+    )]
+    peer: Vec<String>,
+    /// Names besides IP addresses and localhost under which browsers may reach this server.
+    #[arg(
+        long,
+        env = "OTTERKEEPER_HOST_NAME",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    host_name: Vec<String>,
+    /// Four-letter words that are answered; `*` for all of them [default: the harmless ones].
+    #[arg(long, env = "OTTERKEEPER_FOUR_LETTER_WORDS", value_name = "LIST")]
+    four_letter_words: Option<String>,
+    /// Shortest election timeout in milliseconds [default: 200].
+    #[arg(long, env = "OTTERKEEPER_ELECTION_MIN_MS", value_name = "MS")]
+    election_min_ms: Option<u64>,
+    /// Up to this many milliseconds are added at random [default: 200].
+    #[arg(long, env = "OTTERKEEPER_ELECTION_SPREAD_MS", value_name = "MS")]
+    election_spread_ms: Option<u64>,
+    /// Time between a leader's heartbeats in milliseconds [default: 50].
+    #[arg(long, env = "OTTERKEEPER_HEARTBEAT_MS", value_name = "MS")]
+    heartbeat_ms: Option<u64>,
+    /// Shortest session timeout in milliseconds [default: 4000].
+    #[arg(long, env = "OTTERKEEPER_SESSION_MIN_MS", value_name = "MS")]
+    session_min_ms: Option<u64>,
+    /// Longest session timeout in milliseconds [default: 40000].
+    #[arg(long, env = "OTTERKEEPER_SESSION_MAX_MS", value_name = "MS")]
+    session_max_ms: Option<u64>,
+    /// Client connections at a time [default: 20000].
+    #[arg(long, env = "OTTERKEEPER_CONNECTIONS", value_name = "NUMBER")]
+    connections: Option<u32>,
+    /// Requests of one connection that wait for an answer [default: 10000].
+    #[arg(
+        long,
+        env = "OTTERKEEPER_REQUESTS_PER_CONNECTION",
+        value_name = "NUMBER"
+    )]
+    requests_per_connection: Option<u32>,
+    /// Bytes of one request, like ZooKeeper's jute.maxbuffer [default: 1048575].
+    #[arg(long, env = "OTTERKEEPER_REQUEST_BYTES", value_name = "BYTES")]
+    request_bytes: Option<u32>,
+    /// A snapshot is taken when the log exceeds this and the size of the last one [default: 67108864].
+    #[arg(long, env = "OTTERKEEPER_COMPACT_BYTES", value_name = "BYTES")]
+    compact_bytes: Option<u64>,
+    /// ... or this many entries [default: 1000000].
+    #[arg(long, env = "OTTERKEEPER_COMPACT_ENTRIES", value_name = "NUMBER")]
+    compact_entries: Option<u64>,
+    /// Entries kept behind a snapshot for slow followers [default: 10000].
+    #[arg(long, env = "OTTERKEEPER_KEEP_ENTRIES", value_name = "NUMBER")]
+    keep_entries: Option<u64>,
+}
+
+/// Settings that make sense.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The node's own settings.
+    pub node: Config,
+    /// Where its data is.
+    pub data: PathBuf,
+    /// HOST:PORT of the HTTP port.
+    pub listen: String,
+    /// HOST:PORT of ZooKeeper's port, if it is on.
+    pub zk_listen: Option<String>,
+    /// All members with HOST:PORT, this one included.
+    pub members: BTreeMap<NodeId, String>,
+    /// Names that a browser may use for this server.
+    pub host_names: Vec<String>,
+    /// Which four-letter words are answered.
+    pub words: words::Allowed,
+}
+
+impl Settings {
+    /// These settings, and where they say nothing those of the file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has a key or a value that makes no sense.
+    pub fn over_file(self, path: Option<&PathBuf>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(self) };
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("the settings in {} cannot be read", path.display()))?;
+        let file: Self =
+            toml::from_str(&text).with_context(|| format!("{} makes no sense", path.display()))?;
+        let list = |ours: Vec<String>, theirs| if ours.is_empty() { theirs } else { ours };
+        Ok(Self {
+            id: self.id.or(file.id),
+            data: self.data.or(file.data),
+            listen: self.listen.or(file.listen),
+            zk_listen: self.zk_listen.or(file.zk_listen),
+            peer: list(self.peer, file.peer),
+            host_name: list(self.host_name, file.host_name),
+            four_letter_words: self.four_letter_words.or(file.four_letter_words),
+            election_min_ms: self.election_min_ms.or(file.election_min_ms),
+            election_spread_ms: self.election_spread_ms.or(file.election_spread_ms),
+            heartbeat_ms: self.heartbeat_ms.or(file.heartbeat_ms),
+            session_min_ms: self.session_min_ms.or(file.session_min_ms),
+            session_max_ms: self.session_max_ms.or(file.session_max_ms),
+            connections: self.connections.or(file.connections),
+            requests_per_connection: self
+                .requests_per_connection
+                .or(file.requests_per_connection),
+            request_bytes: self.request_bytes.or(file.request_bytes),
+            compact_bytes: self.compact_bytes.or(file.compact_bytes),
+            compact_entries: self.compact_entries.or(file.compact_entries),
+            keep_entries: self.keep_entries.or(file.keep_entries),
+        })
+    }
+
+    /// The settings with their defaults.
+    ///
+    /// # Errors
+    /// A list of everything that is wrong.
+    pub fn validate(self) -> anyhow::Result<Server> {
+        let mut wrong = Vec::new();
+        let id = NodeId(self.id.unwrap_or(0));
+        match self.id {
+            None => wrong.push("--id is missing: which member is this, 1 to 255?".into()),
+            Some(1..=255) => {}
+            Some(id) => wrong.push(format!("--id {id} is not between 1 and 255")),
+        }
+        if self.data.is_none() {
+            wrong.push("--data is missing: in which directory is this member's data?".into());
+        }
+        let listen = self.listen.unwrap_or_else(|| "127.0.0.1:8080".into());
+        let zk_listen = self.zk_listen.unwrap_or_else(|| "127.0.0.1:2181".into());
+        let zk_listen = (zk_listen != "off").then_some(zk_listen);
+        for (flag, address) in [
+            ("--listen", Some(&listen)),
+            ("--zk-listen", zk_listen.as_ref()),
+        ] {
+            if let Some(address) = address.filter(|address| !is_host_port(address)) {
+                wrong.push(format!("{flag} {address} is not HOST:PORT"));
+            }
+        }
+        let mut members = BTreeMap::new();
+        for peer in &self.peer {
+            match parse_peer(peer) {
+                Ok((id, address)) => {
+                    if members.insert(id, address).is_some() {
+                        wrong.push(format!("--peer names member {id} twice"));
+                    }
+                }
+                Err(sentence) => wrong.push(sentence),
+            }
+        }
+        if self.peer.is_empty() {
+            members.insert(id, listen.clone());
+        } else if !members.contains_key(&id) && self.id.is_some() {
+            wrong.push(format!(
+                "--peer must list every member, but member {id}, this one, is not there"
+            ));
+        }
+
+        let mut node = Config::new(id, members.keys().copied().collect());
+        let spans = [
+            (self.election_min_ms, &mut node.election_min),
+            (self.election_spread_ms, &mut node.election_spread),
+            (self.heartbeat_ms, &mut node.heartbeat),
+            (self.session_min_ms, &mut node.session_min),
+            (self.session_max_ms, &mut node.session_max),
+        ];
+        for (ms, span) in spans {
+            match ms {
+                Some(0 | 86_400_001..) => wrong.push("a time is not between 1 ms and a day".into()),
+                Some(ms) => *span = Span::from_ms(ms),
+                None => {}
+            }
+        }
+        node.connections = self.connections.unwrap_or(node.connections);
+        node.requests_per_connection = self
+            .requests_per_connection
+            .unwrap_or(node.requests_per_connection);
+        node.request_bytes = self.request_bytes.unwrap_or(node.request_bytes);
+        node.compact_bytes = self.compact_bytes.unwrap_or(node.compact_bytes);
+        node.compact_entries = self.compact_entries.unwrap_or(node.compact_entries);
+        node.keep_entries = self.keep_entries.unwrap_or(node.keep_entries);
+        node.disk_stall_limit = node.election_max().times(2);
+        node.leaderless_limit = node.election_max().times(2);
+        if node.election_min < node.heartbeat.times(2) {
+            wrong.push(
+                "--election-min-ms must be at least twice --heartbeat-ms, or followers campaign"
+                    .into(),
+            );
+        }
+        if node.session_max < node.session_min {
+            wrong.push("--session-max-ms is below --session-min-ms".into());
+        }
+        if MAX_REQUEST_BYTES < node.request_bytes {
+            wrong.push(format!("--request-bytes is above {MAX_REQUEST_BYTES}"));
+        }
+        let words = self
+            .four_letter_words
+            .as_deref()
+            .map(words::Allowed::parse)
+            .unwrap_or_default();
+        match self.data {
+            Some(data) if wrong.is_empty() => Ok(Server {
+                node,
+                data,
+                listen,
+                zk_listen,
+                members,
+                host_names: self.host_name,
+                words,
+            }),
+            _ => bail!("these settings make no sense:\n  {}", wrong.join("\n  ")),
+        }
+    }
+}
+
+/// An entry must fit into a segment of the log and into a frame between members.
+const MAX_REQUEST_BYTES: u32 = 8 << 20;
+
+fn parse_peer(text: &str) -> Result<(NodeId, String), String> {
+    let parsed = text.split_once('=').and_then(|(id, url)| {
+        let id = id.trim().parse().ok().filter(|id| (1..=255).contains(id))?;
+        let address = url.trim().strip_prefix("ws://")?;
+        let address = address
+            .strip_suffix("/peer")
+            .unwrap_or(address)
+            .trim_end_matches('/');
+        is_host_port(address).then(|| (NodeId(id), address.to_owned()))
+    });
+    parsed.ok_or_else(|| format!("--peer {text} is not ID=ws://HOST:PORT with an ID from 1 to 255"))
+}
+
+fn is_host_port(address: &str) -> bool {
+    let split = address.rsplit_once(':');
+    split.is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: &str, expected: &[&str]) {
+        let settings: Settings = toml::from_str(file).unwrap();
+        match settings.validate() {
+            Ok(_) => assert!(expected.is_empty(), "{expected:?}"),
+            Err(error) => {
+                let text = error.to_string();
+                assert_eq!(text.lines().count(), expected.len() + 1, "{text}");
+                expected
+                    .iter()
+                    .for_each(|part| assert!(text.contains(part), "{text}"));
+            }
+        }
+    }
+
+    #[test]
+    fn everything_wrong_is_listed() {
+        check("id = 1\ndata = 'x'", &[]);
+        check(
+            "id = 1\ndata = 'x'\npeer = ['1=ws://a:1', '2=ws://b:2/peer']",
+            &[],
+        );
+        check("", &["--id is missing", "--data is missing"]);
+        check(
+            "id = 300\ndata = 'x'\nlisten = 'nonsense'\npeer = ['2=http://a:1', '3=ws://b:1', '3=ws://c:1']",
+            &[
+                "--id 300",
+                "--listen nonsense",
+                "2=http://a:1",
+                "member 3 twice",
+                "member 300, this one",
+            ],
+        );
+        check(
+            "id = 1\ndata = 'x'\nheartbeat-ms = 150\nsession-min-ms = 50000",
+            &["--election-min-ms", "--session-max-ms"],
+        );
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let path =
+            std::env::temp_dir().join(format!("otterkeeper-settings-{}", std::process::id()));
+        fs::write(&path, "id = 1\ndata = 'file'\nheartbeat-ms = 20").unwrap();
+        let flags = Settings {
+            data: Some("flag".into()),
+            ..Settings::default()
+        };
+        let server = flags.over_file(Some(&path)).unwrap().validate().unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(
+            (server.data, server.node.heartbeat),
+            ("flag".into(), Span::from_ms(20))
+        );
+    }
+}
