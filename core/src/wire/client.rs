@@ -1,10 +1,15 @@
 //! Binary frames of a client's WebSocket: postcard behind the version byte, one frame a message.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{WireError, decoded, encoded};
-use crate::request::{Hangup, Reply, Request, WatchEvent};
+use crate::id::{Index, SessionId};
+use crate::request::{Error, Hangup, Password, Reply, Request, Response, Stat, WatchEvent};
 
 /// From client to server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -56,5 +61,105 @@ pub fn encode_server(frame: &ServerFrame) -> Bytes {
 /// # Errors
 /// If the bytes are no such frame.
 pub fn decode_server(bytes: &[u8]) -> Result<ServerFrame, WireError> {
-    decoded(bytes)
+    Ok(match decoded::<Frame>(bytes)? {
+        Frame::Reply {
+            id,
+            reply: (zxid, result),
+        } => {
+            let single =
+                |answer: Result<Answer<Never>, Error>| Ok(answer?.response(|no| match no {}));
+            let multi =
+                |answers: Vec<_>| Response::Multi(answers.into_iter().map(single).collect());
+            let result = result.map(|answer| answer.response(multi));
+            ServerFrame::Reply {
+                id,
+                reply: Reply { zxid, result },
+            }
+        }
+        Frame::Event(event) => ServerFrame::Event(event),
+        Frame::Bye(reason) => ServerFrame::Bye(reason),
+    })
+}
+
+/// As a frame is read: a multi may hold answers, but no further multi, so that no bytes can make the
+/// reader recurse.
+#[derive(Deserialize)]
+enum Frame {
+    Reply {
+        id: u64,
+        reply: (
+            Index,
+            Result<Answer<Vec<Result<Answer<Never>, Error>>>, Error>,
+        ),
+    },
+    Event(WatchEvent),
+    Bye(Hangup),
+}
+
+/// `Response`, variant by variant, with something else for the results of a multi.
+#[derive(Deserialize)]
+enum Answer<M> {
+    Connected {
+        session: SessionId,
+        password: Password,
+        timeout_ms: u32,
+    },
+    Expired,
+    Created {
+        path: String,
+        stat: Option<Stat>,
+    },
+    Deleted,
+    Stat(Stat),
+    Checked,
+    Data {
+        data: Option<Bytes>,
+        stat: Stat,
+    },
+    Children {
+        names: Vec<String>,
+        stat: Stat,
+    },
+    Multi(M),
+    Synced {
+        path: String,
+    },
+    Pong,
+    Closed,
+}
+
+impl<M> Answer<M> {
+    fn response(self, multi: impl FnOnce(M) -> Response) -> Response {
+        match self {
+            Self::Connected {
+                session,
+                password,
+                timeout_ms,
+            } => Response::Connected {
+                session,
+                password,
+                timeout_ms,
+            },
+            Self::Expired => Response::Expired,
+            Self::Created { path, stat } => Response::Created { path, stat },
+            Self::Deleted => Response::Deleted,
+            Self::Stat(stat) => Response::Stat(stat),
+            Self::Checked => Response::Checked,
+            Self::Data { data, stat } => Response::Data { data, stat },
+            Self::Children { names, stat } => Response::Children { names, stat },
+            Self::Multi(results) => multi(results),
+            Self::Synced { path } => Response::Synced { path },
+            Self::Pong => Response::Pong,
+            Self::Closed => Response::Closed,
+        }
+    }
+}
+
+/// Cannot be there, and so cannot be read.
+enum Never {}
+
+impl<'de> Deserialize<'de> for Never {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("a multi in a multi"))
+    }
 }
