@@ -2,3 +2,4 @@
 
 mod replay;
 mod swarm;
+mod tree_size;
