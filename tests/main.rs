@@ -2,4 +2,5 @@
 
 mod replay;
 mod swarm;
+mod tidy;
 mod tree_size;
