@@ -5,17 +5,36 @@ pub mod note;
 pub mod storage;
 pub mod view;
 
+mod disk;
+mod election;
+mod invariant;
+mod log;
+mod membership;
+mod progress;
+mod quorum;
+mod replication;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::config::Config;
+use crate::config::{Bug, Config};
 use crate::id::{Index, LogId, NodeId, Term, WriteId};
-use crate::time::Time;
+use crate::rng::Rng;
+use crate::time::{Span, Time};
 
+use disk::{Cut, Disk, Facts, Origin};
+use log::Log;
+use membership::Membership;
 use message::{Entry, Message, Payload, SnapshotMeta, Vote};
-use note::{Note, Role};
+use note::{Note, Role, RoleReason};
+use replication::Leadership;
 use storage::Records;
 use view::{PeerView, WithheldView};
 
@@ -85,123 +104,559 @@ pub enum Refusal {
     Busy,
 }
 
-/// One member's part in Raft.
+/// One member's part in Raft. A step is: any number of `receive`, `written`, `propose` and the like, then
+/// `tick`, then `flush`.
 #[derive(Clone)]
-pub struct Raft {}
+pub struct Raft {
+    config: Arc<Config>,
+    /// The latest time it was told; it never goes back.
+    now: Time,
+    /// Drawn for election timeouts only.
+    rng: Rng,
+    /// The term and the vote in it, as in memory.
+    vote: Vote,
+    state: State,
+    /// When a node that does not lead campaigns.
+    timer: Timer,
+    membership: Membership,
+    log: Log,
+    disk: Disk,
+    /// The snapshot in force: durable, and offered to peers.
+    snapshot: Option<SnapshotMeta>,
+    /// A received snapshot whose write is under way. Until it is reported, appends are refused.
+    installing: Option<SnapshotMeta>,
+    commit: Index,
+    /// The last confirmation round of any of this node's leaderships.
+    round: u64,
+    /// The last pre-vote of this incarnation.
+    ballot: u64,
+    mark: invariant::Mark,
+    halted: bool,
+}
 
-#[allow(
-    unused_variables,
-    missing_docs,
-    clippy::must_use_candidate,
-    clippy::missing_errors_doc
-)]
+/// What a node is in its term, with what only that role needs.
+#[derive(Clone)]
+enum State {
+    /// `heard` is when that leader last spoke.
+    Follower {
+        leader: Option<NodeId>,
+        heard: Time,
+    },
+    PreCandidate(Ballot),
+    Candidate(Ballot),
+    Leader(Leadership),
+}
+
+/// Answers to a candidate.
+#[derive(Clone, Default)]
+struct Ballot {
+    granted: Vec<NodeId>,
+    refused: Vec<NodeId>,
+}
+
+/// The election timeout: drawn anew when a role changes, armed anew when a leader speaks.
+#[derive(Clone, Copy)]
+struct Timer {
+    armed: Time,
+    timeout: Span,
+    due: Time,
+}
+
 impl Raft {
+    /// A follower on what the disk held. `seed` feeds the election timeouts.
+    ///
+    /// # Errors
+    /// If this cannot be the state of any run: a gap, terms that fall, a term above the vote's. The
+    /// sentence says what to do.
     pub fn boot(
         config: &Config,
-        vote: Vote,
+        mut vote: Vote,
         commit_hint: Index,
         snapshot: Option<SnapshotMeta>,
         log: Vec<Entry>,
         seed: u64,
         now: Time,
     ) -> Result<Self, String> {
-        todo!()
+        let damaged = |what| {
+            format!(
+                "this node's data cannot be the state of any run ({what}): remove it and add the node again under a new number"
+            )
+        };
+        let (log, dropped) = Log::boot(snapshot.as_ref(), log).map_err(damaged)?;
+        if vote.term < log.last().term {
+            let what = format!("entry {} in term {}", log.last(), vote.term);
+            return Err(damaged(what));
+        }
+        let voters = snapshot
+            .as_ref()
+            .map_or(&config.members, |meta| &meta.voters);
+        if voters.is_empty() {
+            return Err("no member is named: name all of them, this node included".into());
+        }
+        if config.has(Bug::ForgetVote) {
+            vote.voted_for = None;
+        }
+        let covered = snapshot.as_ref().map_or(Index(0), |meta| meta.last.index);
+        // The hint may be newer than what is left of an unsynced tail.
+        let commit = commit_hint.clamp(covered, log.last().index);
+        let cut = snapshot.as_ref().filter(|_| dropped).map(|meta| Cut {
+            meta: meta.clone(),
+            keep_from: covered.next(),
+            origin: Origin::Booted,
+        });
+        let mut raft = Self {
+            now,
+            rng: Rng::new(seed),
+            vote,
+            state: State::Follower {
+                leader: None,
+                heard: now,
+            },
+            timer: Timer {
+                armed: now,
+                timeout: Span(0),
+                due: now,
+            },
+            membership: Membership::new(voters.clone()),
+            disk: Disk::new(log.last().index, commit, cut),
+            log,
+            snapshot,
+            installing: None,
+            commit,
+            round: 0,
+            ballot: 0,
+            mark: invariant::Mark::default(),
+            halted: false,
+            config: Arc::new(config.clone()),
+        };
+        raft.draw_timeout();
+        if raft.membership.voters() == [config.id] {
+            raft.timer.due = now; // There is nobody to wait for.
+        }
+        Ok(raft)
     }
+
+    /// A message from a peer. Lost, repeated, late and reordered messages do no harm.
     pub fn receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {
-        todo!()
+        if self.halted || from == self.config.id {
+            return;
+        }
+        self.now = self.now.max(now);
+        let term = message.term();
+        match message {
+            Message::PreVote { last, round, .. } => self.on_pre_vote(from, term, last, round, out),
+            Message::PreVoteReply { granted, round, .. } => {
+                self.on_pre_vote_reply(from, term, granted, round, out);
+            }
+            Message::Vote { last, transfer, .. } => self.on_vote(from, term, last, transfer, out),
+            Message::VoteReply { granted, .. } => {
+                if self.is_current(term, out) {
+                    self.on_vote_reply(from, granted, out);
+                }
+            }
+            Message::Append {
+                prev,
+                entries,
+                commit,
+                ..
+            } => {
+                if self.hears_leader(from, term, out) {
+                    self.on_append(from, prev, entries, commit, out);
+                } else {
+                    self.refuse_old_term(from, out);
+                }
+            }
+            Message::Heartbeat { commit, round, .. } => {
+                if self.hears_leader(from, term, out) {
+                    self.on_heartbeat(commit, out);
+                }
+                // The answer carries this node's term, so that an old leader learns of it.
+                let term = self.vote.term;
+                let reply = Message::HeartbeatReply { term, round };
+                self.say(from, reply, self.disk.term(), out);
+            }
+            Message::SnapshotOffer { meta, .. } => {
+                if self.hears_leader(from, term, out) {
+                    self.on_offer(from, meta, out);
+                } else {
+                    self.refuse_old_term(from, out);
+                }
+            }
+            Message::SnapshotPart {
+                last,
+                cursor,
+                next,
+                bytes,
+                ..
+            } => {
+                if self.hears_leader(from, term, out) {
+                    out.push(Effect::Part {
+                        from,
+                        last,
+                        cursor,
+                        next,
+                        bytes,
+                    });
+                }
+            }
+            Message::Appended { matched, .. } => {
+                if self.is_current(term, out) {
+                    self.on_appended(from, matched, out);
+                }
+            }
+            Message::Rejected { prev, hint, .. } => {
+                if self.is_current(term, out) {
+                    self.on_rejected(from, prev, hint, out);
+                }
+            }
+            Message::HeartbeatReply { round, .. } => {
+                if self.is_current(term, out) {
+                    self.on_heartbeat_reply(from, round, out);
+                }
+            }
+            Message::SnapshotPull { last, cursor, .. } => {
+                if self.is_current(term, out) {
+                    self.on_pull(from, last, cursor, out);
+                }
+            }
+        }
     }
+
+    /// Adds an entry to the log of a leader. It travels with the next `flush`.
+    ///
+    /// # Errors
+    /// If this node does not lead, or too much waits to be committed.
     pub fn propose(&mut self, now: Time, payload: Payload) -> Result<LogId, Refusal> {
-        todo!()
+        self.now = self.now.max(now);
+        if self.halted || !self.is_leader() {
+            return Err(Refusal::NotLeader);
+        }
+        let waiting = self.log.bytes_after(self.commit.min(self.disk.durable()));
+        let bytes = log::payload_bytes(&payload);
+        if waiting > 0 && waiting + bytes > self.config.uncommitted_bytes {
+            return Err(Refusal::Busy);
+        }
+        Ok(self.append_own(payload))
     }
+
+    /// Every write up to `id` is durable.
     pub fn written(&mut self, now: Time, id: WriteId, out: &mut Vec<Effect>) {
-        todo!()
+        if self.halted {
+            return;
+        }
+        self.now = self.now.max(now);
+        for cut in self.disk.reported(id) {
+            match cut.origin {
+                Origin::Own => self.compacted(cut),
+                Origin::Received => self.installed(cut.meta, out),
+                Origin::Booted => {}
+            }
+        }
+        for (to, message) in self.disk.release() {
+            self.deliver(to, message, out);
+        }
+        self.advance_commit(out);
     }
-    pub fn peer_lost(&mut self, peer: NodeId) {
-        todo!()
-    }
+
+    /// The operator wants an election now, as if the timeout had run out.
     pub fn campaign(&mut self, now: Time, out: &mut Vec<Effect>) {
-        todo!()
+        self.now = self.now.max(now);
+        if !self.halted && !self.is_leader() && self.may_campaign() {
+            self.pre_campaign(RoleReason::Asked, out);
+        }
     }
+
+    /// Fires the timers that are due.
     pub fn tick(&mut self, now: Time, out: &mut Vec<Effect>) {
-        todo!()
+        if self.halted {
+            return;
+        }
+        self.now = self.now.max(now);
+        if self.is_leader() {
+            if self.stall_due() <= self.now {
+                self.follow(self.vote.term, None, RoleReason::DiskStalled, out);
+            } else if self.quorum_due() <= self.now {
+                self.follow(self.vote.term, None, RoleReason::NoQuorum, out);
+            } else {
+                self.beat();
+            }
+        } else if self.timer.due <= self.now {
+            if self.may_campaign() {
+                self.pre_campaign(RoleReason::ElectionTimeout, out);
+            } else {
+                self.draw_timeout();
+            }
+        }
     }
+
+    /// Ends a step: appends and heartbeats for each peer are formed, and one write.
     pub fn flush(&mut self, now: Time, out: &mut Vec<Effect>) {
-        todo!()
+        if self.halted {
+            return;
+        }
+        self.now = self.now.max(now);
+        self.replicate(out);
+        self.write(out);
+        self.log.free_some();
+        if (cfg!(debug_assertions) || cfg!(feature = "planted"))
+            && let Err(sentence) = self.check()
+        {
+            self.halt(sentence, out);
+        }
     }
+
+    /// The latest moment by which `tick` must be called again.
+    #[must_use]
     pub fn deadline(&self) -> Time {
-        todo!()
+        match &self.state {
+            _ if self.halted => Time::NEVER,
+            State::Leader(leadership) => leadership
+                .beat_due()
+                .min(self.quorum_due())
+                .min(self.stall_due()),
+            _ => self.timer.due,
+        }
     }
-    pub fn begin_round(&mut self, now: Time) -> u64 {
-        todo!()
-    }
-    pub fn confirmed_round(&self) -> u64 {
-        todo!()
-    }
-    pub fn compact(&mut self, meta: SnapshotMeta, keep_from: Index) {
-        todo!()
-    }
-    pub fn install(&mut self, meta: SnapshotMeta, out: &mut Vec<Effect>) {
-        todo!()
-    }
+
+    /// Whether this node leads its term, as far as it knows.
+    #[must_use]
     pub fn is_leader(&self) -> bool {
-        todo!()
+        matches!(self.state, State::Leader(_))
     }
-    /// A leader whose blank entry is committed and durable here: it knows all that was committed before it.
+
+    /// A leader whose blank entry is committed and durable here: it knows all that was committed
+    /// before it (paper section 8).
+    #[must_use]
     pub fn serving(&self) -> bool {
-        todo!()
+        match &self.state {
+            State::Leader(leadership) => leadership.blank() <= self.ready(),
+            _ => false,
+        }
     }
+
+    /// The current term.
+    #[must_use]
     pub fn term(&self) -> Term {
-        todo!()
+        self.vote.term
     }
+
+    /// What this node is in its term.
+    #[must_use]
     pub fn role(&self) -> Role {
-        todo!()
+        match self.state {
+            State::Follower { .. } => Role::Follower,
+            State::PreCandidate(_) => Role::PreCandidate,
+            State::Candidate(_) => Role::Candidate,
+            State::Leader(_) => Role::Leader,
+        }
     }
+
+    /// The candidate that got this node's vote in this term.
+    #[must_use]
     pub fn voted_for(&self) -> Option<NodeId> {
-        todo!()
+        self.vote.voted_for
     }
+
+    /// Who leads this term, as far as this node knows.
+    #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
-        todo!()
+        match self.state {
+            State::Follower { leader, .. } => leader,
+            State::PreCandidate(_) | State::Candidate(_) => None,
+            State::Leader(_) => Some(self.config.id),
+        }
     }
+
+    /// How far the log is committed, as far as this node knows.
+    #[must_use]
     pub fn commit(&self) -> Index {
-        todo!()
+        self.commit
     }
+
+    /// How far disk equals memory.
+    #[must_use]
     pub fn durable(&self) -> Index {
-        todo!()
+        self.disk.durable()
     }
+
+    /// How far the machine may apply: what is committed and durable here.
+    #[must_use]
     pub fn ready(&self) -> Index {
-        todo!()
+        self.commit.min(self.own_match())
     }
+
+    /// The last entry of the log.
+    #[must_use]
     pub fn last(&self) -> LogId {
-        todo!()
+        self.log.last()
     }
+
+    /// The first index that is in memory; the index after the last if none is.
+    #[must_use]
     pub fn first_index(&self) -> Index {
-        todo!()
+        self.log.base().index.next()
     }
+
+    /// The entry at `index`, if it is in memory.
+    #[must_use]
     pub fn entry(&self, index: Index) -> Option<&Entry> {
-        todo!()
+        self.log.entry(index)
     }
+
+    /// Encoded bytes of the entries in memory.
+    #[must_use]
     pub fn log_bytes(&self) -> u64 {
-        todo!()
+        self.log.bytes()
     }
+
+    /// The voters in force, in ascending order.
+    #[must_use]
     pub fn voters(&self) -> &[NodeId] {
-        todo!()
+        self.membership.voters()
     }
+
+    /// The snapshot in force.
+    #[must_use]
     pub fn snapshot(&self) -> Option<&SnapshotMeta> {
-        todo!()
+        self.snapshot.as_ref()
     }
+
+    /// When the election timer was armed and when it runs out; for a leader, its quorum check.
+    #[must_use]
     pub fn election_timer(&self) -> (Time, Time) {
-        todo!()
+        if self.is_leader() {
+            let due = self.quorum_due();
+            return (due - self.config.election_max(), due);
+        }
+        (self.timer.armed, self.timer.due)
     }
+
+    /// Who granted a (pre-)vote in the election under way.
+    #[must_use]
     pub fn votes(&self) -> Vec<NodeId> {
-        todo!()
+        match &self.state {
+            State::PreCandidate(ballot) | State::Candidate(ballot) => ballot.granted.clone(),
+            State::Follower { .. } | State::Leader(_) => Vec::new(),
+        }
     }
+
+    /// A leader's knowledge of its peers; empty otherwise.
+    #[must_use]
     pub fn peers(&self) -> Vec<PeerView> {
-        todo!()
+        match &self.state {
+            State::Leader(leadership) => leadership.views(),
+            _ => Vec::new(),
+        }
     }
+
+    /// Statements that wait for the disk.
+    #[must_use]
     pub fn withheld(&self) -> Vec<WithheldView> {
-        todo!()
+        self.disk.withheld()
     }
+
+    /// Feeds the protocol's state and the log's rolling hash into a digest (rule R9).
     pub fn digest(&self, into: &mut impl FnMut(u64)) {
-        todo!()
+        let index = |id: Option<NodeId>| id.map_or(0, |id| id.0);
+        into(self.vote.term.0);
+        into(index(self.vote.voted_for));
+        into(self.role() as u64);
+        into(index(self.leader()));
+        into(self.log.base().index.0);
+        into(self.log.last().index.0);
+        into(self.log.hash());
+        into(self.commit.0);
+        into(self.disk.durable().0);
+        into(self.disk.handed().0);
+        into(self.disk.issued().0);
+        into(self.disk.waiting().0 as u64);
+        into(self.snapshot.as_ref().map_or(0, |meta| meta.last.index.0));
+        into(self.installing.as_ref().map_or(0, |meta| meta.last.index.0));
+        into(self.rng.clone().next_u64());
+        into(self.timer.due.0);
+        into(self.round);
+        into(self.ballot);
+        if let State::Leader(leadership) = &self.state {
+            leadership.digest(into);
+        }
+        into(u64::from(self.halted));
+    }
+
+    /// Says something as soon as the facts in it are durable.
+    fn say(&mut self, to: NodeId, message: Message, facts: Facts, out: &mut Vec<Effect>) {
+        let limit = self.config.withheld_messages;
+        if let Some(message) = self.disk.withhold(to, message, facts, limit) {
+            self.deliver(to, message, out);
+        }
+    }
+
+    fn deliver(&mut self, to: NodeId, message: Message, out: &mut Vec<Effect>) {
+        if to != self.config.id {
+            out.push(Effect::Send { to, message });
+        } else if let Message::VoteReply { granted, .. } = message {
+            self.on_vote_reply(to, granted, out); // A candidate's vote for itself.
+        }
+    }
+
+    /// Changes the term or the vote in it. What was to be said in an older term dies with that term.
+    fn set_vote(&mut self, vote: Vote) {
+        let risen = self.vote.term < vote.term;
+        debug_assert!(risen || self.vote.term == vote.term && self.vote.voted_for.is_none());
+        if risen {
+            let keeps_acks = self.config.has(Bug::WithheldAckSurvivesTruncation);
+            self.disk
+                .forget_withheld(|m| keeps_acks && matches!(m, Message::Appended { .. }));
+        }
+        self.vote = vote;
+        self.disk.vote_changed(risen);
+    }
+
+    /// Hands everything that is new to the disk, the vote first.
+    fn write(&mut self, out: &mut Vec<Effect>) {
+        // What the log holds while a received snapshot is on its way to disk will be gone.
+        let handed = self.disk.handed();
+        let last = match self.installing {
+            Some(_) => handed,
+            None => self.log.last().index,
+        };
+        if !self.disk.has_work(last) {
+            return;
+        }
+        let entries = self.log.entries(handed.next(), last, u64::MAX);
+        let (id, vote, cut) = self.disk.begin(last, self.now);
+        let hint = self.commit.min(last);
+        let commit_hint = (self.disk.hinted < hint).then_some(hint);
+        self.disk.hinted = self.disk.hinted.max(hint);
+        let records = Records {
+            vote: vote.then_some(self.vote),
+            keep_log_from: cut.as_ref().map(|cut| cut.keep_from),
+            drop_log: cut.as_ref().is_some_and(|cut| cut.origin != Origin::Own),
+            snapshot: cut.map(|cut| cut.meta),
+            entries,
+            commit_hint,
+            sync: true,
+        };
+        out.push(Effect::Write { id, records });
+    }
+
+    /// When the oldest unreported write will have been under way for too long (rule R5).
+    fn stall_due(&self) -> Time {
+        match self.disk.waits_since() {
+            Some(since) if !self.config.has(Bug::FrozenDiskLeads) => {
+                since + self.config.disk_stall_limit
+            }
+            _ => Time::NEVER,
+        }
+    }
+
+    fn note(&self, note: impl FnOnce() -> Note, out: &mut Vec<Effect>) {
+        if self.config.notes {
+            out.push(Effect::Note(note()));
+        }
+    }
+
+    fn halt(&mut self, sentence: String, out: &mut Vec<Effect>) {
+        self.halted = true;
+        out.push(Effect::Halt(sentence));
     }
 }

@@ -60,6 +60,8 @@ pub enum Message {
         term: Term,
         /// The candidate's last entry.
         last: LogId,
+        /// Number of the candidate's pre-vote; the answer names it, so that a late one does not count.
+        round: u64,
     },
     /// Answer to `PreVote`.
     PreVoteReply {
@@ -67,6 +69,8 @@ pub enum Message {
         term: Term,
         /// Whether it would.
         granted: bool,
+        /// The round that is answered.
+        round: u64,
     },
     /// Vote for me.
     Vote {
@@ -156,4 +160,25 @@ pub enum Message {
         /// The part itself.
         bytes: Bytes,
     },
+}
+
+impl Message {
+    /// The term it carries.
+    #[must_use]
+    pub const fn term(&self) -> Term {
+        match self {
+            Self::PreVote { term, .. }
+            | Self::PreVoteReply { term, .. }
+            | Self::Vote { term, .. }
+            | Self::VoteReply { term, .. }
+            | Self::Append { term, .. }
+            | Self::Appended { term, .. }
+            | Self::Rejected { term, .. }
+            | Self::Heartbeat { term, .. }
+            | Self::HeartbeatReply { term, .. }
+            | Self::SnapshotOffer { term, .. }
+            | Self::SnapshotPull { term, .. }
+            | Self::SnapshotPart { term, .. } => *term,
+        }
+    }
 }

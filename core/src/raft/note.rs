@@ -90,6 +90,8 @@ pub enum RoleReason {
     HigherTerm,
     /// The leader of this term spoke.
     LeaderFound,
+    /// It voted for another candidate of this term.
+    Voted,
     /// No quorum answered for an election timeout.
     NoQuorum,
     /// The disk did not report for too long (rule R5).

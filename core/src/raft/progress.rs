@@ -1,0 +1,173 @@
+//! What a leader knows of one peer, and how it sends entries to it. Every pause has a release: a probe
+//! and a full window are released by answers, and if those were lost, by an answer to a heartbeat.
+
+use alloc::collections::VecDeque;
+
+use super::view::{PeerState, PeerView};
+use crate::id::{Index, LogId, NodeId};
+use crate::time::{Span, Time};
+
+/// A peer, as its leader sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    pub(super) id: NodeId,
+    /// Durable there and equal to the leader's log up to here. Never falls.
+    pub(super) matched: Index,
+    /// The next entry it will be sent; above `matched`.
+    pub(super) next: Index,
+    pub(super) stream: Stream,
+    /// The commit index it was told and could act on.
+    pub(super) told: Index,
+    /// The highest round it answered, and when that round was sent.
+    pub(super) round: u64,
+    pub(super) answered: Time,
+}
+
+/// How entries go to a peer.
+#[derive(Clone, Debug)]
+pub(super) enum Stream {
+    /// One message at a time, to find where the logs agree. `sent` is when the outstanding one left.
+    Probe { sent: Option<Time> },
+    /// A stream; `next` runs ahead of what is acknowledged.
+    Replicate(Window),
+    /// It pulls a snapshot; `since` is when it was offered or last asked for a part.
+    Snapshot { last: LogId, since: Time },
+}
+
+/// Appends under way, oldest first.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Window {
+    /// Last index and encoded bytes of each.
+    appends: VecDeque<(Index, u64)>,
+    bytes: u64,
+    /// When something about the oldest last happened: it was sent, became the oldest, or was asked for.
+    since: Time,
+}
+
+impl Window {
+    pub(super) fn has_room(&self, messages: u32, bytes: u64) -> bool {
+        self.appends.len() < messages as usize && self.bytes < bytes
+    }
+
+    pub(super) fn sent(&mut self, last: Index, bytes: u64, now: Time) {
+        if self.appends.is_empty() {
+            self.since = now;
+        }
+        self.appends.push_back((last, bytes));
+        self.bytes += bytes;
+    }
+
+    fn acknowledged(&mut self, matched: Index, now: Time) {
+        while let Some((last, bytes)) = self.appends.front().copied()
+            && last <= matched
+        {
+            self.appends.pop_front();
+            self.bytes -= bytes;
+            self.since = now;
+        }
+    }
+}
+
+impl Progress {
+    /// A peer of a new leader whose log ends before `next`.
+    pub(super) fn new(id: NodeId, next: Index, now: Time) -> Self {
+        Self {
+            id,
+            matched: Index(0),
+            next,
+            stream: Stream::Probe { sent: None },
+            told: Index(0),
+            round: 0,
+            answered: now,
+        }
+    }
+
+    /// An ack came: the peer's log equals the leader's up to `matched`. `reachable` says whether the
+    /// entry after it is still in the leader's log.
+    pub(super) fn acknowledged(&mut self, matched: Index, reachable: bool, now: Time) {
+        if matched < self.matched {
+            return; // An old one.
+        }
+        self.matched = matched;
+        match &mut self.stream {
+            Stream::Replicate(window) => {
+                window.acknowledged(matched, now);
+                self.next = self.next.max(matched.next());
+            }
+            Stream::Snapshot { .. } if !reachable => {
+                self.next = matched.next();
+            }
+            Stream::Probe { .. } | Stream::Snapshot { .. } => {
+                self.next = matched.next();
+                self.stream = Stream::Replicate(Window::default());
+            }
+        }
+    }
+
+    /// Whether a refusal of an append after `prev` is about what is under way, or an old one.
+    pub(super) fn is_current_refusal(&self, prev: Index) -> bool {
+        match self.stream {
+            Stream::Probe { .. } => prev == self.next.prev() && self.matched < prev,
+            Stream::Replicate(_) => self.matched < prev && prev < self.next,
+            Stream::Snapshot { .. } => false,
+        }
+    }
+
+    /// The logs agree at `agreed` at best; look there next.
+    pub(super) fn rewind(&mut self, agreed: Index) {
+        self.next = self.matched.max(agreed).next();
+        self.stream = Stream::Probe { sent: None };
+    }
+
+    /// Messages may have been lost: go back to what is acknowledged, and wait for a sign of life.
+    pub(super) fn lost(&mut self) {
+        if let Stream::Replicate(_) = self.stream {
+            self.next = self.matched.next();
+            self.stream = Stream::Probe {
+                sent: Some(Time(0)),
+            };
+        }
+    }
+
+    /// The peer answered a heartbeat: whatever waits for an answer for `retry` was lost. True if the
+    /// place where the stream stands must be asked for again.
+    pub(super) fn is_stuck(&mut self, retry: Span, now: Time) -> bool {
+        match &mut self.stream {
+            Stream::Probe { sent } => {
+                if sent.is_some_and(|sent| sent + retry <= now) {
+                    *sent = None;
+                }
+                false
+            }
+            Stream::Replicate(window) => {
+                let stuck = !window.appends.is_empty() && window.since + retry <= now;
+                if stuck {
+                    window.since = now;
+                }
+                stuck
+            }
+            Stream::Snapshot { since, .. } => {
+                let stuck = *since + retry <= now;
+                if stuck {
+                    *since = now;
+                }
+                stuck
+            }
+        }
+    }
+
+    pub(super) fn view(&self) -> PeerView {
+        let (state, inflight) = match &self.stream {
+            Stream::Probe { sent } => (PeerState::Probe, u32::from(sent.is_some())),
+            Stream::Replicate(window) => (PeerState::Replicate, window.appends.len() as u32),
+            Stream::Snapshot { .. } => (PeerState::Snapshot, 0),
+        };
+        PeerView {
+            id: self.id,
+            state,
+            matched: self.matched,
+            next: self.next,
+            inflight,
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! The log's way from the leader to the others, and the commit index: appends and their answers,
+//! heartbeats, confirmation rounds, the quorum check. Does not know how a leader came to lead.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::message::{Entry, Message, Payload};
+use super::note::Note;
+use super::progress::{Progress, Stream};
+use super::view::PeerView;
+use super::{Effect, Raft, State};
+use crate::config::Bug;
+use crate::id::{Index, LogId, NodeId};
+use crate::time::Time;
+
+/// Send times of rounds are kept this many times a heartbeat interval.
+const ROUNDS_PER_HEARTBEAT: u64 = 4;
+
+/// What only a leader knows.
+#[derive(Clone)]
+pub(super) struct Leadership {
+    /// The first entry of its term.
+    blank: Index,
+    peers: Vec<Progress>,
+    /// When the next heartbeat is due.
+    beat: Time,
+    /// A round goes out at the end of this step.
+    round_wanted: bool,
+    /// Numbers and send times of recent rounds, in ascending order. Not every round is here.
+    rounds: VecDeque<(u64, Time)>,
+}
+
+impl Leadership {
+    pub(super) fn new(peers: impl Iterator<Item = NodeId>, next: Index, now: Time) -> Self {
+        Self {
+            blank: next,
+            peers: peers.map(|id| Progress::new(id, next, now)).collect(),
+            beat: now,
+            round_wanted: true,
+            rounds: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn blank(&self) -> Index {
+        self.blank
+    }
+
+    pub(super) fn beat_due(&self) -> Time {
+        self.beat
+    }
+
+    pub(super) fn views(&self) -> Vec<PeerView> {
+        self.peers.iter().map(Progress::view).collect()
+    }
+
+    pub(super) fn peers(&self) -> &[Progress] {
+        &self.peers
+    }
+
+    pub(super) fn peer_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
+        self.peers.iter_mut().find(|peer| peer.id == id)
+    }
+
+    pub(super) fn digest(&self, into: &mut impl FnMut(u64)) {
+        into(self.beat.0);
+        for peer in &self.peers {
+            let view = peer.view();
+            into(view.id.0);
+            into(view.state as u64);
+            into(view.matched.0);
+            into(view.next.0);
+            into(u64::from(view.inflight));
+            into(peer.told.0);
+            into(peer.round);
+            into(peer.answered.0);
+        }
+    }
+
+    /// What each voter has reached: `own` for `id`, else what its progress says.
+    fn reached<T: Ord + Copy + Default>(
+        &self,
+        own: (NodeId, T),
+        of: impl Fn(&Progress) -> T,
+    ) -> impl Fn(NodeId) -> T {
+        move |voter| match self.peers.iter().find(|peer| peer.id == voter) {
+            _ if voter == own.0 => own.1,
+            Some(peer) => of(peer),
+            None => T::default(),
+        }
+    }
+
+    /// When a round was sent, or a little earlier.
+    fn sent_at(&self, round: u64) -> Option<Time> {
+        let after = self.rounds.partition_point(|(number, _)| *number <= round);
+        let before = after.checked_sub(1)?;
+        self.rounds.get(before).map(|(_, sent)| *sent)
+    }
+}
+
+impl Raft {
+    /// Asks for a confirmation round at the end of this step; once `confirmed_round` reaches the number
+    /// returned, a quorum followed this leader at some moment after this call. Without leadership, a
+    /// number that is never reached.
+    pub fn begin_round(&mut self, now: Time) -> u64 {
+        self.now = self.now.max(now);
+        match &mut self.state {
+            State::Leader(leadership) => {
+                leadership.round_wanted = true;
+                self.round + 1
+            }
+            _ => u64::MAX,
+        }
+    }
+
+    /// The highest round that a quorum answered in this leadership; 0 without one.
+    #[must_use]
+    pub fn confirmed_round(&self) -> u64 {
+        let State::Leader(leadership) = &self.state else {
+            return 0;
+        };
+        let own = self.round + u64::from(leadership.round_wanted);
+        let of = leadership.reached((self.config.id, own), |peer| peer.round);
+        self.membership.quorum().reached(of)
+    }
+
+    /// The transport lost or refused something to this peer.
+    pub fn peer_lost(&mut self, peer: NodeId) {
+        if let State::Leader(leadership) = &mut self.state
+            && let Some(peer) = leadership.peer_mut(peer)
+        {
+            peer.lost();
+        }
+    }
+
+    /// Adds an entry to the own log.
+    pub(super) fn append_own(&mut self, payload: Payload) -> LogId {
+        let id = LogId {
+            term: self.vote.term,
+            index: self.log.last().index.next(),
+        };
+        let stamp = self.now.max(self.log.last_stamp());
+        self.log.push(Entry { id, stamp, payload });
+        id
+    }
+
+    /// What this node counts for in a quorum: what is on its disk (etcd-io/etcd#14370).
+    pub(super) fn own_match(&self) -> Index {
+        if self.config.has(Bug::LeaderCountsBeforeSync) && self.is_leader() {
+            return self.log.last().index;
+        }
+        self.disk.durable()
+    }
+
+    /// Commits what a majority holds, if an entry of this term is among it.
+    pub(super) fn advance_commit(&mut self, out: &mut Vec<Effect>) {
+        let State::Leader(leadership) = &self.state else {
+            return;
+        };
+        let of = leadership.reached((self.config.id, self.own_match()), |peer| peer.matched);
+        let index = self.membership.quorum().reached(of);
+        let is_own = |id: LogId| id.term == self.vote.term || self.config.has(Bug::CommitOldTerm);
+        if self.log.id_at(index).is_some_and(is_own) {
+            self.commit_to(index, out);
+        }
+    }
+
+    pub(super) fn commit_to(&mut self, index: Index, out: &mut Vec<Effect>) {
+        if self.commit < index {
+            self.commit = index;
+            self.note(|| Note::Committed { index }, out);
+        }
+    }
+
+    /// When the last answers of a quorum will be an election timeout old, counted from when the rounds
+    /// they answer were sent.
+    pub(super) fn quorum_due(&self) -> Time {
+        let State::Leader(leadership) = &self.state else {
+            return Time::NEVER;
+        };
+        let of = leadership.reached((self.config.id, Time::NEVER), |peer| peer.answered);
+        self.membership.quorum().reached(of) + self.config.election_max()
+    }
+
+    /// Asks for a round if a heartbeat is due. The next one counts from when this one was due, so that
+    /// late steps do not pull the nodes' timers into phase.
+    pub(super) fn beat(&mut self) {
+        if let State::Leader(leadership) = &mut self.state
+            && leadership.beat <= self.now
+        {
+            leadership.round_wanted = true;
+        }
+    }
+
+    /// Sends what there is to send to each peer. Appends leave before the leader's own disk has the
+    /// entries: they state nothing about it.
+    pub(super) fn replicate(&mut self, out: &mut Vec<Effect>) {
+        let State::Leader(leadership) = &mut self.state else {
+            return;
+        };
+        let (term, commit, last) = (self.vote.term, self.commit, self.log.last().index);
+        if core::mem::take(&mut leadership.round_wanted) {
+            self.round += 1;
+            let (round, now) = (self.round, self.now);
+            let interval = self.config.heartbeat;
+            let spacing = interval.0 / ROUNDS_PER_HEARTBEAT;
+            let newest = leadership.rounds.back().map(|(_, sent)| *sent);
+            if newest.is_none_or(|sent| sent.0 + spacing <= now.0) {
+                leadership.rounds.push_back((round, now));
+                let oldest = now - self.config.election_max();
+                while leadership
+                    .rounds
+                    .front()
+                    .is_some_and(|(_, sent)| *sent < oldest)
+                {
+                    leadership.rounds.pop_front();
+                }
+            }
+            let due = leadership.beat + interval;
+            let on_time = leadership.beat <= now && now < due;
+            leadership.beat = if on_time { due } else { now + interval };
+            for peer in &mut leadership.peers {
+                // The peer may not have more than it acknowledged.
+                let commit = commit.min(peer.matched);
+                peer.told = peer.told.max(commit);
+                let message = Message::Heartbeat {
+                    term,
+                    commit,
+                    round,
+                };
+                let to = peer.id;
+                out.push(Effect::Send { to, message });
+            }
+        }
+        for peer in &mut leadership.peers {
+            if peer.next <= self.log.base().index {
+                if !matches!(peer.stream, Stream::Snapshot { .. })
+                    && let Some(meta) = self.snapshot.clone()
+                {
+                    peer.stream = Stream::Snapshot {
+                        last: meta.last,
+                        since: self.now,
+                    };
+                    let (to, message) = (peer.id, Message::SnapshotOffer { term, meta });
+                    out.push(Effect::Send { to, message });
+                }
+                continue;
+            }
+            let append = |prev: Index, to: Index, limit_bytes: u64| {
+                let entries = self.log.entries(prev.next(), to, limit_bytes);
+                let prev = self.log.id_at(prev)?;
+                Some((prev, entries))
+            };
+            let limit_bytes = self.config.append_bytes;
+            // One message each time around, and another while there is room under way.
+            loop {
+                let prev = peer.next.prev();
+                let upto = match &peer.stream {
+                    Stream::Probe { sent: None } if peer.matched < last => last,
+                    Stream::Replicate(window)
+                        if prev < last
+                            && window.has_room(
+                                self.config.inflight_messages,
+                                self.config.inflight_bytes,
+                            ) =>
+                    {
+                        last
+                    }
+                    // Nothing else goes to it, so the commit index travels alone (rule R4).
+                    Stream::Replicate(_) if peer.told < commit.min(prev) => commit.min(prev),
+                    _ => break,
+                };
+                let prev = prev.min(upto);
+                let Some((prev, entries)) = append(prev, upto, limit_bytes) else {
+                    break; // Cut from the log meanwhile; a snapshot follows when the peer falls silent.
+                };
+                let end = Index(prev.index.0 + entries.len() as u64);
+                peer.told = peer.told.max(commit.min(end));
+                match &mut peer.stream {
+                    Stream::Probe { sent } => *sent = Some(self.now),
+                    Stream::Replicate(window) if prev.index < end => {
+                        let bytes = entries
+                            .iter()
+                            .map(|entry| super::log::payload_bytes(&entry.payload))
+                            .sum();
+                        window.sent(end, bytes, self.now);
+                        peer.next = end.next();
+                    }
+                    Stream::Replicate(_) | Stream::Snapshot { .. } => {}
+                }
+                let message = Message::Append {
+                    term,
+                    prev,
+                    entries,
+                    commit,
+                };
+                let to = peer.id;
+                out.push(Effect::Send { to, message });
+            }
+        }
+    }
+
+    /// Stores what a leader sent. The leader is of this term, and was taken note of.
+    pub(super) fn on_append(
+        &mut self,
+        from: NodeId,
+        prev: LogId,
+        entries: Vec<Entry>,
+        commit: Index,
+        out: &mut Vec<Effect>,
+    ) {
+        let term = self.vote.term;
+        let mut before = prev;
+        let follows = |entry: &Entry| {
+            let fits = entry.id.index == before.index.next()
+                && before.term <= entry.id.term
+                && entry.id.term <= term;
+            before = entry.id;
+            fits
+        };
+        if self.installing.is_some() || !entries.iter().all(follows) {
+            return;
+        }
+        // What is covered by a snapshot or committed equals the leader's.
+        let known = prev.index <= self.commit.max(self.log.base().index);
+        if !known && !self.log.contains(prev) {
+            let hint = self.log.agreement(prev.index, prev.term);
+            self.note(
+                || Note::Refused {
+                    leader: from,
+                    prev,
+                    hint,
+                },
+                out,
+            );
+            let message = Message::Rejected {
+                term,
+                prev: prev.index,
+                hint,
+            };
+            return self.say(from, message, self.disk.term(), out);
+        }
+        let end = Index(prev.index.0 + entries.len() as u64);
+        if self.config.has(Bug::TruncateMatchingTail) && end < self.log.last().index {
+            self.truncate(end.max(self.commit).next(), from, out);
+        }
+        for entry in entries {
+            let index = entry.id.index;
+            if index <= self.log.base().index || self.log.contains(entry.id) {
+                continue; // A late or repeated message shortens nothing.
+            }
+            if index <= self.commit {
+                let sentence = format!(
+                    "leader {from} sends entry {} although another one is committed at {index}",
+                    entry.id
+                );
+                return self.halt(sentence, out);
+            }
+            if index <= self.log.last().index {
+                self.truncate(index, from, out);
+            }
+            self.log.push(entry);
+        }
+        // Beyond the end of this message the log may be another leader's.
+        let proved = match self.config.has(Bug::CommitBeyondMatch) {
+            false => end,
+            true => self.log.last().index,
+        };
+        self.commit_to(commit.min(proved), out);
+        let message = Message::Appended { term, matched: end };
+        self.say(from, message, self.disk.log(end), out);
+    }
+
+    /// Drops entries that conflict with the leader's, and every claim about them.
+    fn truncate(&mut self, from: Index, leader: NodeId, out: &mut Vec<Effect>) {
+        let to = self.log.last().index;
+        if to < from {
+            return;
+        }
+        self.log.truncate(from);
+        let lower_claims = !self.config.has(Bug::ClaimsNotLowered);
+        let drop_acks = !self.config.has(Bug::WithheldAckSurvivesTruncation);
+        self.disk.truncated(from, lower_claims, drop_acks);
+        self.note(|| Note::Truncated { from, to, leader }, out);
+    }
+
+    /// Tells a leader of an older term that it is one.
+    pub(super) fn refuse_old_term(&mut self, from: NodeId, out: &mut Vec<Effect>) {
+        let message = Message::Rejected {
+            term: self.vote.term,
+            prev: Index(0),
+            hint: LogId::default(),
+        };
+        self.say(from, message, self.disk.term(), out);
+    }
+
+    pub(super) fn on_heartbeat(&mut self, commit: Index, out: &mut Vec<Effect>) {
+        if self.installing.is_some() {
+            return;
+        }
+        let last = self.log.last().index;
+        if last < commit {
+            // The leader names no more than this node once acknowledged.
+            let sentence = format!(
+                "entries up to {commit} were acknowledged by this node, but its log ends at {last}: remove its data and add it again under a new number"
+            );
+            return self.halt(sentence, out);
+        }
+        self.commit_to(commit, out);
+    }
+
+    pub(super) fn on_appended(&mut self, from: NodeId, matched: Index, out: &mut Vec<Effect>) {
+        let reachable = self.log.base().index <= matched;
+        let last = self.log.last().index;
+        let State::Leader(leadership) = &mut self.state else {
+            return;
+        };
+        let Some(peer) = leadership.peer_mut(from) else {
+            return;
+        };
+        if last < matched {
+            return; // No ack of this leader's.
+        }
+        peer.acknowledged(matched, reachable, self.now);
+        if self.commit < matched {
+            self.advance_commit(out);
+        }
+    }
+
+    pub(super) fn on_rejected(
+        &mut self,
+        from: NodeId,
+        prev: Index,
+        hint: LogId,
+        out: &mut Vec<Effect>,
+    ) {
+        let State::Leader(leadership) = &mut self.state else {
+            return;
+        };
+        let Some(peer) = leadership.peer_mut(from) else {
+            return;
+        };
+        if !peer.is_current_refusal(prev) {
+            return;
+        }
+        // Below the log's base only a snapshot helps; what the terms are there does not matter.
+        let limit = hint.index.min(prev.prev());
+        let agreed = match limit < self.log.base().index {
+            true => limit,
+            false => self.log.agreement(limit, hint.term).index,
+        };
+        peer.rewind(agreed);
+        let (peer, next) = (peer.id, peer.next);
+        self.note(|| Note::Rewound { peer, next }, out);
+    }
+
+    pub(super) fn on_heartbeat_reply(&mut self, from: NodeId, round: u64, out: &mut Vec<Effect>) {
+        let State::Leader(leadership) = &mut self.state else {
+            return;
+        };
+        let sent = leadership.sent_at(round);
+        let Some(peer) = leadership.peer_mut(from) else {
+            return;
+        };
+        if self.round < round {
+            return;
+        }
+        peer.round = peer.round.max(round);
+        peer.answered = peer.answered.max(sent.unwrap_or_default());
+        if !peer.is_stuck(self.config.retry, self.now) {
+            return;
+        }
+        let term = self.vote.term;
+        let message = match &mut peer.stream {
+            Stream::Snapshot { last, .. } => {
+                let Some(meta) = self.snapshot.clone() else {
+                    return;
+                };
+                *last = meta.last;
+                Message::SnapshotOffer { term, meta }
+            }
+            // Asks what became of everything that is under way.
+            Stream::Replicate(_) => {
+                let Some(prev) = self.log.id_at(peer.next.prev()) else {
+                    return peer.lost();
+                };
+                let (entries, commit) = (Vec::new(), self.commit);
+                Message::Append {
+                    term,
+                    prev,
+                    entries,
+                    commit,
+                }
+            }
+            Stream::Probe { .. } => return,
+        };
+        out.push(Effect::Send { to: from, message });
+    }
+}
