@@ -8,14 +8,17 @@ use clap::{Parser, Subcommand};
 
 use crate::bench;
 
+mod cluster;
 mod create;
 mod delete;
 mod dev;
 mod get;
 mod ls;
 mod remote;
+mod replay;
 mod serve;
 mod set;
+mod sim;
 mod stat;
 mod sync;
 mod watch;
@@ -40,6 +43,9 @@ enum Command {
     Stat(stat::Args),
     Watch(watch::Args),
     Sync(sync::Args),
+    Cluster(cluster::Args),
+    Sim(sim::Args),
+    Replay(replay::Args),
     Bench(bench::Args),
 }
 
@@ -61,6 +67,9 @@ pub fn main() -> ExitCode {
         Command::Stat(args) => stat::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Sync(args) => sync::run(args),
+        Command::Cluster(args) => cluster::run(args),
+        Command::Sim(args) => sim::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Bench(args) => bench::run(&args),
     };
     match outcome {

@@ -19,11 +19,11 @@ use crate::client::{Client, ClientError, explain};
 /// The operation failed, or the connection broke under it.
 const FAILED: u8 = 1;
 /// No server can be reached, or none has a leader.
-const UNREACHABLE: u8 = 3;
+pub(crate) const UNREACHABLE: u8 = 3;
 
-/// Which cluster, and how to print.
+/// Where the cluster is.
 #[derive(clap::Args)]
-pub(crate) struct Remote {
+pub(crate) struct Servers {
     /// Servers to try in turn, each by its HTTP port.
     #[arg(
         long,
@@ -34,9 +34,16 @@ pub(crate) struct Remote {
         value_parser = server
     )]
     pub(crate) server: Vec<String>,
+}
+
+/// Which cluster, and how to print.
+#[derive(clap::Args)]
+pub(crate) struct Remote {
+    #[command(flatten)]
+    servers: Servers,
     /// Print answers as JSON, one a line, as they go over the WebSocket.
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
     /// Session timeout in milliseconds; the server bounds it.
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     timeout: u32,
@@ -74,7 +81,7 @@ impl Remote {
             .enable_all()
             .build()?;
         let outcome = runtime.block_on(async {
-            let client = Client::connect(&self.server, self.timeout).await?;
+            let client = Client::connect(&self.servers.server, self.timeout).await?;
             let mut session = Session {
                 client,
                 remote: &self,
@@ -214,7 +221,7 @@ impl Session<'_> {
 
     /// Opens a new session, on the next server if need be.
     pub(crate) async fn reconnect(&mut self) -> Result<(), Failure> {
-        self.client = Client::connect(&self.remote.server, self.remote.timeout).await?;
+        self.client = Client::connect(&self.remote.servers.server, self.remote.timeout).await?;
         Ok(())
     }
 
