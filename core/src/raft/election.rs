@@ -10,7 +10,7 @@ use super::quorum::Outcome;
 use super::{Ballot, Effect, Leadership, Raft, State};
 use crate::config::Bug;
 use crate::id::{LogId, NodeId, Term};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 impl Raft {
     /// Asks whether an election could be won, which changes nothing anywhere (dissertation 9.6).
@@ -279,6 +279,18 @@ impl Raft {
         self.timer.timeout = self.config.election_min;
         self.timer.timeout.0 += self.rng.between(0, spread);
         self.rearm();
+    }
+
+    /// The link to the leader broke. A killed process closes its links at once, so the election need
+    /// not wait for the whole timeout; a pre-vote finds out whether it is the leader that is gone or
+    /// the link. Its random part stays, so that the members do not all ask at once.
+    pub(super) fn leader_lost(&mut self) {
+        let part = self.timer.timeout.0 - self.config.election_min.0;
+        let soon = self.now + Span(part / 2);
+        self.timer.due = self.timer.due.min(soon);
+        if let State::Follower { heard, .. } = &mut self.state {
+            *heard = Time(0); // No loyalty to a leader that cannot be heard.
+        }
     }
 
     pub(super) fn rearm(&mut self) {

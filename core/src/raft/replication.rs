@@ -126,10 +126,14 @@ impl Raft {
 
     /// The transport lost or refused something to this peer.
     pub fn peer_lost(&mut self, peer: NodeId) {
-        if let State::Leader(leadership) = &mut self.state
-            && let Some(peer) = leadership.peer_mut(peer)
-        {
-            peer.lost();
+        match &mut self.state {
+            State::Leader(leadership) => {
+                if let Some(peer) = leadership.peer_mut(peer) {
+                    peer.lost();
+                }
+            }
+            State::Follower { leader, .. } if *leader == Some(peer) => self.leader_lost(),
+            _ => {}
         }
     }
 
