@@ -1,6 +1,8 @@
 //! Znodes: one persistent map, ordered by depth and path, in which each znode is one packed record; and
 //! beside it the list of ephemeral znodes by owner. Knows what a znode holds, not which requests change it.
 
+use core::mem;
+
 use bytes::Bytes;
 
 use crate::hash;
@@ -148,22 +150,31 @@ impl Tree {
             .skip_while(move |record| behind == Some(record.key()))
     }
 
-    /// Puts a record in its place and gives back the one that was there.
+    /// Puts a record in its place and gives back the one that was there. A znode never changes its owner.
     pub(crate) fn put(&mut self, record: Record) -> Option<Record> {
-        let owner = record.facts().owner;
-        self.content_bytes += record.content_bytes();
-        self.digest = self.digest.wrapping_add(hash::of_bytes(record.bytes()));
-        let path = (owner != SessionId(0)).then(|| Owned::new(owner, record.path()));
-        let old = self.znodes.insert(record);
-        match &old {
-            Some(old) => self.forget(old),
-            None => {
-                if let Some(owned) = path {
-                    self.ephemerals.insert(owned);
-                }
-            }
+        self.count_in(&record);
+        if let Some(there) = self.znodes.get_mut(record.key()) {
+            let old = mem::replace(there, record);
+            self.count_out(&old);
+            return Some(old);
         }
-        old
+        self.insert(record);
+        None
+    }
+
+    /// Puts the record of a znode that is not there yet.
+    pub(crate) fn put_new(&mut self, record: Record) {
+        self.count_in(&record);
+        self.insert(record);
+    }
+
+    fn insert(&mut self, record: Record) {
+        let owner = record.facts().owner;
+        if owner != SessionId(0) {
+            self.ephemerals.insert(Owned::new(owner, record.path()));
+        }
+        let old = self.znodes.insert(record);
+        debug_assert!(old.is_none());
     }
 
     /// Takes the record of `path` away.
@@ -176,11 +187,16 @@ impl Tree {
                 rest: path.as_bytes(),
             });
         }
-        self.forget(&old);
+        self.count_out(&old);
         Some(old)
     }
 
-    fn forget(&mut self, old: &Record) {
+    fn count_in(&mut self, new: &Record) {
+        self.content_bytes += new.content_bytes();
+        self.digest = self.digest.wrapping_add(hash::of_bytes(new.bytes()));
+    }
+
+    fn count_out(&mut self, old: &Record) {
         self.content_bytes -= old.content_bytes();
         self.digest = self.digest.wrapping_sub(hash::of_bytes(old.bytes()));
     }

@@ -186,7 +186,7 @@ impl<'a> Transaction<'a> {
         };
         let parent = Record::new(parent_path, &parent, parent_data);
         self.put(parent);
-        self.put(Record::new(&path, &facts, data));
+        self.put_new(Record::new(&path, &facts, data));
         self.changed(EventKind::NodeCreated, &path);
         self.changed(EventKind::NodeChildrenChanged, parent_path);
         Ok((path, facts.stat(data)))
@@ -259,20 +259,25 @@ impl<'a> Transaction<'a> {
     }
 
     fn put(&mut self, record: Record) {
-        let Some(journal) = &mut self.journal else {
-            self.tree.put(record);
-            return;
-        };
-        let path = String::from(record.path());
-        journal.push(self.tree.put(record).map_or(Undo::Take(path), Undo::Put));
+        let old = self.tree.put(record);
+        if let (Some(journal), Some(old)) = (&mut self.journal, old) {
+            journal.push(Undo::Put(old));
+        }
+    }
+
+    fn put_new(&mut self, record: Record) {
+        if let Some(journal) = &mut self.journal {
+            journal.push(Undo::Take(record.path().into()));
+        }
+        self.tree.put_new(record);
     }
 
     fn roll_back(&mut self) {
         for undo in self.journal.take().unwrap_or_default().into_iter().rev() {
             match undo {
-                Undo::Put(record) => self.tree.put(record),
-                Undo::Take(path) => self.tree.take(&path),
-            };
+                Undo::Put(record) => drop(self.tree.put(record)),
+                Undo::Take(path) => drop(self.tree.take(&path)),
+            }
         }
     }
 

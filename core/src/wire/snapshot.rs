@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Append, VERSION, WireError};
 use crate::command::Origin;
@@ -82,7 +82,7 @@ impl Machine {
         };
         let mut records = self.tree.records(behind).peekable();
         while let Some(record) = records.next() {
-            put(ZNODE, record.bytes(), &mut out);
+            put(ZNODE, &Raw(record.bytes()), &mut out);
             if limit <= out.len() && records.peek().is_some() {
                 return (out.into(), Some(Cursor::Znode(record.key()).write()));
             }
@@ -91,7 +91,16 @@ impl Machine {
     }
 }
 
-fn put<T: Serialize + ?Sized>(kind: u8, item: &T, out: &mut Vec<u8>) {
+/// Bytes in one piece; serde would take a slice for a sequence of numbers.
+struct Raw<'a>(&'a [u8]);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(self.0)
+    }
+}
+
+fn put<T: Serialize>(kind: u8, item: &T, out: &mut Vec<u8>) {
     out.push(kind);
     let end = postcard::serialize_with_flavor(item, Append(out));
     debug_assert!(end.is_ok());
