@@ -1,5 +1,6 @@
 //! The one test binary of the workspace.
 
+mod crash;
 mod replay;
 mod swarm;
 mod tidy;

@@ -19,7 +19,13 @@ fn two_runs_of_a_seed_are_equal() {
 
 #[test]
 fn a_clone_goes_on_like_its_original() {
-    let (config, _) = plan(3, &Options { profile: Profile::Storm, ..Options::default() });
+    let (config, _) = plan(
+        3,
+        &Options {
+            profile: Profile::Storm,
+            ..Options::default()
+        },
+    );
     let mut sim = Sim::new(config, 3);
     for _ in 0..20 {
         sim.run_until(sim.now() + Span::from_ms(60_000), 300);
@@ -45,7 +51,12 @@ fn a_trace_replays_to_equal_digests() {
     let mut read = decode_trace(&bytes).expect("it was just written");
     assert_eq!(read, trace);
     let all = replay(&read, None).expect("the same calls give the same digests");
-    assert!(30 <= all.digests, "{} digests in {} calls", all.digests, all.calls);
+    assert!(
+        30 <= all.digests,
+        "{} digests in {} calls",
+        all.digests,
+        all.calls
+    );
     for (node, digest) in &all.nodes {
         let one = replay(&read, Some(*node)).expect("one node's calls replay alone");
         assert_eq!(one.nodes.get(node), Some(digest));
@@ -56,7 +67,10 @@ fn a_trace_replays_to_equal_digests() {
         |step| matches!(step, Step::Call { node: NodeId(1), inputs, .. } if !inputs.is_empty()),
     );
     read.steps.remove(dropped.expect("node 1 was called"));
-    assert!(matches!(replay(&read, Some(NodeId(1))), Err(Divergence::Digest { .. })));
+    assert!(matches!(
+        replay(&read, Some(NodeId(1))),
+        Err(Divergence::Digest { .. })
+    ));
     for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
         assert!(decode_trace(&bytes[..cut]).is_err());
     }

@@ -20,7 +20,8 @@ fn three_hundred_seeds() {
     let seeds: Vec<u64> = match env::var("OTTERKEEPER_SEED") {
         Ok(seed) => vec![seed.parse().expect("OTTERKEEPER_SEED is a number")],
         Err(_) => {
-            let count = env::var("OTTERKEEPER_SEEDS").map_or(SEEDS, |n| n.parse().expect("a number"));
+            let count =
+                env::var("OTTERKEEPER_SEEDS").map_or(SEEDS, |n| n.parse().expect("a number"));
             regressions().chain(1..=count).collect()
         }
     };
@@ -73,7 +74,9 @@ pub(crate) fn run_all(seeds: &[u64], options: &Options) -> BTreeMap<u64, Result<
             scope.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                     let run = run_caught(*seed, options);
-                    runs.lock().expect("no thread panics while it holds this").insert(*seed, run);
+                    runs.lock()
+                        .expect("no thread panics while it holds this")
+                        .insert(*seed, run);
                 }
             });
         }
@@ -85,13 +88,22 @@ pub(crate) fn run_all(seeds: &[u64], options: &Options) -> BTreeMap<u64, Result<
 pub(crate) fn run_caught(seed: u64, options: &Options) -> Result<Outcome, String> {
     catch_unwind(AssertUnwindSafe(|| run_seed(seed, options))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+            .unwrap_or_default()
     })
 }
 
 fn print_failure(seed: u64, plan: &str, failure: &Failure) {
-    let Failure { name, event, after, text } = failure;
-    println!("seed {seed} ({plan}): {name} at event {event}, {} ms: {text}", after.as_ms());
+    let Failure {
+        name,
+        event,
+        after,
+        text,
+    } = failure;
+    println!(
+        "seed {seed} ({plan}): {name} at event {event}, {} ms: {text}",
+        after.as_ms()
+    );
     println!("  {}", reproduce(seed));
 }
 

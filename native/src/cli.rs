@@ -89,7 +89,10 @@ fn misused(error: &clap::Error) -> ExitCode {
         return ExitCode::from(u8::from(error.use_stderr()) * 2);
     }
     let text = error.to_string();
-    let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    let lines = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim);
     let line = lines.collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     remote::complain(&format!("{line}; see --help"));

@@ -194,19 +194,15 @@ impl<F: Files> Wal<F> {
     /// If the operating system refuses.
     pub fn seal(&mut self) -> io::Result<()> {
         self.sync()?;
-        if SECTOR <= self.room() {
+        if self.room() < SECTOR {
+            self.next_segment()?;
+        } else {
             let group = layout::begin_group(&mut self.buffer);
-            layout::end_group(
-                &mut self.buffer,
-                group,
-                self.salt,
-                self.end.generation,
-                self.synced,
-            );
-            self.write_buffer()?;
-            self.sync()?;
+            let Place { generation, .. } = self.end;
+            layout::end_group(&mut self.buffer, group, self.salt, generation, self.synced);
         }
-        Ok(())
+        self.write_buffer()?;
+        self.sync()
     }
 
     /// Bytes that the files of the log take, the prepared segment included.
