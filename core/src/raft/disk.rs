@@ -238,14 +238,12 @@ impl Disk {
         }
     }
 
-    /// Asks for a snapshot to be put in force. False if another one comes first.
-    pub(super) fn cut(&mut self, cut: Cut) -> bool {
-        let waits = |cut: &Cut| cut.origin != Origin::Own;
-        if self.cut.as_ref().is_some_and(waits) {
-            return false;
+    /// Asks for a snapshot to be put in force by the next write. One that replaces the log comes first.
+    pub(super) fn cut(&mut self, cut: Cut) {
+        let replaces = |cut: &Cut| cut.origin != Origin::Own;
+        if replaces(&cut) || !self.cut.as_ref().is_some_and(replaces) {
+            self.cut = Some(cut);
         }
-        self.cut = Some(cut);
-        true
     }
 
     /// A received snapshot replaced the log: older claims are void (rule R2).

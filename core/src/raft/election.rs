@@ -140,7 +140,7 @@ impl Raft {
         let refused = if term <= own {
             Some(VoteRefusal::OldTerm { own })
         } else {
-            self.loyalty().or_else(|| self.compare_logs(last))
+            self.loyalty(from).or_else(|| self.compare_logs(last))
         };
         let granted = refused.is_none();
         self.note_vote(from, term, true, refused, out);
@@ -193,7 +193,7 @@ impl Raft {
     ) {
         if self.vote.term <= term
             && !transfer
-            && let Some(refused) = self.loyalty()
+            && let Some(refused) = self.loyalty(from)
         {
             // Not even its term counts (dissertation 4.2.3).
             return self.note_vote(from, term, false, Some(refused), out);
@@ -245,14 +245,15 @@ impl Raft {
         }
     }
 
-    /// A leader heard within the shortest election timeout is not to be replaced.
-    fn loyalty(&self) -> Option<VoteRefusal> {
+    /// A leader heard within the shortest election timeout is not to be replaced, unless it is itself
+    /// the candidate, and so no leader any more.
+    fn loyalty(&self, candidate: NodeId) -> Option<VoteRefusal> {
         let leader = match self.state {
             State::Leader(_) => self.config.id,
             State::Follower {
                 leader: Some(leader),
                 heard,
-            } if self.now < heard + self.config.election_min => leader,
+            } if leader != candidate && self.now < heard + self.config.election_min => leader,
             _ => return None,
         };
         Some(VoteRefusal::LeaderAlive { leader })

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::{Raft, State};
+use crate::config::Bug;
 use crate::id::{Index, Term};
 
 /// What must never fall.
@@ -31,6 +32,7 @@ impl Raft {
             .map_or(Index(0), |meta| meta.last.index);
         let (durable, handed) = (self.disk.durable(), self.disk.handed());
         let (waiting, named) = self.disk.waiting();
+        let may_outlive = self.config.has(Bug::WithheldAckSurvivesTruncation);
         let rules = [
             (self.mark.term <= mark.term, "the term fell"),
             (self.mark.commit <= mark.commit, "the commit index fell"),
@@ -60,7 +62,7 @@ impl Raft {
                 "the log's running totals are wrong",
             ),
             (
-                named <= last.index,
+                named <= last.index || may_outlive,
                 "an ack waits for an entry that is gone",
             ),
             (

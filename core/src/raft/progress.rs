@@ -116,6 +116,7 @@ impl Progress {
     /// The logs agree at `agreed` at best; look there next.
     pub(super) fn rewind(&mut self, agreed: Index) {
         self.next = self.matched.max(agreed).next();
+        self.told = self.told.min(self.matched);
         self.stream = Stream::Probe { sent: None };
     }
 
@@ -123,6 +124,7 @@ impl Progress {
     pub(super) fn lost(&mut self) {
         if let Stream::Replicate(_) = self.stream {
             self.next = self.matched.next();
+            self.told = self.told.min(self.matched);
             self.stream = Stream::Probe {
                 sent: Some(Time(0)),
             };

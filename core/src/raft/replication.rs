@@ -47,7 +47,10 @@ impl Leadership {
     }
 
     pub(super) fn beat_due(&self) -> Time {
-        self.beat
+        match self.peers.is_empty() {
+            true => Time::NEVER,
+            false => self.beat,
+        }
     }
 
     pub(super) fn views(&self) -> Vec<PeerView> {
@@ -190,7 +193,7 @@ impl Raft {
     /// late steps do not pull the nodes' timers into phase.
     pub(super) fn beat(&mut self) {
         if let State::Leader(leadership) = &mut self.state
-            && leadership.beat <= self.now
+            && leadership.beat_due() <= self.now
         {
             leadership.round_wanted = true;
         }
@@ -325,9 +328,11 @@ impl Raft {
         if self.installing.is_some() || !entries.iter().all(follows) {
             return;
         }
-        // What is covered by a snapshot or committed equals the leader's.
-        let known = prev.index <= self.commit.max(self.log.base().index);
-        if !known && !self.log.contains(prev) {
+        // What lies below the base is covered by a snapshot, and so equals the leader's.
+        if self.log.base().index <= prev.index && !self.log.contains(prev) {
+            if prev.index <= self.commit {
+                return self.contradicted(from, prev, out);
+            }
             let hint = self.log.agreement(prev.index, prev.term);
             self.note(
                 || Note::Refused {
@@ -350,15 +355,11 @@ impl Raft {
         }
         for entry in entries {
             let index = entry.id.index;
-            if index <= self.log.base().index || self.log.contains(entry.id) {
+            if index < self.log.base().index || self.log.contains(entry.id) {
                 continue; // A late or repeated message shortens nothing.
             }
             if index <= self.commit {
-                let sentence = format!(
-                    "leader {from} sends entry {} although another one is committed at {index}",
-                    entry.id
-                );
-                return self.halt(sentence, out);
+                return self.contradicted(from, entry.id, out);
             }
             if index <= self.log.last().index {
                 self.truncate(index, from, out);
@@ -373,6 +374,12 @@ impl Raft {
         self.commit_to(commit.min(proved), out);
         let message = Message::Appended { term, matched: end };
         self.say(from, message, self.disk.log(end), out);
+    }
+
+    fn contradicted(&mut self, leader: NodeId, id: LogId, out: &mut Vec<Effect>) {
+        let sentence =
+            format!("leader {leader} has entry {id} where another one is committed here");
+        self.halt(sentence, out);
     }
 
     /// Drops entries that conflict with the leader's, and every claim about them.
