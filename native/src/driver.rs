@@ -332,15 +332,22 @@ impl<S: Storage, N: Network> Driver<S, N> {
     /// A sentence for the operator, if the node or the disk says that this process must not go on.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), String> {
         let mut stop = core::pin::pin!(stop);
+        let mut alarm = core::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let signals = Arc::clone(&self.hub.0.signals);
         loop {
             let wait = self.wait();
             if wait != Duration::ZERO {
+                // An alarm that rings too early does no harm, and most are put off before they ring: so it
+                // is set anew only when it would ring too late.
+                let due = tokio::time::Instant::now() + wait;
+                if due < alarm.deadline() || alarm.is_elapsed() {
+                    alarm.as_mut().reset(due);
+                }
                 tokio::select! {
                     biased;
                     () = &mut stop => return Ok(()),
                     () = signals.bell.notified() => {}
-                    () = tokio::time::sleep(wait) => {}
+                    () = &mut alarm => {}
                 }
             }
             // Every task that is ready adds its inputs first, so that they share one step.

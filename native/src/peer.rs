@@ -49,6 +49,10 @@ const BULK_QUEUE_BYTES: usize = 32 << 20;
 /// Bytes of one frame.
 const FRAME_BYTES: usize = 32 << 20;
 
+/// What one read can bring. The library fills this much with zeroes before each read, so more costs more
+/// than it saves.
+const READ_BYTES: usize = 16 << 10;
+
 /// How long a connection and a greeting may take.
 const GREETING_TIME: Duration = Duration::from_secs(2);
 
@@ -593,7 +597,7 @@ pub fn frame_limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES))
         .max_frame_size(Some(FRAME_BYTES))
-        .read_buffer_size(64 << 10)
+        .read_buffer_size(READ_BYTES)
 }
 
 fn lane_of(message: &Message) -> LaneKind {

@@ -1,6 +1,7 @@
 //! `otterkeeper serve`: one node of a cluster, put together and run until it is told to stop.
 
 use core::cell::OnceCell;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
