@@ -63,7 +63,7 @@ async fn cluster(args: &Args, data: &std::path::Path) -> anyhow::Result<()> {
     let binary = env::current_exe().context("the path of this program is not known")?;
 
     let mut nodes = JoinSet::new();
-    let mut processes = Vec::new();
+    let (mut processes, mut commands) = (Vec::new(), Vec::new());
     for (i, (http, zk)) in addresses.iter().enumerate() {
         let id = i + 1;
         let mut command = Command::new(&binary);
@@ -103,6 +103,7 @@ async fn cluster(args: &Args, data: &std::path::Path) -> anyhow::Result<()> {
             });
         }
         processes.extend(child.id());
+        commands.push(words(&command));
         nodes.spawn_local(wait(id, child));
     }
 
@@ -125,10 +126,7 @@ async fn cluster(args: &Args, data: &std::path::Path) -> anyhow::Result<()> {
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
         () = announce => Ok(()),
-        ended = nodes.join_next() => {
-            let id = ended.and_then(Result::ok).unwrap_or(0);
-            Err(anyhow::anyhow!("node {id} has stopped; its last lines above say why"))
-        }
+        outcome = watch(&mut nodes, &commands) => outcome,
     };
     for process in processes {
         // SAFETY: a signal to a child that this process started and has not waited for, or that is gone.
@@ -142,6 +140,31 @@ async fn cluster(args: &Args, data: &std::path::Path) -> anyhow::Result<()> {
         );
     }
     outcome
+}
+
+/// Waits until the last node has stopped. The cluster goes on without the others: that is what it is for.
+async fn watch(nodes: &mut JoinSet<usize>, commands: &[String]) -> anyhow::Result<()> {
+    while let Some(ended) = nodes.join_next().await {
+        let id = ended.unwrap_or(0);
+        eprintln!(
+            "node {id} has stopped; its last lines above say why, if it could. To start it again:"
+        );
+        eprintln!(
+            "  {}",
+            commands.get(id.wrapping_sub(1)).map_or("", String::as_str)
+        );
+    }
+    bail!("all nodes have stopped")
+}
+
+/// A command as it can be typed.
+fn words(command: &Command) -> String {
+    let command = command.as_std();
+    let words = core::iter::once(command.get_program()).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 async fn wait(id: usize, mut child: Child) -> usize {
