@@ -475,7 +475,8 @@ impl Oracle {
                 history.writes
             ));
         }
-        if let Some((later, _)) = history.facts.range(changed.next()..=zxid).next() {
+        let later = history.facts.range(changed.next()..).next();
+        if let Some((later, _)) = later.filter(|(later, _)| **later <= zxid) {
             return Err(format!(
                 "{place:?} is shown at {zxid} as it was at {changed}; it was changed at {later}"
             ));
