@@ -440,6 +440,12 @@ impl Raft {
         self.vote.term
     }
 
+    /// Whether a crash at this moment would leave it in this term.
+    #[must_use]
+    pub fn term_is_durable(&self) -> bool {
+        self.disk.holds(self.disk.term())
+    }
+
     /// What this node is in its term.
     #[must_use]
     pub fn role(&self) -> Role {

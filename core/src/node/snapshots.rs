@@ -258,10 +258,18 @@ impl Node {
         self.pull_snapshot(out);
     }
 
-    /// Asks for the next part when that is due.
+    /// Asks for the next part when that is due. A snapshot that the log has overtaken is given up.
     pub(super) fn pull_snapshot(&mut self, out: &mut Vec<Output>) {
         let now = self.now;
+        let applied = self.applied.index;
+        self.snapshots
+            .receiving
+            .take_if(|receiving| receiving.meta.last.index <= applied);
         let term = self.raft.term();
+        if !self.raft.term_is_durable() {
+            // The message would state it. The disk's report brings the next step.
+            return;
+        }
         let Some(receiving) = &mut self.snapshots.receiving else {
             return;
         };
@@ -414,7 +422,8 @@ impl Node {
             ..
         }) = self.snapshots.receiving
         {
-            return ask_at;
+            let durable = self.raft.term_is_durable();
+            return if durable { ask_at } else { Time::NEVER };
         }
         match &self.snapshots.taking {
             Some(taking) if taking.cursor.is_some() && self.snapshots.has_room() => self.now,

@@ -140,7 +140,7 @@ impl Disk {
         Facts { write, index }
     }
 
-    fn holds(&self, facts: Facts) -> bool {
+    pub(super) fn holds(&self, facts: Facts) -> bool {
         facts.write <= self.reported && facts.index <= self.durable
     }
 
