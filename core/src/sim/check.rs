@@ -178,7 +178,8 @@ impl Checker {
         };
         let (term, candidate) = shadow.granted;
         let vote = image.vote;
-        if vote.term < term || (vote.term == term && vote.voted_for != Some(candidate)) {
+        let voted = term != Term(0);
+        if voted && (vote.term < term || (vote.term == term && vote.voted_for != Some(candidate))) {
             let text =
                 format!("{id} voted for {candidate} in term {term}; its disk shows {vote:?}");
             self.found.push((Invariant::DurableBeforeTold, text));
@@ -289,14 +290,9 @@ impl Checker {
                 }
             }
             Raft::Appended { term, matched } => {
-                let entry = shadow.log.get(matched.0).map(|(term, _)| LogId {
-                    term: *term,
-                    index: *matched,
-                });
-                let below = matched.0 <= shadow.log.first();
-                if !below && !entry.is_some_and(|entry| disk.surely_has(entry)) {
+                if !disk.attests(*matched, *term) {
                     broken(format!(
-                        "{id} says that it has {matched}; its disk may lose it"
+                        "{id} says in term {term} that it has {matched}; its disk may not show it"
                     ));
                 }
                 if shadow.told.0 < *term {
@@ -363,6 +359,19 @@ impl Checker {
             shadow.log.push(chain.unwrap_or((Term(0), 0)));
         }
         shadow.log.drop_before(before);
+        if let Some(meta) = view.snapshot()
+            && meta.last.index.0 == before
+            && shadow
+                .log
+                .get(before)
+                .is_some_and(|(term, _)| *term != meta.last.term)
+        {
+            // A snapshot replaced a log that did not fit it.
+            let committed = self.committed.get(before);
+            let base = committed.map_or((meta.last.term, 0), |base| (base.term, base.chain));
+            shadow.log = Chunks::new(before);
+            shadow.log.push(base);
+        }
         let at_last = shadow
             .log
             .last()
@@ -532,7 +541,7 @@ impl Checker {
         }
     }
 
-    /// A leader whose disk has stopped answering stops leading in time, and does not campaign.
+    /// A leader whose disk has stopped answering stops leading in time.
     fn leader_writes(
         &mut self,
         now: Time,
@@ -541,7 +550,7 @@ impl Checker {
         disks: &[&Disk],
         stall: Span,
     ) {
-        if view.role() == Role::Follower {
+        if view.role() != Role::Leader {
             return;
         }
         let Some(disk) = disks.get(id.0 as usize - 1) else {
@@ -551,10 +560,7 @@ impl Checker {
             && stall + STALL_SLACK < now.since(oldest)
         {
             let waited = now.since(oldest).as_ms();
-            let text = format!(
-                "{id} is {:?}; its disk has not answered for {waited} ms",
-                view.role()
-            );
+            let text = format!("{id} leads; its disk has not answered for {waited} ms");
             self.found.push((Invariant::LeaderWrites, text));
         }
     }

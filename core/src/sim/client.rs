@@ -352,6 +352,10 @@ impl Client {
 
     fn lost(&mut self, wire: &mut Wire<'_>, reason: Option<Hangup>) {
         for pending in core::mem::take(&mut self.pending) {
+            if pending.request == Request::Close {
+                // The session may be over, and by its own will.
+                self.safe_until = wire.now;
+            }
             if let Some(call) = pending.call {
                 if let Some(call) = self.calls.get_mut(call) {
                     call.end = Some(CallEnd::Unknown { time: wire.now });

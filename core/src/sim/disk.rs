@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 use super::chunks::Chunks;
 use super::hash::{mix, mix_bytes};
 use super::profile::DiskProfile;
-use crate::id::{Index, LogId, SaveId, WriteId};
+use crate::id::{Index, LogId, SaveId, Term, WriteId};
 use crate::node::{Boot, Records, SavePart, SnapshotImage};
-use crate::raft::message::{Entry, Payload, Vote};
+use crate::raft::message::{Entry, Payload, SnapshotMeta, Vote};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
@@ -51,7 +51,7 @@ pub(super) struct Disk {
     saving: Option<(SaveId, Time)>,
     /// The parts of the unfinished snapshot.
     unfinished: Option<SnapshotImage>,
-    /// Finished files; the newest last, at most two beside the one in force.
+    /// Finished files, the newest last. One goes when a later one is in force.
     files: VecDeque<Arc<SnapshotImage>>,
 }
 
@@ -128,6 +128,7 @@ impl Disk {
                     let records = Arc::clone(&queued.records);
                     self.queue.pop_front();
                     self.synced.apply(&records, u32::MAX, &self.files)?;
+                    self.sweep(&records);
                 }
             } else {
                 self.queue
@@ -260,6 +261,36 @@ impl Disk {
             })
     }
 
+    /// Whether every crash that is possible now leaves the log up to this index as it was acked in
+    /// this term, or leaves a higher term, in which that ack means nothing.
+    pub(super) fn attests(&self, index: Index, term: Term) -> bool {
+        if index <= self.snapshot_last() {
+            return true;
+        }
+        if self
+            .synced
+            .log
+            .get(index.0)
+            .is_none_or(|entry| term < entry.id.term)
+        {
+            return false;
+        }
+        for queued in &self.queue {
+            let records = &queued.records;
+            let covered = |meta: &SnapshotMeta| index <= meta.last.index;
+            if records.vote.is_some_and(|vote| term < vote.term)
+                || records.snapshot.as_ref().is_some_and(covered)
+            {
+                return true;
+            }
+            let first = records.entries.first().map(|entry| entry.id.index);
+            if first.is_some_and(|first| first <= index) || records.drop_log {
+                return false;
+            }
+        }
+        true
+    }
+
     pub(super) fn digest(&self, mut hash: u64) -> u64 {
         hash = mix(hash, self.synced.vote.term.0);
         hash = mix(hash, self.synced.vote.voted_for.map_or(0, |id| id.0));
@@ -268,6 +299,14 @@ impl Disk {
         hash = mix(hash, self.synced.log.last().map_or(0, entry_hash));
         hash = mix(hash, self.queue.back().map_or(0, |queued| queued.id.0));
         mix(hash, self.deadline().0)
+    }
+
+    /// Removes the files that are older than a snapshot that came into force.
+    fn sweep(&mut self, records: &Records) {
+        if let Some(meta) = &records.snapshot {
+            self.files
+                .retain(|file| meta.last.index <= file.meta.last.index);
+        }
     }
 
     fn begin(&mut self, now: Time, rng: &mut Rng) {
@@ -316,9 +355,6 @@ impl Disk {
         image.parts.push(part.bytes);
         if part.last {
             self.files.push_back(Arc::new(image));
-            if 2 < self.files.len() {
-                self.files.pop_front();
-            }
         } else {
             self.unfinished = Some(image);
         }
@@ -408,7 +444,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::id::Term;
 
     fn entry(term: u64, index: u64) -> Entry {
         Entry {

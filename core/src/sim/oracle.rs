@@ -375,11 +375,8 @@ impl Oracle {
             return Ok(());
         };
         let known = self.histories.get(&place).is_some_and(|history| {
-            !history.wild
-                && history
-                    .facts
-                    .first_key_value()
-                    .is_some_and(|(zxid, _)| *zxid <= after)
+            let mut facts = history.facts.range(..=after);
+            !history.wild && facts.any(|(_, fact)| fact.state != State::Gone)
         });
         if error == Error::NoNode && known {
             return Err(format!(

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use super::hash::mix;
 use super::{
-    ClientEvent, ClientId, End, Faults, Intervention, Invariant, LossReason, Sim, SimConfig, What,
-    Workload,
+    ClientEvent, ClientId, End, Event, Faults, Intervention, Invariant, LossReason, Sim, SimConfig,
+    What, Workload,
 };
 use crate::config::Bug;
 use crate::id::NodeId;
@@ -49,6 +49,8 @@ pub struct Options {
     pub checks: bool,
     /// Whether the run is recorded.
     pub record: bool,
+    /// How much of what happened last is kept for a failure.
+    pub last: usize,
 }
 
 impl Default for Options {
@@ -61,6 +63,7 @@ impl Default for Options {
             time: TIME,
             checks: true,
             record: false,
+            last: 500,
         }
     }
 }
@@ -145,8 +148,19 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// Situations that came up.
     pub reached: Reached,
+    /// If it failed: what happened last.
+    pub last: Vec<Event>,
     /// The calls of all nodes, if they were recorded.
     pub trace: Option<Trace>,
+}
+
+/// What is gathered while a seed runs.
+#[derive(Default)]
+struct Gathered {
+    reached: Reached,
+    /// The latest events, at least `keep` of them.
+    last: Vec<Event>,
+    keep: usize,
 }
 
 macro_rules! situations {
@@ -217,17 +231,20 @@ situations! {
 pub fn run_seed(seed: u64, options: &Options) -> Outcome {
     let (config, plan) = plan(seed, options);
     let mut sim = Sim::new(config, seed);
-    let mut reached = Reached::default();
+    let mut gathered = Gathered {
+        keep: options.last,
+        ..Gathered::default()
+    };
     let start = sim.now();
     let done = |sim: &Sim| options.events <= sim.events() && options.time <= sim.now().since(start);
     while !done(&sim) && sim.violations().is_empty() {
         let until = sim.now() + Span::from_ms(1_000);
         sim.run_until(until, SLICE);
-        count(&mut sim, &mut reached);
+        count(&mut sim, &mut gathered);
     }
     let mut failure = broken(&sim);
     if failure.is_none() {
-        failure = recover(&mut sim, &mut reached);
+        failure = recover(&mut sim, &mut gathered);
     }
     Outcome {
         seed,
@@ -235,8 +252,13 @@ pub fn run_seed(seed: u64, options: &Options) -> Outcome {
         events: sim.events(),
         time: sim.now().since(start),
         digest: sim.digest(),
+        last: if failure.is_some() {
+            gathered.last
+        } else {
+            Vec::new()
+        },
         failure,
-        reached,
+        reached: gathered.reached,
         trace: options.record.then(|| sim.trace()),
     }
 }
@@ -328,7 +350,7 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
 }
 
 /// Heals everything and demands that the cluster works again.
-fn recover(sim: &mut Sim, reached: &mut Reached) -> Option<Failure> {
+fn recover(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
     for deed in healing(sim) {
         sim.apply(&deed);
     }
@@ -353,7 +375,7 @@ fn recover(sim: &mut Sim, reached: &mut Reached) -> Option<Failure> {
     let mut quiet = false;
     while sim.now() < deadline {
         sim.run_until(sim.now() + Span::from_ms(20), SLICE);
-        count(sim, reached);
+        count(sim, gathered);
         if !sim.violations().is_empty() {
             return broken(sim);
         }
@@ -473,10 +495,14 @@ fn broken(sim: &Sim) -> Option<Failure> {
     })
 }
 
-fn count(sim: &mut Sim, reached: &mut Reached) {
+fn count(sim: &mut Sim, gathered: &mut Gathered) {
+    let reached = &mut gathered.reached;
+    if 2 * gathered.keep < gathered.last.len() {
+        gathered.last.drain(..gathered.last.len() - gathered.keep);
+    }
     for event in sim.take_log() {
-        match event.what {
-            What::Note { note, .. } => count_note(&note, reached),
+        match &event.what {
+            What::Note { note, .. } => count_note(note, reached),
             What::Lost {
                 why: LossReason::Chance,
                 from: End::Node(_),
@@ -484,7 +510,7 @@ fn count(sim: &mut Sim, reached: &mut Reached) {
             } => reached.losses += 1,
             What::Died { lost, .. } => {
                 reached.crashes += 1;
-                reached.torn_tails += u64::from(lost != 0);
+                reached.torn_tails += u64::from(*lost != 0);
             }
             What::Intervened(deed) => match deed {
                 Intervention::Pause(_) => reached.pauses += 1,
@@ -501,6 +527,7 @@ fn count(sim: &mut Sim, reached: &mut Reached) {
             },
             _ => {}
         }
+        gathered.last.push(event);
     }
 }
 
