@@ -1,7 +1,9 @@
 //! The one test binary of the workspace.
 
 mod crash;
+mod mutant;
 mod replay;
+mod script;
 mod swarm;
 mod tidy;
 mod tree_size;

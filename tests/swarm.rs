@@ -10,6 +10,10 @@ use std::thread;
 use std::time::Instant;
 
 use otterkeeper_core::sim::swarm::{Failure, Options, Outcome, Reached, run_seed};
+use otterkeeper_core::sim::{Event, SimConfig};
+use otterkeeper_core::time::Time;
+
+use crate::script::{moment, sentence};
 
 /// Fresh seeds of every run of the suite.
 const SEEDS: u64 = 300;
@@ -25,7 +29,11 @@ fn three_hundred_seeds() {
             regressions().chain(1..=count).collect()
         }
     };
-    let runs = run_all(&seeds, &Options::default());
+    let mut options = Options::default();
+    if let [_] = seeds[..] {
+        options.last = 1_000_000;
+    }
+    let runs = run_all(&seeds, &options);
     let mut reached = Reached::default();
     let (mut events, mut virtual_ms) = (0, 0);
     let mut failed = 0;
@@ -38,6 +46,9 @@ fn three_hundred_seeds() {
                 if let Some(failure) = &run.failure {
                     failed += 1;
                     print_failure(*seed, &run.plan, failure);
+                    if seeds.len() == 1 {
+                        print_end(SimConfig::new(1).start, &run.last);
+                    }
                 }
             }
             Err(panic) => {
@@ -105,6 +116,25 @@ fn print_failure(seed: u64, plan: &str, failure: &Failure) {
         after.as_ms()
     );
     println!("  {}", reproduce(seed));
+}
+
+/// What happened before a failure.
+fn print_end(start: Time, last: &[Event]) {
+    let lines = env::var("OTTERKEEPER_LINES").map_or(80, |lines| lines.parse().expect("a number"));
+    let told: Vec<String> = last
+        .iter()
+        .filter_map(|event| {
+            let text = sentence(&event.what, true)?;
+            Some(format!(
+                "  {:>6} {} {text}",
+                event.number,
+                moment(start, event.time)
+            ))
+        })
+        .collect();
+    told.iter()
+        .skip(told.len().saturating_sub(lines))
+        .for_each(|line| println!("{line}"));
 }
 
 fn reproduce(seed: u64) -> String {
