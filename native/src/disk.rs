@@ -2,7 +2,9 @@
 //! everything that is queued, makes it durable in one go, and reports the highest number. A failure is
 //! reported once and ends the thread: nothing is tried again.
 
+use core::panic::AssertUnwindSafe;
 use std::io;
+use std::panic::catch_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -39,29 +41,25 @@ impl Disk {
     ) -> io::Result<Self> {
         let log = Arc::new(Queue::default());
         let parts = Arc::new(Queue::default());
-        let log_thread = {
-            let (log, parts, signals) = (Arc::clone(&log), Arc::clone(&parts), Arc::clone(signals));
-            let run = move || {
-                if let Err(error) = write_log(wal, &log, &parts, &signals) {
-                    signals.fail(sentence("the log", &error));
-                }
-            };
-            thread::Builder::new().name("log".into()).spawn(run)?
-        };
-        let snapshot_thread = {
-            let (parts, signals) = (Arc::clone(&parts), Arc::clone(signals));
-            let run = move || {
-                if let Err(error) = write_snapshots(snapshots, &parts, &signals) {
-                    signals.fail(sentence("a snapshot", &error));
-                }
-            };
-            thread::Builder::new().name("snapshots".into()).spawn(run)?
-        };
+        let threads = vec![
+            {
+                let (log, parts) = (Arc::clone(&log), Arc::clone(&parts));
+                spawn("log", signals, move |signals| {
+                    write_log(wal, &log, &parts, signals)
+                })?
+            },
+            {
+                let parts = Arc::clone(&parts);
+                spawn("snapshots", signals, move |signals| {
+                    write_snapshots(snapshots, &parts, signals)
+                })?
+            },
+        ];
         Ok(Self {
             log,
             parts,
             staged: Vec::new(),
-            threads: vec![log_thread, snapshot_thread],
+            threads,
         })
     }
 }
@@ -92,6 +90,24 @@ impl Drop for Disk {
             let _ = thread.join();
         }
     }
+}
+
+/// A thread whose end is noticed, whatever it is.
+fn spawn(
+    name: &'static str,
+    signals: &Arc<Signals>,
+    work: impl FnOnce(&Signals) -> io::Result<()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let signals = Arc::clone(signals);
+    thread::Builder::new().name(name.into()).spawn(move || {
+        match catch_unwind(AssertUnwindSafe(|| work(&signals))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => signals.fail(sentence(name, &error)),
+            Err(_) => signals.fail(format!(
+                "the {name} thread panicked; that is a bug, please report it"
+            )),
+        }
+    })
 }
 
 fn write_log<F: Files>(
@@ -151,7 +167,9 @@ fn sentence(what: &str, error: &io::Error) -> String {
         }
         _ => "look at the disk and the kernel's log before starting again",
     };
-    format!("writing {what} failed ({error}); nothing that was acknowledged is lost; {remedy}")
+    format!(
+        "writing to the {what} failed ({error}); nothing that was acknowledged is lost; {remedy}"
+    )
 }
 
 /// A queue from the driver to a thread.

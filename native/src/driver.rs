@@ -4,11 +4,11 @@
 //! sockets. `Hub` is the handle that connections hold; it lives on the same thread, so nothing is locked.
 
 use core::cell::{Cell, RefCell};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use otterkeeper_core::id::{ConnId, NodeId, SaveId, Term, WriteId};
 use otterkeeper_core::message::Message;

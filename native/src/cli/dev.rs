@@ -1,9 +1,9 @@
 //! `otterkeeper dev`: a throw-away cluster of real node processes on loopback, for trying things out.
 
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::env;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -1,0 +1,278 @@
+//! The page: layout, what is drawn how often, and the browser's own events.
+
+use core::cell::RefCell;
+use std::rc::Rc;
+
+use gloo_timers::callback::Interval;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use yew::prelude::*;
+
+use crate::desk::{Desk, Seen};
+use crate::i18n::Lang;
+use crate::share::Recipe;
+use crate::state::{Action, Model, Notice, Tab};
+use crate::view::clients::Clients;
+use crate::view::header::Header;
+use crate::view::help::Help;
+use crate::view::inspect::Inspect;
+use crate::view::logs::Logs;
+use crate::view::network::Network;
+use crate::view::runs::Runs;
+use crate::view::stage::Stage;
+use crate::view::story::{Story, spoken};
+use crate::view::time::Time;
+use crate::view::tools::Tools;
+use crate::view::verdicts::Verdicts;
+use crate::view::znodes::Znodes;
+use crate::{frame, hooks, keys};
+
+/// The cluster a visitor meets first.
+const NODES: u8 = 5;
+const SEED: u64 = 42;
+/// Panels of text are drawn at most this often while the run plays.
+const PANELS_MS: u32 = 140;
+/// A sentence is spoken at most this often.
+const SPEECH_MS: u32 = 2_000;
+/// Width at which the page becomes one sheet; as in the style sheet.
+const NARROW: f64 = 860.0;
+
+pub(crate) enum Msg {
+    /// The picture has changed: the stage and the logs.
+    Picture,
+    /// Somebody acted: everything.
+    Acted,
+    /// Time for the panels of text.
+    Panels,
+    Speech,
+    Resized,
+    Hash,
+}
+
+pub(crate) struct App {
+    desk: Desk,
+    narrow: Rc<RefCell<bool>>,
+    picture: u64,
+    panels: u64,
+    spoken: Option<(u64, String)>,
+    _timers: [Interval; 2],
+}
+
+impl Component for App {
+    type Message = Msg;
+    type Properties = ();
+
+    fn create(ctx: &Context<Self>) -> Self {
+        let link = ctx.link();
+        let lang = preferred_language();
+        let mut model = Model::new(NODES, SEED, lang);
+        model.playing = !matches("(prefers-reduced-motion: reduce)");
+        read_hash(&mut model);
+        let desk = Desk::new(model, link.callback(|()| Msg::Acted));
+        let narrow = Rc::new(RefCell::new(is_narrow()));
+        frame::start(
+            desk.clone(),
+            narrow.clone(),
+            link.callback(|()| Msg::Picture),
+        );
+        listen("resize", link.callback(|_| Msg::Resized));
+        listen("hashchange", link.callback(|_| Msg::Hash));
+        keys::listen(&desk);
+        hooks::expose(&desk);
+        let panels = link.callback(|()| Msg::Panels);
+        let speech = link.callback(|()| Msg::Speech);
+        Self {
+            desk,
+            narrow,
+            picture: 0,
+            panels: 0,
+            spoken: None,
+            _timers: [
+                Interval::new(PANELS_MS, move || panels.emit(())),
+                Interval::new(SPEECH_MS, move || speech.emit(())),
+            ],
+        }
+    }
+
+    fn update(&mut self, _ctx: &Context<Self>, msg: Msg) -> bool {
+        let version = self.desk.read().version;
+        match msg {
+            Msg::Picture => {
+                self.picture = version;
+                true
+            }
+            Msg::Acted => {
+                (self.picture, self.panels) = (version, version);
+                true
+            }
+            Msg::Panels => core::mem::replace(&mut self.panels, version) != version,
+            Msg::Speech => {
+                let spoken = spoken(&self.desk.read());
+                core::mem::replace(&mut self.spoken, spoken.clone()) != spoken
+            }
+            Msg::Resized => {
+                let narrow = is_narrow();
+                let changed = self.narrow.replace(narrow) != narrow;
+                if changed {
+                    // Tabs that only a narrow screen has make no sense on a wide one.
+                    let tab = self.desk.read().tab;
+                    if !narrow && tab.is_narrow() {
+                        self.desk.write().update(Action::Tab(Tab::Inspect));
+                    }
+                }
+                changed
+            }
+            Msg::Hash => {
+                read_hash(&mut self.desk.write());
+                let version = self.desk.read().version;
+                (self.picture, self.panels) = (version, version);
+                true
+            }
+        }
+    }
+
+    fn view(&self, _ctx: &Context<Self>) -> Html {
+        let narrow = *self.narrow.borrow();
+        let seen = |version: u64| Seen {
+            desk: self.desk.clone(),
+            version,
+            narrow,
+        };
+        let (picture, panels) = (seen(self.picture), seen(self.panels));
+        let model = self.desk.read();
+        let tab = model.tab;
+        let right = match tab {
+            Tab::Znodes => html! { <Znodes ..panels.clone() /> },
+            Tab::Clients => html! { <Clients ..panels.clone() /> },
+            Tab::Runs => html! { <Runs ..panels.clone() /> },
+            _ => html! { <Inspect ..panels.clone() /> },
+        };
+        html! {
+            <div class="page" lang={model.words.lang.tag()}>
+                <Header ..panels.clone() />
+                <main class="work" data-tab={tab.name()}>
+                    <div class="left"><Story ..panels.clone() /><Network ..panels.clone() /></div>
+                    <div class="centre"><Stage ..picture.clone() /><Tools ..panels.clone() /></div>
+                    <Logs ..picture />
+                    { self.tabs(&model) }
+                    <div class="slot">{ right }</div>
+                </main>
+                <Time ..panels.clone() />
+                <Verdicts ..panels.clone() />
+                <Help ..panels />
+                <p class="sr" aria-live="polite">{ self.spoken.as_ref().map(|(_, text)| text.clone()).unwrap_or_default() }</p>
+            </div>
+        }
+    }
+}
+
+impl App {
+    fn tabs(&self, model: &Model) -> Html {
+        let tabs = Tab::ALL.into_iter().map(|tab| {
+            let name = model.words.get(match tab {
+                Tab::Story => "tab-story",
+                Tab::Inspect => "tab-inspect",
+                Tab::Znodes => "tab-znodes",
+                Tab::Clients => "tab-clients",
+                Tab::Logs => "tab-logs",
+                Tab::Runs => "tab-runs",
+                Tab::Network => "tab-network",
+            });
+            let class = tab.is_narrow().then_some("narrow-only");
+            html! {
+                <button key={tab.name()} role="tab" {class} aria-selected={(tab == model.tab).to_string()} data-testid={format!("tab-{}", tab.name())} onclick={self.desk.on(Action::Tab(tab))}>{ name }</button>
+            }
+        });
+        html! { <div class="tabs" role="tablist">{ for tabs }</div> }
+    }
+}
+
+/// Puts a link to this very moment on the clipboard and into the address bar.
+pub(crate) fn share(desk: &Desk) {
+    let Some(window) = web_sys::window() else {
+        return;
+    };
+    let recipe = Recipe::of(&desk.read());
+    let location = window.location();
+    let base = format!(
+        "{}{}",
+        location.origin().unwrap_or_default(),
+        location.pathname().unwrap_or_default()
+    );
+    let link = base + &recipe.fragment();
+    if let Ok(history) = window.history() {
+        // Replacing the address does not fire `hashchange`, so the run goes on.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));
+    }
+    let clipboard = js_sys::Reflect::get(&window.navigator(), &"clipboard".into())
+        .ok()
+        .filter(|clipboard| !clipboard.is_undefined());
+    let said = match clipboard {
+        Some(_) => {
+            let done = window.navigator().clipboard().write_text(&link);
+            let (yes, no) = (desk.clone(), desk.clone());
+            let yes = Closure::once_into_js(move || tell(&yes, Notice::Copied));
+            let no = Closure::once_into_js(move || tell(&no, Notice::Link(link)));
+            let promise: &JsValue = done.as_ref();
+            let then = js_sys::Reflect::get(promise, &"then".into())
+                .ok()
+                .and_then(|then| then.dyn_into::<js_sys::Function>().ok());
+            then.is_some_and(|then| then.call2(promise, &yes, &no).is_ok())
+        }
+        None => {
+            tell(desk, Notice::Link(link));
+            true
+        }
+    };
+    if !said {
+        desk.act(Action::Dismiss);
+    }
+}
+
+fn tell(desk: &Desk, notice: Notice) {
+    desk.write().notice = Some(notice);
+    desk.act(Action::Told);
+}
+
+fn read_hash(model: &mut Model) {
+    let hash = web_sys::window()
+        .and_then(|window| window.location().hash().ok())
+        .unwrap_or_default();
+    match Recipe::read(&hash) {
+        None => {}
+        Some(Ok(recipe)) => recipe.play(model),
+        Some(Err(key)) => model.refuse(key),
+    }
+}
+
+fn listen(event: &str, callback: Callback<Event>) {
+    let closure = Closure::<dyn Fn(Event)>::new(move |event| callback.emit(event));
+    if let Some(window) = web_sys::window() {
+        let _ = window.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
+    }
+    // The page listens as long as it lives.
+    closure.forget();
+}
+
+fn preferred_language() -> Lang {
+    let language = web_sys::window()
+        .and_then(|window| window.navigator().language())
+        .unwrap_or_default();
+    if language.starts_with("ko") {
+        Lang::Ko
+    } else {
+        Lang::En
+    }
+}
+
+fn is_narrow() -> bool {
+    let width = web_sys::window()
+        .and_then(|window| window.inner_width().ok())
+        .and_then(|width| width.as_f64());
+    width.is_some_and(|width| width <= NARROW)
+}
+
+fn matches(query: &str) -> bool {
+    let list = web_sys::window().and_then(|window| window.match_media(query).ok().flatten());
+    list.is_some_and(|list| list.matches())
+}

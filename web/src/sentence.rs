@@ -1,0 +1,579 @@
+//! Sentences from the core's reasons. One place for the event list, the live region and the inspector;
+//! knows what happened, not where it is shown. Nothing is told that the core did not say.
+
+use otterkeeper_core::id::NodeId;
+use otterkeeper_core::message::Message;
+use otterkeeper_core::node::{Hangup, Note, SnapshotStage};
+use otterkeeper_core::raft::message::Message as Raft;
+use otterkeeper_core::raft::note::{Note as RaftNote, Role, RoleReason, VoteRefusal};
+use otterkeeper_core::request::Response;
+use otterkeeper_core::sim::{
+    Cargo, ClientEvent, ClientId, End, Event, Intervention, LossReason, What,
+};
+
+use crate::command;
+use crate::i18n::Words;
+
+/// Whose doing it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Who {
+    Node(NodeId),
+    Client(ClientId),
+    Visitor,
+    Check,
+}
+
+/// Who did it.
+pub(crate) fn who(what: &What) -> Who {
+    match what {
+        What::Note { node, .. }
+        | What::Synced { node, .. }
+        | What::Booted { node }
+        | What::Halted { node, .. }
+        | What::Died { node, .. } => Who::Node(*node),
+        What::Client { client, .. } => Who::Client(*client),
+        What::Intervened(_) => Who::Visitor,
+        What::Violated(_) => Who::Check,
+        What::Lost { from, .. } | What::Delivered { from, .. } => match from {
+            End::Node(node) => Who::Node(*node),
+            End::Client(client) => Who::Client(*client),
+        },
+    }
+}
+
+/// What happened, in the visitor's language.
+pub(crate) fn sentence(words: &Words, event: &Event) -> String {
+    match &event.what {
+        What::Note { node, note } => noted(words, node.0, note),
+        What::Delivered { .. } | What::Synced { .. } => String::new(),
+        What::Lost {
+            from,
+            to,
+            cargo,
+            why,
+            ..
+        } => {
+            let key = match why {
+                LossReason::Chance => "lost-chance",
+                LossReason::Cut => "lost-cut",
+                LossReason::Down => "lost-down",
+                LossReason::Dropped => "lost-dropped",
+            };
+            let what = kind(words, cargo);
+            words.with(
+                key,
+                &[
+                    ("what", what.into()),
+                    ("from", end(words, *from).into()),
+                    ("to", end(words, *to).into()),
+                ],
+            )
+        }
+        What::Booted { node } => words.with("booted", &[("node", node.0.into())]),
+        What::Died { node, lost: 0 } => words.with("died", &[("node", node.0.into())]),
+        What::Died { node, lost } => words.with(
+            "died-lost",
+            &[
+                ("node", node.0.into()),
+                ("lost", crate::i18n::Word::Count(u64::from(*lost))),
+            ],
+        ),
+        What::Halted { node, why } => words.with(
+            "halted",
+            &[("node", node.0.into()), ("why", why.as_str().into())],
+        ),
+        What::Client { client, event } => client_said(words, *client, event),
+        What::Intervened(deed) => deed_text(words, deed),
+        What::Violated(violation) => {
+            let name = invariant(words, violation.invariant);
+            words.with(
+                "violated",
+                &[
+                    ("name", name.into()),
+                    ("text", violation.text.as_str().into()),
+                ],
+            )
+        }
+    }
+}
+
+/// A client's letter: a, b, c and so on.
+pub(crate) fn client_name(client: ClientId) -> String {
+    match client.0 {
+        id @ 1..=26 => char::from(b'a' + (id - 1) as u8).to_string(),
+        id @ 1_000.. => format!("w{}", id - 999),
+        id => format!("c{id}"),
+    }
+}
+
+/// The short name of an invariant.
+pub(crate) fn invariant(words: &Words, invariant: otterkeeper_core::sim::Invariant) -> String {
+    use otterkeeper_core::sim::Invariant as I;
+    words.get(match invariant {
+        I::ElectionSafety => "invariant-election-safety",
+        I::LeaderAppendOnly => "invariant-leader-append-only",
+        I::LogMatching => "invariant-log-matching",
+        I::LeaderCompleteness => "invariant-leader-completeness",
+        I::StateMachineSafety => "invariant-state-machine-safety",
+        I::DurableBeforeTold => "invariant-durable-before-told",
+        I::LeaderWrites => "invariant-leader-writes",
+        I::NoHalt => "invariant-no-halt",
+        I::Clients => "invariant-clients",
+    })
+}
+
+/// The promise behind an invariant, in one sentence.
+pub(crate) fn promise(words: &Words, invariant: otterkeeper_core::sim::Invariant) -> String {
+    use otterkeeper_core::sim::Invariant as I;
+    words.get(match invariant {
+        I::ElectionSafety => "promise-election-safety",
+        I::LeaderAppendOnly => "promise-leader-append-only",
+        I::LogMatching => "promise-log-matching",
+        I::LeaderCompleteness => "promise-leader-completeness",
+        I::StateMachineSafety => "promise-state-machine-safety",
+        I::DurableBeforeTold => "promise-durable-before-told",
+        I::LeaderWrites => "promise-leader-writes",
+        I::NoHalt => "promise-no-halt",
+        I::Clients => "promise-clients",
+    })
+}
+
+/// The name of a role.
+pub(crate) fn role(words: &Words, role: Role) -> String {
+    words.get(match role {
+        Role::Follower => "role-follower",
+        Role::PreCandidate => "role-pre-candidate",
+        Role::Candidate => "role-candidate",
+        Role::Leader => "role-leader",
+    })
+}
+
+/// An end of a message.
+pub(crate) fn end(words: &Words, end: End) -> String {
+    match end {
+        End::Node(node) => words.with("end-node", &[("node", node.0.into())]),
+        End::Client(client) => words.with("end-client", &[("client", client_name(client).into())]),
+    }
+}
+
+/// What kind of message it is.
+pub(crate) fn kind(words: &Words, cargo: &Cargo) -> String {
+    words.get(match cargo {
+        Cargo::Peer(message) => match &**message {
+            Message::Raft(message) => match message {
+                Raft::PreVote { .. } => "kind-pre-vote",
+                Raft::PreVoteReply { .. } => "kind-pre-vote-reply",
+                Raft::Vote { .. } => "kind-vote",
+                Raft::VoteReply { .. } => "kind-vote-reply",
+                Raft::Append { .. } => "kind-append",
+                Raft::Appended { .. } => "kind-appended",
+                Raft::Rejected { .. } => "kind-rejected",
+                Raft::Heartbeat { .. } => "kind-heartbeat",
+                Raft::HeartbeatReply { .. } => "kind-heartbeat-reply",
+                Raft::SnapshotOffer { .. } => "kind-snapshot-offer",
+                Raft::SnapshotPull { .. } => "kind-snapshot-pull",
+                Raft::SnapshotPart { .. } => "kind-snapshot-part",
+            },
+            Message::Forward { .. } => "kind-forward",
+            Message::Touch { .. } => "kind-touch",
+            #[allow(unreachable_patterns)]
+            _ => "kind-other",
+        },
+        Cargo::PeerLost => "kind-peer-lost",
+        Cargo::Open { .. } => "kind-open",
+        Cargo::Request { .. } => "kind-request",
+        Cargo::Reply { .. } => "kind-reply",
+        Cargo::Watch { .. } => "kind-watch",
+        Cargo::End { .. } => "kind-end",
+    })
+}
+
+/// What a message between members says, as a sentence.
+pub(crate) fn says(words: &Words, message: &Raft) -> String {
+    match message {
+        Raft::PreVote { term, last, .. } => words.with(
+            "says-pre-vote",
+            &[
+                ("term", term.0.into()),
+                ("index", last.index.0.into()),
+                ("last", last.term.0.into()),
+            ],
+        ),
+        Raft::PreVoteReply {
+            granted: true,
+            term,
+            ..
+        } => words.with("says-pre-vote-yes", &[("term", term.0.into())]),
+        Raft::PreVoteReply {
+            granted: false,
+            term,
+            ..
+        } => words.with("says-pre-vote-no", &[("term", term.0.into())]),
+        Raft::Vote { term, last, .. } => words.with(
+            "says-vote",
+            &[
+                ("term", term.0.into()),
+                ("index", last.index.0.into()),
+                ("last", last.term.0.into()),
+            ],
+        ),
+        Raft::VoteReply {
+            granted: true,
+            term,
+            ..
+        } => words.with("says-vote-yes", &[("term", term.0.into())]),
+        Raft::VoteReply {
+            granted: false,
+            term,
+            ..
+        } => words.with("says-vote-no", &[("term", term.0.into())]),
+        Raft::Append {
+            prev,
+            entries,
+            commit,
+            ..
+        } if entries.is_empty() => words.with(
+            "says-append-empty",
+            &[("prev", prev.index.0.into()), ("commit", commit.0.into())],
+        ),
+        Raft::Append {
+            prev,
+            entries,
+            commit,
+            ..
+        } => words.with(
+            "says-append",
+            &[
+                ("first", (prev.index.0 + 1).into()),
+                ("last", (prev.index.0 + entries.len() as u64).into()),
+                ("commit", commit.0.into()),
+            ],
+        ),
+        Raft::Appended { matched, .. } => {
+            words.with("says-appended", &[("index", matched.0.into())])
+        }
+        Raft::Rejected { prev, hint, .. } => words.with(
+            "says-rejected",
+            &[("prev", prev.0.into()), ("hint", hint.index.0.into())],
+        ),
+        Raft::Heartbeat { commit, .. } => {
+            words.with("says-heartbeat", &[("commit", commit.0.into())])
+        }
+        Raft::HeartbeatReply { .. } => words.get("says-heartbeat-reply"),
+        Raft::SnapshotOffer { meta, .. } => words.with(
+            "says-snapshot-offer",
+            &[("index", meta.last.index.0.into())],
+        ),
+        Raft::SnapshotPull { last, .. } => {
+            words.with("says-snapshot-pull", &[("index", last.index.0.into())])
+        }
+        Raft::SnapshotPart { last, bytes, .. } => words.with(
+            "says-snapshot-part",
+            &[
+                ("index", last.index.0.into()),
+                ("bytes", (bytes.len() as u64).into()),
+            ],
+        ),
+    }
+}
+
+/// Why a connection was closed.
+pub(crate) fn hangup(words: &Words, reason: Option<Hangup>) -> String {
+    words.get(match reason {
+        None => "hangup-broken",
+        Some(Hangup::Closed) => "hangup-closed",
+        Some(Hangup::Expired) => "hangup-expired",
+        Some(Hangup::Moved) => "hangup-moved",
+        Some(Hangup::Behind) => "hangup-behind",
+        Some(Hangup::Leaderless) => "hangup-leaderless",
+        Some(Hangup::SnapshotInstalled) => "hangup-snapshot",
+        Some(Hangup::Refused) => "hangup-refused",
+    })
+}
+
+/// What the visitor did.
+pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
+    let node = |key: &str, id: &NodeId| words.with(key, &[("node", id.0.into())]);
+    let link = |key: &str, from: &NodeId, to: &NodeId| {
+        words.with(key, &[("from", from.0.into()), ("to", to.0.into())])
+    };
+    let client = |key: &str, id: &ClientId| words.with(key, &[("client", client_name(*id).into())]);
+    let number = |key: &str, number: u64| words.with(key, &[("n", number.into())]);
+    match deed {
+        Intervention::Kill(id) | Intervention::Crash { node: id, .. } => node("deed-kill", id),
+        Intervention::Restart(id) => node("deed-restart", id),
+        Intervention::Pause(id) => node("deed-pause", id),
+        Intervention::Resume(id) => node("deed-resume", id),
+        Intervention::Isolate(id) => node("deed-isolate", id),
+        Intervention::Rejoin(id) => node("deed-rejoin", id),
+        Intervention::Cut { from, to } => link("deed-cut", from, to),
+        Intervention::Heal { from, to } => link("deed-heal", from, to),
+        Intervention::HealAll => words.get("deed-heal-all"),
+        Intervention::Loss { per_mille, .. } => {
+            words.with("deed-loss", &[("percent", percent(*per_mille).into())])
+        }
+        Intervention::Delay { min, max, .. } => words.with(
+            "deed-delay",
+            &[("min", min.as_ms().into()), ("max", max.as_ms().into())],
+        ),
+        Intervention::Duplicate { per_mille, .. } => {
+            words.with("deed-duplicate", &[("percent", percent(*per_mille).into())])
+        }
+        Intervention::Reorder { per_mille, .. } => {
+            words.with("deed-reorder", &[("percent", percent(*per_mille).into())])
+        }
+        Intervention::DropFlight(_) => words.get("deed-drop"),
+        Intervention::DelayFlight { by, .. } => number("deed-delay-message", by.as_ms()),
+        Intervention::DuplicateFlight(_) => words.get("deed-duplicate-message"),
+        Intervention::DeliverFlight(_) => words.get("deed-deliver"),
+        Intervention::FreezeDisk(id) => node("deed-freeze", id),
+        Intervention::ThawDisk(id) => node("deed-thaw", id),
+        Intervention::SlowDisk { node: id, .. } => node("deed-slow", id),
+        Intervention::Campaign(id) => node("deed-campaign", id),
+        Intervention::TakeSnapshot(id) => node("deed-snapshot", id),
+        Intervention::OpenClient { client: id, node } => words.with(
+            "deed-open",
+            &[("client", client_name(*id).into()), ("node", node.0.into())],
+        ),
+        Intervention::Client {
+            client: id,
+            request,
+        } => words.with(
+            "deed-ask",
+            &[
+                ("client", client_name(*id).into()),
+                ("what", command::typed(request).into()),
+            ],
+        ),
+        Intervention::CloseClient(id) => client("deed-close", id),
+        Intervention::KillClient(id) => client("deed-kill-client", id),
+        Intervention::DropClient(id) => client("deed-drop-client", id),
+        Intervention::Workload { ops_per_second } => {
+            number("deed-workload", u64::from(*ops_per_second))
+        }
+        Intervention::Faults(_) => words.get("deed-faults"),
+    }
+}
+
+/// Thousandths as per cent.
+pub(crate) fn percent(per_mille: u32) -> String {
+    match per_mille % 10 {
+        0 => format!("{}", per_mille / 10),
+        tenth => format!("{}.{tenth}", per_mille / 10),
+    }
+}
+
+fn noted(words: &Words, node: u64, note: &Note) -> String {
+    let simple = |key: &str| words.with(key, &[("node", node.into())]);
+    match note {
+        Note::Raft(note) => raft_note(words, node, note),
+        Note::SessionExpiring { session } => words.with(
+            "session-expiring",
+            &[("node", node.into()), ("session", session.0.into())],
+        ),
+        Note::SessionOpened { session } => words.with(
+            "session-opened",
+            &[("node", node.into()), ("session", session.0.into())],
+        ),
+        Note::SessionClosed { session, expired } => {
+            let key = if *expired {
+                "session-expired"
+            } else {
+                "session-closed"
+            };
+            words.with(key, &[("node", node.into()), ("session", session.0.into())])
+        }
+        Note::StallForgiven { us } => words.with(
+            "stall-forgiven",
+            &[("node", node.into()), ("ms", (us / 1_000).into())],
+        ),
+        Note::Snapshot { last, stage } => {
+            let key = match stage {
+                SnapshotStage::Taken => "snapshot-taken",
+                SnapshotStage::InForce => "snapshot-in-force",
+                SnapshotStage::Offered => "snapshot-offered",
+                SnapshotStage::Installed => "snapshot-installed",
+            };
+            words.with(key, &[("node", node.into()), ("index", last.0.into())])
+        }
+        Note::Applied { .. } | Note::ReadServed { .. } => simple("nothing"),
+        #[allow(unreachable_patterns)]
+        _ => simple("nothing"),
+    }
+}
+
+fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
+    match note {
+        RaftNote::Role { role, term, why } => {
+            let key = match (role, why) {
+                (Role::Leader, _) => "leads",
+                (Role::PreCandidate, RoleReason::Asked) => "pre-candidate-asked",
+                (Role::PreCandidate, _) => "pre-candidate",
+                (Role::Candidate, RoleReason::Asked) => "candidate-asked",
+                (Role::Candidate, _) => "candidate",
+                (Role::Follower, RoleReason::HigherTerm) => "follower-higher-term",
+                (Role::Follower, RoleReason::LeaderFound) => "follower-leader-found",
+                (Role::Follower, RoleReason::NoQuorum) => "follower-no-quorum",
+                (Role::Follower, RoleReason::DiskStalled) => "follower-disk-stalled",
+                (Role::Follower, RoleReason::Lost) => "follower-lost",
+                (Role::Follower, _) => "follower",
+            };
+            words.with(key, &[("node", node.into()), ("term", term.0.into())])
+        }
+        RaftNote::Voted {
+            candidate,
+            term,
+            pre,
+            refused,
+        } => {
+            let common = [
+                ("node", node.into()),
+                ("candidate", candidate.0.into()),
+                ("term", term.0.into()),
+            ];
+            match refused {
+                None if *pre => words.with("pre-voted", &common),
+                None => words.with("voted", &common),
+                Some(refusal) => {
+                    let why = match refusal {
+                        VoteRefusal::OldTerm { own } => {
+                            words.with("refusal-old-term", &[("own", own.0.into())])
+                        }
+                        VoteRefusal::VotedFor { other } => {
+                            words.with("refusal-voted", &[("other", other.0.into())])
+                        }
+                        VoteRefusal::LogBehind { own, theirs } => words.with(
+                            "refusal-log",
+                            &[
+                                ("own", own.index.0.into()),
+                                ("ownterm", own.term.0.into()),
+                                ("theirs", theirs.index.0.into()),
+                                ("theirterm", theirs.term.0.into()),
+                            ],
+                        ),
+                        VoteRefusal::LeaderAlive { leader } => {
+                            words.with("refusal-leader", &[("leader", leader.0.into())])
+                        }
+                        #[allow(unreachable_patterns)]
+                        _ => words.get("refusal-disk"),
+                    };
+                    let key = if *pre {
+                        "pre-vote-refused"
+                    } else {
+                        "vote-refused"
+                    };
+                    let [node, candidate, term] = common;
+                    words.with(key, &[node, candidate, term, ("why", why.into())])
+                }
+            }
+        }
+        RaftNote::Truncated { from, to, leader } if from == to => words.with(
+            "truncated-one",
+            &[
+                ("node", node.into()),
+                ("index", from.0.into()),
+                ("leader", leader.0.into()),
+            ],
+        ),
+        RaftNote::Truncated { from, to, leader } => words.with(
+            "truncated",
+            &[
+                ("node", node.into()),
+                ("from", from.0.into()),
+                ("to", to.0.into()),
+                ("leader", leader.0.into()),
+            ],
+        ),
+        RaftNote::Committed { index } => words.with(
+            "committed",
+            &[("node", node.into()), ("index", index.0.into())],
+        ),
+        RaftNote::Refused { leader, prev, hint } => words.with(
+            "append-refused",
+            &[
+                ("node", node.into()),
+                ("leader", leader.0.into()),
+                ("prev", prev.index.0.into()),
+                ("hint", hint.index.0.into()),
+            ],
+        ),
+        RaftNote::Rewound { peer, next } => words.with(
+            "rewound",
+            &[
+                ("node", node.into()),
+                ("peer", peer.0.into()),
+                ("next", next.0.into()),
+            ],
+        ),
+        #[allow(unreachable_patterns)]
+        _ => words.with("nothing", &[("node", node.into())]),
+    }
+}
+
+/// What happened at a client.
+pub(crate) fn client_said(words: &Words, client: ClientId, event: &ClientEvent) -> String {
+    let name = client_name(client);
+    let said = |key: &str| words.with(key, &[("client", name.as_str().into())]);
+    match event {
+        ClientEvent::Connecting { node } => words.with(
+            "client-connecting",
+            &[("client", name.into()), ("node", node.0.into())],
+        ),
+        ClientEvent::Attached { node, session } => words.with(
+            "client-attached",
+            &[
+                ("client", name.into()),
+                ("node", node.0.into()),
+                ("session", session.0.into()),
+            ],
+        ),
+        ClientEvent::Disconnected { reason } => words.with(
+            "client-disconnected",
+            &[
+                ("client", name.into()),
+                ("why", hangup(words, *reason).into()),
+            ],
+        ),
+        ClientEvent::Expired { session } => words.with(
+            "client-expired",
+            &[("client", name.into()), ("session", session.0.into())],
+        ),
+        ClientEvent::Called { request, .. } => words.with(
+            "deed-ask",
+            &[
+                ("client", name.into()),
+                ("what", command::typed(request).into()),
+            ],
+        ),
+        ClientEvent::Returned { reply, .. } => match &reply.result {
+            Ok(Response::Created { path, .. }) => words.with(
+                "client-created",
+                &[
+                    ("client", name.into()),
+                    ("path", path.as_str().into()),
+                    ("zxid", reply.zxid.0.into()),
+                ],
+            ),
+            Ok(_) => words.with(
+                "client-returned",
+                &[("client", name.into()), ("zxid", reply.zxid.0.into())],
+            ),
+            Err(error) => words.with(
+                "client-failed",
+                &[
+                    ("client", name.into()),
+                    ("error", command::error_name(*error).into()),
+                ],
+            ),
+        },
+        ClientEvent::Unknown { .. } => said("client-unknown"),
+        ClientEvent::Watch(event) => words.with(
+            "client-watch",
+            &[
+                ("client", name.into()),
+                ("event", command::event_name(event.kind).into()),
+                ("path", event.path.as_str().into()),
+            ],
+        ),
+    }
+}

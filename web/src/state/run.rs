@@ -1,0 +1,363 @@
+//! Runs and moments. A run is a seed, a node count and a list of deeds; a moment is (branch, event).
+//! Nothing is stored of a run but its deeds: every other moment is executed again from the nearest
+//! kept clone. Acting in the past opens a branch; no branch is ever changed by that.
+
+use std::rc::Rc;
+
+use otterkeeper_core::sim::{Event, Intervention, Sim, SimConfig, What};
+use otterkeeper_core::time::{Span, Time};
+
+/// Events between two kept clones while the run is young.
+const GAP_EVENTS: u64 = 256;
+/// Kept clones of one branch; beyond it the older half becomes coarser.
+const CLONES: usize = 512;
+/// Events that are remembered as sentences, in one branch.
+const JOURNAL: usize = 20_000;
+
+/// Something the visitor did, and when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Deed {
+    /// Events before it.
+    pub(crate) event: u64,
+    /// Virtual time since the start of the run.
+    pub(crate) at: Span,
+    /// What.
+    pub(crate) what: Intervention,
+}
+
+/// A clone of the cluster.
+#[derive(Clone)]
+struct Kept {
+    event: u64,
+    at: Span,
+    /// Deeds applied before it.
+    deeds: usize,
+    sim: Rc<Sim>,
+}
+
+/// One course of things.
+#[derive(Clone)]
+pub(crate) struct Branch {
+    /// Where it left another one: its number and the event.
+    pub(crate) parent: Option<(usize, u64)>,
+    pub(crate) deeds: Vec<Deed>,
+    /// How far it has ever been executed.
+    pub(crate) end_event: u64,
+    pub(crate) end: Span,
+    /// What was worth a sentence, in order.
+    pub(crate) journal: Vec<Rc<Event>>,
+    kept: Vec<Kept>,
+}
+
+/// A run with all its branches, standing at one moment.
+pub(crate) struct Run {
+    pub(crate) nodes: u8,
+    pub(crate) seed: u64,
+    pub(crate) sim: Sim,
+    pub(crate) branches: Vec<Branch>,
+    pub(crate) branch: usize,
+    /// Deeds of the branch that lie before this moment.
+    done: usize,
+    /// Messages lost since this was last taken: what the stage bursts.
+    lost: Vec<Event>,
+}
+
+impl Run {
+    /// A calm cluster at its start.
+    pub(crate) fn new(nodes: u8, seed: u64) -> Self {
+        let mut config = SimConfig::new(nodes);
+        config.workload = Some(otterkeeper_core::sim::Workload {
+            ops_per_second: 0,
+            ..Default::default()
+        });
+        let sim = Sim::new(config, seed);
+        let first = Kept {
+            event: sim.events(),
+            at: Span(0),
+            deeds: 0,
+            sim: Rc::new(sim.clone()),
+        };
+        let branch = Branch {
+            parent: None,
+            deeds: Vec::new(),
+            end_event: sim.events(),
+            end: Span(0),
+            journal: Vec::new(),
+            kept: vec![first],
+        };
+        Self {
+            nodes,
+            seed,
+            sim,
+            branches: vec![branch],
+            branch: 0,
+            done: 0,
+            lost: Vec::new(),
+        }
+    }
+
+    /// Virtual time since the start of the run.
+    pub(crate) fn now(&self) -> Span {
+        self.since_start(self.sim.now())
+    }
+
+    pub(crate) fn since_start(&self, time: Time) -> Span {
+        time.since(self.sim.config().start)
+    }
+
+    pub(crate) fn current(&self) -> &Branch {
+        &self.branches[self.branch]
+    }
+
+    /// What happened up to this moment, newest last.
+    pub(crate) fn journal(&self) -> &[Rc<Event>] {
+        let all = &self.current().journal;
+        let events = self.sim.events();
+        &all[..all.partition_point(|event| event.number <= events)]
+    }
+
+    /// Messages lost since the last call.
+    pub(crate) fn take_lost(&mut self) -> Vec<Event> {
+        core::mem::take(&mut self.lost)
+    }
+
+    /// Deeds that lie before this moment.
+    pub(crate) fn deeds_done(&self) -> &[Deed] {
+        &self.current().deeds[..self.done]
+    }
+
+    /// Runs on to `until`, at most `budget` events. False if the budget ended first.
+    pub(crate) fn advance(&mut self, until: Span, budget: u64) -> bool {
+        let start = self.sim.config().start;
+        let mut left = budget;
+        loop {
+            if let Some(deed) = self.next_deed().filter(|deed| deed.at <= until) {
+                let (event, at) = (deed.event, start + deed.at);
+                let missing = event.saturating_sub(self.sim.events());
+                let ran = self.execute(at, missing.min(left));
+                left -= ran;
+                if ran < missing && left == 0 {
+                    return false;
+                }
+                self.redo();
+                continue;
+            }
+            let before = self.sim.events();
+            self.execute(start + until, left.min(GAP_EVENTS));
+            left -= (self.sim.events() - before).min(left);
+            if self.sim.now() >= start + until
+                && self
+                    .sim
+                    .next_event()
+                    .is_none_or(|next| next > start + until)
+            {
+                return true;
+            }
+            if left == 0 {
+                return false;
+            }
+        }
+    }
+
+    /// Runs on to the moment after an event, and from there to a time. False if the budget ended first.
+    pub(crate) fn advance_to(&mut self, event: u64, at: Span, mut budget: u64) -> bool {
+        if event == u64::MAX {
+            return self.advance(at, budget);
+        }
+        while self.sim.events() < event {
+            if budget == 0 {
+                return false;
+            }
+            budget -= 1;
+            if !self.step() || self.now() > at {
+                return true;
+            }
+        }
+        // Events due at this very time may still lie ahead: the number of the event decides.
+        self.sim.run_to(event, self.sim.config().start + at);
+        self.collect();
+        true
+    }
+
+    /// Runs one event, or the deed that comes next. False if nothing will ever happen.
+    pub(crate) fn step(&mut self) -> bool {
+        if let Some(deed) = self.next_deed()
+            && deed.event <= self.sim.events()
+        {
+            self.redo();
+            return true;
+        }
+        let ran = self.sim.step_event();
+        self.collect();
+        ran
+    }
+
+    /// Does something here. In the past of a branch this opens a new one.
+    pub(crate) fn act(&mut self, what: Intervention) {
+        if self.sim.events() < self.current().end_event || self.done < self.current().deeds.len() {
+            self.fork();
+        }
+        let deed = Deed {
+            event: self.sim.events(),
+            at: self.now(),
+            what,
+        };
+        self.sim.apply(&deed.what);
+        self.branches[self.branch].deeds.push(deed);
+        self.done += 1;
+        self.collect();
+    }
+
+    /// Back to the moment before the last deed, on a branch without it. False if there is none.
+    pub(crate) fn undo(&mut self) -> bool {
+        let Some(deed) = self.deeds_done().last().cloned() else {
+            return false;
+        };
+        self.go_to_event(deed.event);
+        self.sim
+            .run_to(deed.event, self.sim.config().start + deed.at);
+        self.fork();
+        true
+    }
+
+    /// Goes to a time, back or forth, within `budget` events. False if the budget ended first.
+    pub(crate) fn go_to(&mut self, at: Span, budget: u64) -> bool {
+        if at < self.now()
+            || self
+                .current()
+                .kept
+                .iter()
+                .any(|kept| kept.event > self.sim.events() && kept.at <= at)
+        {
+            let kept = self.current().kept.iter().rev().find(|kept| kept.at <= at);
+            let kept = kept.or_else(|| self.current().kept.first()).cloned();
+            self.restore(kept);
+        }
+        let arrived = self.advance(at, budget);
+        self.lost.clear();
+        arrived
+    }
+
+    /// Goes to the moment right after an event of this branch.
+    pub(crate) fn go_to_event(&mut self, event: u64) {
+        let event = event.min(self.current().end_event);
+        let kept = self
+            .current()
+            .kept
+            .iter()
+            .rev()
+            .find(|kept| kept.event <= event);
+        let kept = kept.or_else(|| self.current().kept.first()).cloned();
+        self.restore(kept);
+        while self.sim.events() < event && self.step() {}
+        self.lost.clear();
+    }
+
+    /// Shows another branch, at the time nearest to the present one.
+    pub(crate) fn switch(&mut self, branch: usize) {
+        if branch < self.branches.len() {
+            let at = self.now();
+            self.branch = branch;
+            let first = self.current().kept.first().cloned();
+            self.restore(first);
+            let at = at.min(self.current().end);
+            self.go_to(at, u64::MAX);
+        }
+    }
+
+    fn fork(&mut self) {
+        let events = self.sim.events();
+        let old = self.current();
+        let count = old.journal.partition_point(|event| event.number <= events);
+        let new = Branch {
+            parent: Some((self.branch, events)),
+            deeds: old.deeds[..self.done].to_vec(),
+            end_event: events,
+            end: self.now(),
+            journal: old.journal[..count].to_vec(),
+            kept: old
+                .kept
+                .iter()
+                .filter(|kept| kept.event <= events && kept.deeds <= self.done)
+                .cloned()
+                .collect(),
+        };
+        self.branches.push(new);
+        self.branch = self.branches.len() - 1;
+    }
+
+    fn restore(&mut self, kept: Option<Kept>) {
+        if let Some(kept) = kept {
+            self.sim = (*kept.sim).clone();
+            self.done = kept.deeds;
+        }
+    }
+
+    /// Does the next deed of this branch again, in the very state that it met first.
+    fn redo(&mut self) {
+        let Some(deed) = self.next_deed().cloned() else {
+            return;
+        };
+        self.sim
+            .run_to(deed.event, self.sim.config().start + deed.at);
+        self.sim.apply(&deed.what);
+        self.done += 1;
+        self.collect();
+    }
+
+    fn next_deed(&self) -> Option<&Deed> {
+        self.current().deeds.get(self.done)
+    }
+
+    /// Runs the simulator, at most `max` events, and keeps what it says.
+    fn execute(&mut self, until: Time, max: u64) -> u64 {
+        let before = self.sim.events();
+        let mut left = max;
+        while left > 0 {
+            let ran = self.sim.run_until(until, left.min(GAP_EVENTS));
+            left -= ran.min(left);
+            self.collect();
+            if ran < GAP_EVENTS {
+                break;
+            }
+        }
+        self.sim.events() - before
+    }
+
+    /// Takes the simulator's log, and at the frontier of the branch remembers it.
+    fn collect(&mut self) {
+        let events = self.sim.events();
+        let now = self.now();
+        let branch = &mut self.branches[self.branch];
+        for event in self.sim.take_log() {
+            if matches!(event.what, What::Lost { .. }) && self.lost.len() < 64 {
+                self.lost.push(event.clone());
+            }
+            if event.number > branch.end_event && super::is_told(&event.what) {
+                branch.journal.push(Rc::new(event));
+            }
+        }
+        if branch.journal.len() > JOURNAL {
+            branch.journal.drain(..JOURNAL / 4);
+        }
+        branch.end_event = branch.end_event.max(events);
+        branch.end = branch.end.max(now);
+        let last = branch.kept.last().map_or(0, |kept| kept.event);
+        if events >= last + GAP_EVENTS {
+            branch.kept.push(Kept {
+                event: events,
+                at: now,
+                deeds: self.done,
+                sim: Rc::new(self.sim.clone()),
+            });
+            if branch.kept.len() > CLONES {
+                let half = CLONES / 2;
+                let mut place = 0;
+                branch.kept.retain(|_| {
+                    place += 1;
+                    place > half || place % 2 == 1
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Components: they draw the model and send it actions, and hold no state of their own.
+
+pub(crate) mod clients;
+pub(crate) mod header;
+pub(crate) mod help;
+pub(crate) mod icon;
+pub(crate) mod inspect;
+pub(crate) mod logs;
+pub(crate) mod network;
+pub(crate) mod node;
+pub(crate) mod runs;
+pub(crate) mod stage;
+pub(crate) mod story;
+pub(crate) mod time;
+pub(crate) mod tools;
+pub(crate) mod verdicts;
+pub(crate) mod znodes;

@@ -1,0 +1,179 @@
+//! Clients: who has a session where, and a command line with zkCli's verbs against the chosen node.
+
+use otterkeeper_core::request::Error;
+use otterkeeper_core::sim::ClientView;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlInputElement;
+use yew::prelude::*;
+
+use crate::command::{Body, Line, Mistake, USAGE, error_name};
+use crate::desk::Seen;
+use crate::i18n::Words;
+use crate::sentence;
+use crate::state::{Action, Model};
+use crate::view::znodes::chooser;
+
+/// Commands to begin with.
+const FIRST: &[&str] = &[
+    "create /app 1",
+    "get -w /app",
+    "set /app 2",
+    "create -e -s /app-",
+    "ls -w /",
+    "stat /app",
+];
+
+#[component]
+pub(crate) fn Clients(seen: &Seen) -> Html {
+    let model = seen.desk.read();
+    let words = &model.words;
+    let sim = model.sim();
+    let ours: Vec<ClientView> = sim.clients().filter(|client| client.id.0 < 1_000).collect();
+    let load = sim
+        .clients()
+        .filter(|client| client.id.0 >= 1_000 && client.node.is_some())
+        .count();
+    let cards = ours.iter().map(|client| card(seen, &model, client));
+    let cards: Vec<Html> = cards.collect();
+    html! {
+        <section class="panel right clients" role="tabpanel" aria-label={words.get("tab-clients")}>
+            { chooser(seen, &model, &words.get("clients-at")) }
+            <div class="cards">{ cards }</div>
+            { if ours.is_empty() { html! { <p class="empty">{ words.get("clients-none") }</p> } } else { html! {} } }
+            { console(seen, &model) }
+            { if load == 0 { html! {} } else { html! { <p class="sub">{ words.with("clients-workload", &[("n", (load as u64).into())]) }</p> } } }
+        </section>
+    }
+}
+
+fn card(seen: &Seen, model: &Model, client: &ClientView) -> Html {
+    let words = &model.words;
+    let on = model.client == Some(client.id);
+    let state = match client.node {
+        Some(node) if client.attached => words.with("clients-attached", &[("node", node.0.into())]),
+        Some(_) => words.get("clients-connecting"),
+        None => words.get("clients-away"),
+    };
+    // What is left of the session, as its own client counts it.
+    let left = client
+        .timeout
+        .0
+        .saturating_sub(model.sim().now().since(client.heard).0);
+    let part = left as f64 * 100.0 / client.timeout.0.max(1) as f64;
+    html! {
+        <div key={client.id.0} class={classes!("card", on.then_some("on"))} data-testid={format!("client-{}", sentence::client_name(client.id))}>
+            <button class="cardname" aria-pressed={on.to_string()} onclick={seen.desk.on(Action::Client(client.id))}>
+                <b class="who you">{ sentence::client_name(client.id) }</b><span>{ state }</span><span class="grow"></span>
+                { if client.session.0 == 0 { html! {} } else { html! { <span class="num">{ words.with("clients-session", &[("session", client.session.0.into())]) }</span> } } }
+            </button>
+            { if client.session.0 == 0 { html! {} } else { html! {
+                <div class="cardfoot">
+                    <span class="life" title={words.with("clients-left", &[("left", (left / 1_000_000).into()), ("all", (client.timeout.0 / 1_000_000).into())])}><i style={format!("width:{part:.0}%")}></i></span>
+                    <button class="tinytext" onclick={seen.desk.on(Action::DropClient(client.id))}>{ words.get("clients-break") }</button>
+                    <button class="tinytext" onclick={seen.desk.on(Action::KillClient(client.id))}>{ words.get("clients-kill") }</button>
+                </div>
+            } } }
+        </div>
+    }
+}
+
+fn console(seen: &Seen, model: &Model) -> Html {
+    let words = &model.words;
+    let open = model
+        .client
+        .and_then(|id| model.sim().clients().find(|client| client.id == id));
+    let prompt = match open {
+        Some(client) => {
+            let node = client
+                .node
+                .map_or_else(|| "-".to_owned(), |node| node.to_string());
+            format!("{}@{node}>", sentence::client_name(client.id))
+        }
+        None => format!("@{}>", model.at),
+    };
+    let enter = {
+        let desk = seen.desk.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            let input = event
+                .target()
+                .and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+            if event.key() == "Enter"
+                && let Some(input) = input
+            {
+                desk.act(Action::Command(input.value()));
+                input.set_value("");
+            }
+        })
+    };
+    let lines = model.console();
+    let shown: Vec<Html> = lines
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, line)| html! { <div key={lines.len() - place}>{ said(words, line) }</div> })
+        .collect();
+    let tries = FIRST.iter().map(|text| html! { <button key={*text} class="btn" onclick={seen.desk.on(Action::Command((*text).to_owned()))}>{ *text }</button> });
+    let tries: Vec<Html> = tries.collect();
+    html! {
+        <>
+            <div class="cli">
+                // Newest at the foot: the column is reversed, so that it stays scrolled to its end.
+                <div class="log" data-testid="command-output" role="log" tabindex="0">{ shown }</div>
+                <label><span>{ prompt }</span><input id="command" data-testid="command" autocomplete="off" autocapitalize="off" spellcheck="false" aria-label={words.get("command")} placeholder={words.get("command-hint")} onkeydown={enter} /></label>
+            </div>
+            <div class="try" role="group" aria-label={words.get("command-try")}>{ tries }</div>
+        </>
+    }
+}
+
+fn said(words: &Words, line: &Line) -> Html {
+    let who = line.client.map(sentence::client_name).unwrap_or_default();
+    match &line.body {
+        Body::Typed(text) => html! { <span class="in">{ format!("{who}> {text}") }</span> },
+        Body::Said(text) => html! { <span>{ text }</span> },
+        Body::Watch(text) => html! { <span class="ev">{ text }</span> },
+        Body::Failed(error, path) => {
+            let meaning = words.get(match error {
+                Error::NoNode => "error-no-node",
+                Error::NodeExists => "error-node-exists",
+                Error::BadVersion => "error-bad-version",
+                Error::NotEmpty => "error-not-empty",
+                Error::NoChildrenForEphemerals => "error-no-children",
+                Error::BadArguments => "error-bad-arguments",
+                Error::SessionExpired => "error-expired",
+                Error::SessionMoved => "error-moved",
+                _ => "error-other",
+            });
+            let name = match path {
+                Some(path) => words.with(
+                    "error-on",
+                    &[
+                        ("error", error_name(*error).into()),
+                        ("path", path.as_str().into()),
+                    ],
+                ),
+                None => error_name(*error).to_owned(),
+            };
+            html! { <span class="err">{ format!("{name}: {meaning}") }</span> }
+        }
+        Body::Mistake(typed, mistake) => {
+            let what = |key: &str, what: &str| words.with(key, &[("what", what.into())]);
+            let text = match mistake {
+                Mistake::Unknown(word) => what("mistake-unknown", word),
+                Mistake::NoPath => words.get("mistake-path"),
+                Mistake::BadPath(path) => what("mistake-bad-path", path),
+                Mistake::NoData => words.get("mistake-data"),
+                Mistake::BadFlag(flag) => what("mistake-flag", flag),
+                Mistake::BadVersion(version) => what("mistake-version", version),
+            };
+            html! { <><span class="in">{ format!("> {typed}") }</span>{ "\n" }<span class="err">{ text }</span></> }
+        }
+        Body::Help(typed) => html! {
+            <><span class="in">{ format!("> {typed}") }</span>{ "\n" }<span>{ format!("{}\n  {}", words.get("help-line"), USAGE.join("\n  ")) }</span></>
+        },
+        Body::Event(event) => {
+            let client = line.client.unwrap_or(otterkeeper_core::sim::ClientId(0));
+            html! { <span class="note">{ sentence::client_said(words, client, event) }</span> }
+        }
+    }
+}

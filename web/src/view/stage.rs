@@ -1,0 +1,389 @@
+//! The stage: links, clients and nodes as structure. Messages, bursts and timer arcs are moved by the
+//! frame loop inside the two groups that stay empty here.
+
+use core::cell::RefCell;
+use std::rc::Rc;
+
+use otterkeeper_core::id::NodeId;
+use otterkeeper_core::raft::note::Role;
+use otterkeeper_core::sim::{ClientId, FlightId};
+use wasm_bindgen::JsCast;
+use yew::prelude::*;
+
+use crate::desk::{Desk, Seen};
+use crate::geometry::{Point, Ring, between, cross};
+use crate::sentence;
+use crate::state::{Action, Model, Notice, Selection, Tab};
+use crate::view::icon::{self, icon};
+use crate::view::node::{Face, NodeView};
+use crate::{frame, shape};
+
+#[derive(Clone, PartialEq, Properties)]
+struct Wire {
+    desk: Desk,
+    from: NodeId,
+    to: NodeId,
+    ring: Ring,
+    up: bool,
+    lead: bool,
+    dead: bool,
+    selected: bool,
+    label: AttrValue,
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct Guest {
+    desk: Desk,
+    id: ClientId,
+    at: Point,
+    node: Option<Point>,
+    attached: bool,
+    label: AttrValue,
+}
+
+#[component]
+pub(crate) fn Stage(seen: &Seen) -> Html {
+    let model = seen.desk.read();
+    let words = &model.words;
+    let sim = model.sim();
+    let ring = Ring::new(model.run.nodes, seen.narrow);
+    let top = sim
+        .nodes()
+        .filter_map(|id| sim.node(id))
+        .map(|view| view.commit().0)
+        .max()
+        .unwrap_or(0);
+    let leads = |id| sim.node(id).is_some_and(|view| view.role() == Role::Leader);
+    let down = |id| sim.node(id).is_none();
+    let ids: Vec<NodeId> = sim.nodes().collect();
+    let pairs = ids
+        .iter()
+        .flat_map(|from| ids.iter().map(move |to| (*from, *to)))
+        .filter(|(from, to)| from != to);
+    let wires = pairs.map(|(from, to)| {
+        let up = sim.link(from, to).up;
+        let state = words.get(if up {
+            "stage-link-up"
+        } else {
+            "stage-link-cut"
+        });
+        let wire = Wire {
+            desk: seen.desk.clone(),
+            from,
+            to,
+            ring,
+            up,
+            lead: leads(from) || leads(to),
+            dead: down(from) || down(to),
+            selected: model.selection == Some(Selection::Link(from, to)),
+            label: words
+                .with(
+                    "stage-link",
+                    &[
+                        ("from", from.0.into()),
+                        ("to", to.0.into()),
+                        ("state", state.into()),
+                    ],
+                )
+                .into(),
+        };
+        html! { <WireView key={format!("{from}-{to}")} ..wire /> }
+    });
+    let faces = ids.iter().map(|id| {
+        let selected = model.selection == Some(Selection::Node(*id));
+        let face = Face::of(&seen.desk, sim, ring, *id, top, selected, words);
+        html! { <NodeView key={id.0} ..face /> }
+    });
+    let guests = frame::guests(sim, ring).into_iter().map(|(client, at)| {
+        let guest = Guest {
+            desk: seen.desk.clone(),
+            id: client.id,
+            at,
+            node: client.node.map(|node| ring.node(node.0)),
+            attached: client.attached,
+            label: words
+                .with(
+                    "stage-client",
+                    &[("client", sentence::client_name(client.id).into())],
+                )
+                .into(),
+        };
+        html! { <GuestView key={client.id.0} ..guest /> }
+    });
+    let middle = ring.centre();
+    let (rx, ry) = ring.radii();
+    let [down, moved, up] = scissors(&seen.desk, ring);
+    let desk = seen.desk.clone();
+    let pick = Callback::from(move |event: MouseEvent| {
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let message = target.and_then(|target| target.closest("g[data-flight]").ok().flatten());
+        if let Some(id) =
+            message.and_then(|message| message.get_attribute("data-flight")?.parse().ok())
+        {
+            desk.act(Action::Select(Some(Selection::Message(FlightId(id)))));
+        }
+    });
+    html! {
+        <div class={classes!("pond", model.scissors.then_some("scissors"))}>
+            <svg class="stage" id="stage" viewBox={format!("0 0 {} {}", ring.width, ring.height)} role="group" aria-label={words.get("stage")}
+                onpointerdown={down} onpointermove={moved} onpointerup={up}>
+                <g class="ripples">
+                    { for [1.0, 0.68, 0.38].into_iter().enumerate().map(|(key, size)| html! {
+                        <ellipse {key} class="ripple" cx={middle.x.to_string()} cy={middle.y.to_string()} rx={(rx * size).to_string()} ry={(ry * size).to_string()} />
+                    }) }
+                </g>
+                <g class="links">{ for wires }</g>
+                <g class="guests">{ for guests }</g>
+                <g id="messages" class={model.muted.then_some("muted")} onclick={pick}></g>
+                <g class="nodes">{ for faces }</g>
+                <g id="bursts"></g>
+                <path class="stroke" id="stroke" d="" />
+            </svg>
+            <div class="over">{ coach(&seen.desk, &model) }</div>
+            <div class="legend" aria-hidden="true">{ legend(&model) }</div>
+            <div class="notices" role="status">{ notice(&seen.desk, &model) }</div>
+        </div>
+    }
+}
+
+#[component]
+fn WireView(wire: &Wire) -> Html {
+    let (a, b) = wire.ring.link(wire.from.0, wire.to.0);
+    let d = format!("M{:.1} {:.1}L{:.1} {:.1}", a.x, a.y, b.x, b.y);
+    let class = classes!(
+        "link",
+        wire.lead.then_some("lead"),
+        wire.dead.then_some("dead"),
+        wire.selected.then_some("sel")
+    );
+    // A cut is drawn at the receiving end.
+    let mark = between(a, b, 0.82);
+    let select = wire
+        .desk
+        .on(Action::Select(Some(Selection::Link(wire.from, wire.to))));
+    html! {
+        <g {class} data-testid={format!("link-{}-{}", wire.from, wire.to)} data-state={if wire.up { "up" } else { "cut" }}
+            role="button" aria-label={wire.label.clone()} onclick={select}>
+            <path class="wire" d={d.clone()} />
+            <path class="hit" {d} />
+            { if wire.up { html! {} } else {
+                html! { <path class="cutmark" transform={format!("translate({:.1} {:.1})", mark.x, mark.y)} d="M-4-4 4 4M4-4-4 4" /> }
+            } }
+        </g>
+    }
+}
+
+#[component]
+fn GuestView(guest: &Guest) -> Html {
+    let Point { x, y } = guest.at;
+    let load = guest.id.0 >= 1_000;
+    let click = guest.desk.clone();
+    let id = guest.id;
+    let onclick = Callback::from(move |_: MouseEvent| {
+        if !load {
+            click.act(Action::Client(id));
+            click.act(Action::Tab(Tab::Clients));
+        }
+    });
+    let tie = guest.node.map(|node| {
+        let end = between(
+            guest.at,
+            node,
+            (1.0 - 44.0 / (node.x - x).hypot(node.y - y).max(45.0)).max(0.2),
+        );
+        format!("M{x:.1} {y:.1}L{:.1} {:.1}", end.x, end.y)
+    });
+    let size = if load { "scale(.6)" } else { "scale(1)" };
+    html! {
+        <g class={classes!("guest", load.then_some("load"), (!guest.attached).then_some("away"))} role="img" aria-label={guest.label.clone()} {onclick}>
+            { if let Some(d) = tie { html! { <path class="tie" {d} /> } } else { html! {} } }
+            <g transform={format!("translate({x:.1} {y:.1})")}>
+                <path class="diamond" transform={size} d="M0-14 14 0 0 14-14 0Z" />
+                { if load { html! {} } else { html! { <text class="initial" y="4">{ sentence::client_name(id) }</text> } } }
+            </g>
+        </g>
+    }
+}
+
+/// One line that says what to try now. It follows the cluster, not the clock.
+fn coach(desk: &Desk, model: &Model) -> Html {
+    use otterkeeper_core::sim::Intervention as Deed;
+    if model.coached {
+        return html! {};
+    }
+    let deeds = model.run.deeds_done();
+    let killed = deeds.iter().any(|deed| matches!(deed.what, Deed::Kill(_)));
+    let key = match (killed, model.leader()) {
+        _ if deeds
+            .iter()
+            .any(|deed| matches!(deed.what, Deed::Restart(_))) =>
+        {
+            return html! {};
+        }
+        (false, _)
+            if !model.playing
+                && deeds.is_empty()
+                && model.run.deeds_done().is_empty()
+                && model.leader().is_none() =>
+        {
+            "coach-paused"
+        }
+        (false, None) => "coach-wait",
+        (false, Some(_)) => "coach-kill",
+        (true, None) => "coach-watch",
+        (true, Some(_)) => "coach-restart",
+    };
+    html! {
+        <p class="coach" {key}>
+            <svg viewBox="-17 -63 34 22" aria-hidden="true"><path d={icon::CROWN} /></svg>
+            <span>{ model.words.get(key) }</span>
+            <button aria-label={model.words.get("close")} onclick={desk.on(Action::Coached)}>{ icon(icon::CROSS) }</button>
+        </p>
+    }
+}
+
+fn legend(model: &Model) -> Html {
+    let words = &model.words;
+    let items = [
+        ("msg beat", shape::DOT, words.get("legend-heartbeat")),
+        ("msg append", shape::SQUARE, words.get("legend-append")),
+        ("msg vote", shape::TRIANGLE, words.get("legend-vote")),
+        ("msg client", shape::DIAMOND, words.get("legend-client")),
+        ("msg append reply", shape::SQUARE, words.get("legend-reply")),
+    ];
+    items
+        .into_iter()
+        .map(|(class, d, name)| html! { <span key={name.clone()}><svg viewBox="-12 -12 24 24"><g {class}><path {d} /></g></svg>{ name }</span> })
+        .collect()
+}
+
+fn notice(desk: &Desk, model: &Model) -> Html {
+    let words = &model.words;
+    let Some(notice) = &model.notice else {
+        return html! {};
+    };
+    let hash = |hash: &u64| format!("{hash:016x}");
+    let (text, bad) = match notice {
+        Notice::Reproduced(ours) => (
+            words.with("notice-reproduced", &[("hash", hash(ours).into())]),
+            false,
+        ),
+        Notice::Differs { theirs, ours, core } => {
+            let key = if *core {
+                "notice-differs"
+            } else {
+                "notice-differs-core"
+            };
+            (
+                words.with(
+                    key,
+                    &[("theirs", hash(theirs).into()), ("ours", hash(ours).into())],
+                ),
+                true,
+            )
+        }
+        Notice::BadLink(key) => (words.get(key), true),
+        Notice::Replaying(part) => (
+            words.with(
+                "notice-replaying",
+                &[("percent", (u64::from(*part) / 10).into())],
+            ),
+            false,
+        ),
+        Notice::Copied => (words.get("notice-copied"), false),
+        Notice::Link(link) => (link.clone(), false),
+        Notice::NotReached => (words.get("notice-not-reached"), true),
+    };
+    html! {
+        <div class={classes!("toast", bad.then_some("bad"))} data-testid="notice">
+            <span>{ text }</span><button aria-label={words.get("close")} onclick={desk.on(Action::Dismiss)}>{ icon(icon::CROSS) }</button>
+        </div>
+    }
+}
+
+/// Listeners that collect a stroke and cut what it crosses.
+fn scissors(desk: &Desk, ring: Ring) -> [Callback<PointerEvent>; 3] {
+    let stroke: Rc<RefCell<Vec<Point>>> = Rc::default();
+    let place = move |event: &PointerEvent| -> Option<Point> {
+        let stage = frame::element("stage")?;
+        let area = stage.get_bounding_client_rect();
+        let scale = (area.width() / ring.width)
+            .min(area.height() / ring.height)
+            .max(0.01);
+        let left = area.left() + (area.width() - ring.width * scale) / 2.0;
+        let top = area.top() + (area.height() - ring.height * scale) / 2.0;
+        Some(Point {
+            x: (f64::from(event.client_x()) - left) / scale,
+            y: (f64::from(event.client_y()) - top) / scale,
+        })
+    };
+    let draw = |points: &[Point]| {
+        let mut d = String::new();
+        for (place, point) in points.iter().enumerate() {
+            d += &format!(
+                "{}{:.1} {:.1}",
+                if place == 0 { "M" } else { "L" },
+                point.x,
+                point.y
+            );
+        }
+        if let Some(path) = frame::element("stroke") {
+            let _ = path.set_attribute("d", &d);
+        }
+    };
+    let down = {
+        let (stroke, desk) = (stroke.clone(), desk.clone());
+        Callback::from(move |event: PointerEvent| {
+            if desk.read().scissors {
+                stroke.borrow_mut().clear();
+                stroke.borrow_mut().extend(place(&event));
+                if let Some(stage) = event
+                    .current_target()
+                    .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
+                {
+                    let _ = stage.set_pointer_capture(event.pointer_id());
+                }
+            }
+        })
+    };
+    let moved = {
+        let (stroke, desk) = (stroke.clone(), desk.clone());
+        Callback::from(move |event: PointerEvent| {
+            if desk.read().scissors && !stroke.borrow().is_empty() && event.buttons() != 0 {
+                stroke.borrow_mut().extend(place(&event));
+                draw(&stroke.borrow());
+            }
+        })
+    };
+    let up = {
+        let desk = desk.clone();
+        Callback::from(move |event: PointerEvent| {
+            let points = core::mem::take(&mut *stroke.borrow_mut());
+            draw(&[]);
+            if points.len() < 2 {
+                return;
+            }
+            let nodes = 1..=u64::from(ring.nodes);
+            let mut cut = Vec::new();
+            for from in nodes.clone() {
+                for to in nodes.clone().filter(|to| *to != from) {
+                    let (a, b) = ring.link(from, to);
+                    let crossed = points.windows(2).find(|pair| cross(pair[0], pair[1], a, b));
+                    // With Alt, only what goes from the left of the stroke to its right.
+                    let wanted = crossed.is_some_and(|pair| {
+                        let (p, q) = (pair[0], pair[1]);
+                        !event.alt_key()
+                            || (q.x - p.x) * (b.y - a.y) - (q.y - p.y) * (b.x - a.x) > 0.0
+                    });
+                    if wanted {
+                        cut.push((NodeId(from), NodeId(to)));
+                    }
+                }
+            }
+            desk.act(Action::Cut(cut));
+        })
+    };
+    [down, moved, up]
+}

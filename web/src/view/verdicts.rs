@@ -1,0 +1,58 @@
+//! The promises, checked after every event, and whether there is a majority.
+
+use otterkeeper_core::sim::Invariant;
+use yew::prelude::*;
+
+use crate::desk::Seen;
+use crate::sentence;
+use crate::state::{Action, Model};
+use crate::view::icon::{self, icon};
+use crate::view::story::broken;
+
+#[component]
+pub(crate) fn Verdicts(seen: &Seen) -> Html {
+    let model = seen.desk.read();
+    let words = &model.words;
+    let verdicts = Invariant::ALL.iter().map(|invariant| {
+        let broken = broken(&model, *invariant);
+        let state = if broken.is_some() { "broken" } else { "ok" };
+        let promise = sentence::promise(words, *invariant);
+        let (title, go) = match &broken {
+            Some((event, text)) => (format!("{promise} {text}"), Some(seen.desk.on(Action::GoToEvent(*event)))),
+            None => (promise, None),
+        };
+        let spoken = words.get(if broken.is_some() { "verdict-broken" } else { "verdict-holds" });
+        html! {
+            <button key={invariant.name()} class="verdict" data-testid={format!("invariant-{}", invariant.name())} data-state={state} {title} disabled={broken.is_none()} onclick={go}>
+                { icon(if broken.is_some() { icon::CROSS } else { icon::TICK }) }{ sentence::invariant(words, *invariant) }<span class="sr">{ spoken }</span>
+            </button>
+        }
+    });
+    let verdicts: Vec<Html> = verdicts.collect();
+    html! {
+        <div class="verdicts" role="group" aria-label={words.get("verdicts")}>
+            <div class="all">{ verdicts }</div>
+            <span class="grow"></span>
+            { quorum(&model) }
+        </div>
+    }
+}
+
+fn quorum(model: &Model) -> Html {
+    let sim = model.sim();
+    let serves = |id| sim.node(id).is_some_and(|view| !view.is_halted()) && !sim.is_paused(id);
+    let all = sim.nodes().count() as u64;
+    let up = sim.nodes().filter(|id| serves(*id)).count() as u64;
+    let need = all / 2 + 1;
+    let key = if up < need { "quorum-lost" } else { "quorum" };
+    let dots = sim
+        .nodes()
+        .map(|id| html! { <i key={id.0} class={serves(id).then_some("up")}></i> });
+    let dots: Vec<Html> = dots.collect();
+    html! {
+        <span class={classes!("quorum", (up < need).then_some("lost"))} data-testid="quorum">
+            <span class="dots" aria-hidden="true">{ dots }</span>
+            { model.words.with(key, &[("up", up.into()), ("all", all.into()), ("need", need.into())]) }
+        </span>
+    }
+}
