@@ -1,8 +1,9 @@
-//! The commands of the README: `cargo xtask test`, `cargo xtask web`, `cargo xtask versus`.
+//! The commands of the README: `cargo xtask play`, `cargo xtask test`, `cargo xtask web`, `cargo xtask versus`.
 //! Each works on a fresh machine: what is missing is installed, or named together with the command
 //! that installs it. Knows nothing of what the packages do inside.
 
 mod install;
+mod play;
 mod step;
 mod toolchain;
 mod versus;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = step::listen_for_signals().and_then(|()| match arguments.command {
+        Command::Play(options) => play::play(&options),
         Command::Test { quick } => test::test(quick),
         Command::Web { measure } => web::web(measure),
         Command::Versus(args) => versus::versus(&args),
@@ -41,6 +43,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Builds the page and the server, starts three nodes on loopback and opens the playground
+    Play(play::Options),
     /// Runs everything that CI runs
     Test {
         /// The inner loop: no browser, no processes, a short swarm

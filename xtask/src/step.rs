@@ -2,7 +2,7 @@
 //! file, and a failure names the command, the last lines and what to do. Also the signals: whoever
 //! stops `xtask` stops the program that it is running.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Write, pipe};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -133,7 +134,7 @@ impl Step {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if started.elapsed() > next_sign {
-                screen.sign_of_life(started.elapsed());
+                screen.sign_of_life(started.elapsed(), output.lines().last().unwrap_or_default());
                 next_sign += SIGN_OF_LIFE;
             }
             if started.elapsed() > self.limit && !late {
@@ -142,7 +143,7 @@ impl Step {
             }
         }
         let status = child.wait().context("lost a child process")?;
-        RUNNING.store(0, Ordering::SeqCst);
+        reaped(&child);
         screen.end(status.success(), started.elapsed());
         if STOPPED.load(Ordering::SeqCst) {
             bail!("stopped while running `{typed}`");
@@ -218,8 +219,17 @@ impl Outcome {
 /// Starts a program in a process group of its own, which a signal to this process then ends.
 pub(crate) fn spawn(command: &mut Command) -> Result<Child> {
     let child = command.process_group(0).spawn()?;
-    RUNNING.store(child.id().cast_signed(), Ordering::SeqCst);
+    running().push(child.id().cast_signed());
     Ok(child)
+}
+
+/// Tells that `child` has been waited for: its number may belong to somebody else from now on.
+pub(crate) fn reaped(child: &Child) {
+    running().retain(|group| *group != child.id().cast_signed());
+}
+
+fn running() -> MutexGuard<'static, Vec<i32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sends `signal` to the process group that `child` leads.
@@ -236,12 +246,14 @@ pub(crate) fn stopped() -> bool {
 /// From now on Ctrl-C and SIGTERM end the running program first; a second one ends this process.
 pub(crate) fn listen_for_signals() -> Result<()> {
     ctrlc::set_handler(|| {
-        let group = RUNNING.load(Ordering::SeqCst);
-        if group == 0 || STOPPED.swap(true, Ordering::SeqCst) {
+        let groups = running();
+        if groups.is_empty() || STOPPED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        // SAFETY: as in `stop`; `RUNNING` is cleared when the child has been reaped.
-        unsafe { libc::kill(-group, libc::SIGTERM) };
+        for group in groups.iter() {
+            // SAFETY: as in `stop`; a group leaves the list when its child has been reaped.
+            unsafe { libc::kill(-group, libc::SIGTERM) };
+        }
     })
     .context("cannot listen for Ctrl-C")
 }
@@ -251,7 +263,8 @@ pub(crate) fn say(what: &str) {
     println!("{what}");
 }
 
-static RUNNING: AtomicI32 = AtomicI32::new(0);
+/// The process groups that a signal ends.
+static RUNNING: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// One step's lines: a spinner on a terminal, plain lines elsewhere.
@@ -289,9 +302,14 @@ impl Screen {
         }
     }
 
-    fn sign_of_life(&self, elapsed: Duration) {
+    fn sign_of_life(&self, elapsed: Duration, line: &str) {
         if self.bar.is_none() {
-            println!(".... {} ({} s so far)", self.what, elapsed.as_secs());
+            println!(
+                ".... {} ({} s so far) {}",
+                self.what,
+                elapsed.as_secs(),
+                line.trim()
+            );
         }
     }
 
