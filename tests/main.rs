@@ -7,3 +7,4 @@ mod script;
 mod swarm;
 mod tidy;
 mod tree_size;
+mod wasm;
