@@ -1,5 +1,6 @@
 //! The one test binary of the workspace.
 
+mod cluster;
 mod crash;
 mod mutant;
 mod replay;

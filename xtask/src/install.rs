@@ -1,8 +1,8 @@
-//! What a fresh machine lacks: Debian packages, a tool from npm. Everything
+//! What a fresh machine lacks: Debian packages, a tool from npm, a Python environment. Everything
 //! that does not need root lands below `target/`.
 
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -11,6 +11,9 @@ use crate::step::{Step, say};
 
 /// The version of npm's `binaryen`, which carries `wasm-opt`.
 const BINARYEN: &str = "binaryen@132.0.0";
+
+/// The ZooKeeper client that the process tests drive.
+const KAZOO: &str = "kazoo==2.11.0";
 
 /// Whether `program` can be started from the search path.
 pub(crate) fn has(program: &str) -> bool {
@@ -76,10 +79,62 @@ pub(crate) fn wasm_opt() -> Result<Option<PathBuf>> {
     Ok(program.is_file().then_some(program))
 }
 
+/// A Python that has kazoo, in an environment below `target/`.
+pub(crate) fn python_with_kazoo() -> Result<PathBuf> {
+    let folder = crate::target("venv");
+    let python = folder.join("bin/python");
+    if imports_kazoo(&python) {
+        return Ok(python);
+    }
+    if !has("python3") {
+        debian(
+            &["python3", "python3-venv"],
+            "to drive the servers with a real ZooKeeper client",
+        )?;
+    }
+    let create = |what| {
+        Step::new(what, "python3")
+            .args(&["-m", "venv", "--clear"])
+            .args(&[&folder])
+    };
+    if create("create a Python environment")
+        .attempt()?
+        .status
+        .success()
+    {
+        // Nothing to add: it has its own pip.
+    } else {
+        debian(&["python3-venv"], "to create a Python environment")?;
+        create("create a Python environment").run()?;
+    }
+    Step::new("install kazoo", &python)
+        .args(&[
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            KAZOO,
+        ])
+        .limit(Duration::from_secs(300))
+        .advice("pip must reach its registry")
+        .run()?;
+    Ok(python)
+}
+
 fn debian_has(package: &str) -> bool {
     let query = Command::new("dpkg-query")
         .args(["--show", "--showformat=${db:Status-Status}", package])
         .stderr(Stdio::null())
         .output();
     query.is_ok_and(|output| output.stdout == b"installed")
+}
+
+fn imports_kazoo(python: &Path) -> bool {
+    let quiet = Command::new(python)
+        .args(["-c", "import kazoo"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    quiet.is_ok_and(|status| status.success())
 }

@@ -1,6 +1,7 @@
-//! Everything that CI runs, step by step. A step that fails does not stop the others; the closing
-//! line sums what the test runners and the steps said.
+//! Everything that CI runs, step by step. A step that fails stops only those that need its result; the
+//! closing line sums what the test runners and the steps said.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -8,7 +9,14 @@ use anyhow::Result;
 
 use crate::step::{Outcome, Step, say, stopped};
 use crate::toolchain::{self, Toolchain};
-use crate::web;
+use crate::{install, play, web};
+
+/// Modules of the test package with steps of their own.
+const APART: [&str; 3] = ["wasm::", "cluster::", "browser::"];
+/// How many seeds the swarm runs in the inner loop.
+const QUICK_SEEDS: &str = "30";
+/// Lines of tests that begin like this are figures for people.
+const FIGURE: &str = "* ";
 
 /// `cargo xtask test`: exit code 1 when anything failed.
 pub(crate) fn test(quick: bool) -> Result<ExitCode> {
@@ -49,7 +57,7 @@ pub(crate) fn test(quick: bool) -> Result<ExitCode> {
     ));
     report.tests(suite(quick));
     if quick {
-        report.skip("documentation, bare-metal build and page");
+        report.skip("documentation, bare-metal build, page, server");
     } else {
         report.step("documentation", || {
             Step::cargo(
@@ -65,10 +73,31 @@ pub(crate) fn test(quick: bool) -> Result<ExitCode> {
             .run()
         });
         report.step("the core without a standard library", bare);
-        report.step("page", web::build);
+        if let Some(wasm) = report.step("the core as wasm", digest) {
+            let wasm = wasm.as_os_str();
+            report.tests(alone("wasm", "wasm::").env("OTTERKEEPER_DIGEST_WASM", wasm));
+        }
+        let page = report.step("page", web::build);
+        if let Some(server) = page.and_then(|_| report.step("server", play::build_server)) {
+            outside(&mut report, &server);
+        }
     }
     say(&format!("took {} s", started.elapsed().as_secs()));
     Ok(report.close())
+}
+
+/// Real processes and a real browser, one after the other: they would disturb each other's clocks.
+fn outside(report: &mut Report, server: &Path) {
+    report.step("three nodes, each written through", || {
+        play::check_all(server)
+    });
+    if let Some(python) = report.step("kazoo", install::python_with_kazoo) {
+        report.tests(
+            alone("processes", "cluster::")
+                .env("OTTERKEEPER_BIN", server)
+                .env("OTTERKEEPER_PYTHON", python),
+        );
+    }
 }
 
 /// Warnings are errors, in the tests too; the page is checked as a native program.
@@ -100,10 +129,47 @@ fn suite(quick: bool) -> Step {
     ];
     let step = Step::cargo("stories, swarm, planted bugs and tidiness", &packages);
     if quick {
-        step.env("OTTERKEEPER_QUICK", "1")
-    } else {
-        step
+        return step.env("OTTERKEEPER_SEEDS", QUICK_SEEDS);
     }
+    // These have steps of their own.
+    APART.iter().fold(step.args(&["--"]), |step, module| {
+        step.args(&["--skip", module])
+    })
+}
+
+/// One of the test modules that need more than a compiler, its tests one after the other.
+fn alone(what: &str, module: &str) -> Step {
+    Step::cargo(
+        what,
+        &[
+            "test",
+            "-p",
+            "otterkeeper-tests",
+            "--",
+            "--ignored",
+            "--nocapture",
+        ],
+    )
+    .args(&["--test-threads=1", module])
+}
+
+/// The core as bare wasm, for comparing digests.
+fn digest() -> Result<PathBuf> {
+    if !install::has("node") {
+        install::debian(&["nodejs"], "to run the core as wasm")?;
+    }
+    let package = ["--release", "-p", "otterkeeper-digest"];
+    Toolchain::find(toolchain::PAGE)?
+        .build(
+            "the core as wasm",
+            toolchain::PAGE,
+            "std,panic_abort",
+            &package,
+        )
+        .run()?;
+    Ok(toolchain::folder()
+        .join(toolchain::PAGE)
+        .join("release/otterkeeper_digest.wasm"))
 }
 
 /// The core needs `core` and `alloc` and nothing else.
@@ -129,14 +195,21 @@ struct Report {
 }
 
 impl Report {
-    /// Runs a step that counts as one.
-    fn step<T>(&mut self, what: &str, run: impl FnOnce() -> Result<T>) {
+    /// Runs a step that counts as one, and gives what it made.
+    fn step<T>(&mut self, what: &str, run: impl FnOnce() -> Result<T>) -> Option<T> {
         if stopped() {
-            return self.skip(what);
+            self.skip(what);
+            return None;
         }
         match run() {
-            Ok(_) => self.passed += 1,
-            Err(error) => self.fail(1, &format!("{error:#}")),
+            Ok(made) => {
+                self.passed += 1;
+                Some(made)
+            }
+            Err(error) => {
+                self.fail(1, &format!("{error:#}"));
+                None
+            }
         }
     }
 
@@ -152,6 +225,13 @@ impl Report {
         let counts = Counts::read(&outcome.output);
         self.passed += counts.passed;
         self.skipped += counts.ignored;
+        for line in outcome
+            .output
+            .lines()
+            .filter(|line| line.starts_with(FIGURE))
+        {
+            say(&format!("     {line}"));
+        }
         if !outcome.status.success() {
             // A runner that failed without a failed test did not compile or was ended.
             self.fail(counts.failed.max(1), &format!("{:#}", outcome.into_error()));

@@ -1,0 +1,260 @@
+//! Three real server processes on loopback and kazoo, an unmodified ZooKeeper client, in
+//! `cluster.py`. Here the processes live and die; what clients are owed is checked over there.
+//! `cargo xtask test` builds the server, installs kazoo, and says where both are.
+
+use core::time::Duration;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+use std::{env, fs, thread};
+
+const MEMBERS: usize = 3;
+const KILLS: usize = 5;
+/// A cluster with a leader must be there after this, also after a kill.
+const LEADER_LIMIT: Duration = Duration::from_secs(20);
+/// Load before the first kill, and between a restart and the next one.
+const BETWEEN_KILLS: Duration = Duration::from_secs(3);
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+#[test]
+#[ignore = "needs a built server and kazoo: cargo xtask test"]
+fn a_zookeeper_client_finds_what_it_expects() {
+    let cluster = Cluster::start("basics");
+    cluster.wait_for_leader();
+    cluster.drive(&["basics", &cluster.hosts()]);
+}
+
+#[test]
+#[ignore = "needs a built server and kazoo: cargo xtask test"]
+fn killed_leaders_lose_no_acknowledged_write_and_no_session() {
+    let mut cluster = Cluster::start("kills");
+    cluster.wait_for_leader();
+    let record = cluster.folder.join("acknowledged.json");
+    let record = record.to_str().expect("an ASCII path").to_owned();
+    let mut driver = cluster
+        .driver(&["load", &cluster.hosts(), &record])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python starts");
+    let mut said = BufReader::new(driver.stdout.take().expect("it was asked for"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("the driver speaks");
+    assert_eq!(line.trim(), "running");
+    let mut marks = driver.stdin.take().expect("it was asked for");
+    for _ in 0..KILLS {
+        thread::sleep(BETWEEN_KILLS);
+        let leader = cluster.wait_for_leader();
+        writeln!(marks, "kill").expect("the driver listens");
+        marks.flush().expect("the driver listens");
+        cluster.kill(leader);
+        cluster.wait_for_leader();
+        cluster.restart(leader);
+    }
+    thread::sleep(BETWEEN_KILLS);
+    drop(marks);
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("the driver speaks");
+    print!("{rest}");
+    assert!(
+        driver.wait().expect("it ends").success(),
+        "a promise was broken: see above"
+    );
+    cluster.drive(&["verify", &cluster.hosts(), &record]);
+
+    // And after a clean stop of all, from what lies on the disks.
+    cluster.stop();
+    for member in 0..MEMBERS {
+        cluster.restart(member);
+    }
+    cluster.wait_for_leader();
+    cluster.drive(&["verify", &cluster.hosts(), &record]);
+}
+
+/// Server processes with their data; gone when it is dropped, unless the test has failed.
+struct Cluster {
+    folder: PathBuf,
+    members: Vec<Member>,
+}
+
+struct Member {
+    http: u16,
+    zk: u16,
+    process: Child,
+}
+
+impl Cluster {
+    fn start(name: &str) -> Self {
+        let folder = env::temp_dir().join(format!("otterkeeper-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for the data");
+        let ports = free_ports(2 * MEMBERS);
+        let (http, zk) = ports.split_at(MEMBERS);
+        let members = (0..MEMBERS).map(|at| Member {
+            http: http[at],
+            zk: zk[at],
+            process: spawn(&folder, at, http, zk[at]),
+        });
+        let members = members.collect();
+        Self { folder, members }
+    }
+
+    /// What ZooKeeper clients connect to.
+    fn hosts(&self) -> String {
+        let hosts: Vec<String> = self
+            .members
+            .iter()
+            .map(|member| format!("127.0.0.1:{}", member.zk))
+            .collect();
+        hosts.join(",")
+    }
+
+    /// Which member says that it leads; waits until one does.
+    fn wait_for_leader(&self) -> usize {
+        let started = Instant::now();
+        loop {
+            let leads = |member: &Member| srvr(member.zk).contains("Mode: leader");
+            if let Some(leader) = self.members.iter().position(leads) {
+                return leader;
+            }
+            assert!(
+                started.elapsed() < LEADER_LIMIT,
+                "no leader; {}",
+                self.logs()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// kill -9.
+    fn kill(&mut self, at: usize) {
+        self.members[at].process.kill().expect("it was running");
+        self.members[at].process.wait().expect("it is a child");
+    }
+
+    fn restart(&mut self, at: usize) {
+        let http: Vec<u16> = self.members.iter().map(|member| member.http).collect();
+        let process = spawn(&self.folder, at, &http, self.members[at].zk);
+        self.members[at].process = process;
+    }
+
+    /// SIGTERM to all; each must end by itself, and say that all is well.
+    fn stop(&mut self) {
+        for member in &self.members {
+            let pid = member.process.id().to_string();
+            let status = Command::new("kill").args(["-TERM", &pid]).status();
+            assert!(status.expect("kill runs").success());
+        }
+        let started = Instant::now();
+        for at in 0..MEMBERS {
+            let status = loop {
+                if let Some(status) = self.members[at].process.try_wait().expect("it is a child") {
+                    break status;
+                }
+                assert!(
+                    started.elapsed() < STOP_LIMIT,
+                    "member {} does not stop",
+                    at + 1
+                );
+                thread::sleep(Duration::from_millis(20));
+            };
+            assert!(
+                status.success(),
+                "member {} ended with {status}; {}",
+                at + 1,
+                self.logs()
+            );
+        }
+    }
+
+    /// Runs the driver to its end.
+    fn drive(&self, arguments: &[&str]) {
+        let output = self.driver(arguments).output().expect("Python starts");
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "cluster.py {arguments:?}: {said}\n{}",
+            self.logs()
+        );
+    }
+
+    fn driver(&self, arguments: &[&str]) -> Command {
+        let python = env::var("OTTERKEEPER_PYTHON").expect("OTTERKEEPER_PYTHON has kazoo");
+        let mut command = Command::new(python);
+        command
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/cluster.py"))
+            .args(arguments);
+        command
+    }
+
+    /// Where the members' own words are, for whoever reads a failure.
+    fn logs(&self) -> String {
+        format!("the servers' logs are {}/*.log", self.folder.display())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            // It may have ended by itself.
+            let _ = member.process.kill();
+            let _ = member.process.wait();
+        }
+        if !thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Starts member number `at + 1`; its words are appended to its log.
+fn spawn(folder: &Path, at: usize, http: &[u16], zk: u16) -> Child {
+    let id = at + 1;
+    let server = env::var("OTTERKEEPER_BIN").expect("OTTERKEEPER_BIN is the server");
+    let log = folder.join(format!("{id}.log"));
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .expect("a log file");
+    let mut command = Command::new(server);
+    command
+        .args(["serve", "--id", &id.to_string()])
+        .arg("--data")
+        .arg(folder.join(id.to_string()))
+        .args(["--listen", &format!("127.0.0.1:{}", http[at])])
+        .args(["--zk-listen", &format!("127.0.0.1:{zk}")]);
+    for (peer, port) in http.iter().enumerate() {
+        command.args(["--peer", &format!("{}=ws://127.0.0.1:{port}", peer + 1)]);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a log file"))
+        .stderr(log);
+    command.spawn().expect("the server starts")
+}
+
+/// What a server says to `srvr`; nothing when it is down.
+fn srvr(port: u16) -> String {
+    let mut answer = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+        let limit = Some(Duration::from_secs(1));
+        if stream.set_read_timeout(limit).is_ok() && stream.write_all(b"srvr").is_ok() {
+            // A server that dies in mid-answer has no leader to offer.
+            let _ = stream.read_to_string(&mut answer);
+        }
+    }
+    answer
+}
+
+/// Ports that nobody listens on just now, below those that outgoing connections take: a port must still
+/// be free when a member that was killed comes back.
+fn free_ports(count: usize) -> Vec<u16> {
+    let first = 20_000 + u16::try_from(std::process::id() % 1_000).expect("below 1000") * 8;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports: Vec<u16> = (first..32_000).filter(is_free).take(count).collect();
+    assert_eq!(ports.len(), count, "no free ports from {first} on");
+    ports
+}
