@@ -266,6 +266,10 @@ impl Member {
             if wal.append(batch).is_err() {
                 return Ok(());
             }
+            if below(&mut self.rng, 3) == 0 {
+                // A failure shows when the segment is needed.
+                wal.prepare(|work| work());
+            }
             if sync {
                 self.possible = vec![self.model.clone()];
             }

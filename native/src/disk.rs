@@ -130,7 +130,9 @@ fn write_log<F: Files>(
         if let Some(in_force) = in_force {
             parts.push([Job::InForce(in_force)]);
         }
-        wal.prepare_beside();
+        wal.prepare(|work| {
+            thread::spawn(work);
+        });
     }
     wal.seal()
 }

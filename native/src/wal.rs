@@ -29,7 +29,6 @@ use core::fmt;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc;
-use std::thread;
 
 use otterkeeper_core::id::Index;
 use otterkeeper_core::node::Records;
@@ -77,7 +76,7 @@ pub struct Wal<F: Files> {
 /// The segment after the current one.
 enum Next<F: Files> {
     Absent,
-    /// Another thread makes it.
+    /// It is being made, maybe by another thread.
     Underway(mpsc::Receiver<io::Result<Prepared<F>>>),
     Ready(F::File),
 }
@@ -175,15 +174,18 @@ impl<F: Files> Wal<F> {
         Ok(())
     }
 
-    /// Has the next segment prepared by another thread, unless that was done already, so that the change
-    /// of segments need not wait. Without this call it is prepared when it is needed.
-    pub fn prepare_beside(&mut self) {
+    /// Has the next segment prepared, unless that was done already, so that the change of segments need
+    /// not wait. `run` decides where the work is done: usually on another thread. Without this call it
+    /// is done when the segment is needed.
+    pub fn prepare(&mut self, run: impl FnOnce(Box<dyn FnOnce() + Send>)) {
         if matches!(self.next, Next::Absent) {
             let preparation = self.preparation();
             let (sender, receiver) = mpsc::sync_channel(1);
             self.next = Next::Underway(receiver);
-            // The receiver is gone only if the log was closed meanwhile.
-            thread::spawn(move || sender.send(preparation.run()));
+            run(Box::new(move || {
+                // The receiver is gone only if the log was closed meanwhile.
+                let _ = sender.send(preparation.run());
+            }));
         }
     }
 

@@ -1,6 +1,6 @@
 //! `otterkeeper serve`: one node of a cluster, put together and run until it is told to stop.
 
-use core::cell::OnceCell;
+use core::cell::{OnceCell, RefCell};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,18 +111,16 @@ async fn serve(server: Server) -> anyhow::Result<()> {
         spawn_local(zk::serve(listener, hub, request_bytes, server.words));
     }
 
-    let refused = async {
-        let sentence = peers.refused().await;
-        tracing::error!("{sentence}");
-    };
+    let refusal = RefCell::new(None);
     let stopped = driver.run(async {
         tokio::select! {
             biased;
             () = stop => {}
-            () = refused => {}
+            sentence = peers.refused() => *refusal.borrow_mut() = Some(sentence),
         }
     });
-    if let Err(sentence) = stopped.await {
+    let outcome = stopped.await;
+    if let Some(sentence) = outcome.err().or(refusal.take()) {
         bail!("{sentence}");
     }
     tracing::info!("stopped");
