@@ -107,10 +107,12 @@ async fn cluster(args: &Args, data: &std::path::Path) -> anyhow::Result<()> {
         nodes.spawn_local(wait(id, child));
     }
 
+    let is_ready = Cell::new(false);
     let announce = async {
         while !ready(reachable(addresses[0].0)).await {
             sleep(Duration::from_millis(50)).await;
         }
+        is_ready.set(true);
         println!("The cluster is ready. Ctrl-C stops it.");
         for (i, (http, zk)) in addresses.iter().enumerate() {
             println!(
@@ -126,7 +128,7 @@ async fn cluster(args: &Args, data: &std::path::Path) -> anyhow::Result<()> {
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
         () = announce => Ok(()),
-        outcome = watch(&mut nodes, &commands) => outcome,
+        outcome = watch(&mut nodes, &commands, &is_ready) => outcome,
     };
     for process in processes {
         // SAFETY: a signal to a child that this process started and has not waited for, or that is gone.
@@ -143,9 +145,16 @@ async fn cluster(args: &Args, data: &std::path::Path) -> anyhow::Result<()> {
 }
 
 /// Waits until the last node has stopped. The cluster goes on without the others: that is what it is for.
-async fn watch(nodes: &mut JoinSet<usize>, commands: &[String]) -> anyhow::Result<()> {
+async fn watch(
+    nodes: &mut JoinSet<usize>,
+    commands: &[String],
+    is_ready: &Cell<bool>,
+) -> anyhow::Result<()> {
     while let Some(ended) = nodes.join_next().await {
         let id = ended.unwrap_or(0);
+        if !is_ready.get() {
+            bail!("node {id} could not start; its last lines above say why");
+        }
         eprintln!(
             "node {id} has stopped; its last lines above say why, if it could. To start it again:"
         );
