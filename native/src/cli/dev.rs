@@ -1,5 +1,6 @@
 //! `otterkeeper dev`: a throw-away cluster of real node processes on loopback, for trying things out.
 
+use core::cell::Cell;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::env;
