@@ -202,6 +202,21 @@ pub(crate) fn label(entry: &Entry) -> String {
     }
 }
 
+/// A label in fewer characters, for a box of the log: `+/app`, `/app=1`, `-/app`.
+pub(crate) fn short(label: &str) -> String {
+    let words: Vec<&str> = label.split(' ').collect();
+    match words[..] {
+        ["create", .., path, data] if path.starts_with('/') && !data.starts_with('/') => {
+            format!("+{path}")
+        }
+        ["create", .., path] => format!("+{path}"),
+        ["set", path, ..] if path.starts_with('/') => format!("{}={}", path, words[2..].join(" ")),
+        ["delete", .., path] => format!("-{path}"),
+        ["open", "session"] => "session".to_owned(),
+        _ => label.to_owned(),
+    }
+}
+
 /// What happened at a client, as lines. `calls` gives back what was asked.
 pub(crate) fn lines(
     client: ClientId,

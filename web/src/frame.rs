@@ -26,12 +26,15 @@ const DRAWN: usize = 80;
 /// How long a lost message leaves its mark, in ms of wall time.
 const BURST_MS: f64 = 2_000.0;
 
+/// The closure that each frame asks for again.
+type Next = Rc<RefCell<Option<Closure<dyn FnMut(f64)>>>>;
+
 /// Starts the loop. `structure` is called when the picture needs more than moving.
 pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, structure: Callback<()>) {
     let mut painter = Painter::default();
     let mut last = None;
     // A frame asks for the next one through this cell, which the closure keeps alive.
-    let next: Rc<RefCell<Option<Closure<dyn FnMut(f64)>>>> = Rc::default();
+    let next = Next::default();
     let again = next.clone();
     *next.borrow_mut() = Some(Closure::new(move |now: f64| {
         let ms = last.map_or(0.0, |last| now - last);
@@ -46,7 +49,7 @@ pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, structure: Callback<(
     request(&next);
 }
 
-fn request(closure: &Rc<RefCell<Option<Closure<dyn FnMut(f64)>>>>) {
+fn request(closure: &Next) {
     if let (Some(window), Some(closure)) = (web_sys::window(), &*closure.borrow()) {
         let _ = window.request_animation_frame(closure.as_ref().unchecked_ref());
     }
@@ -341,7 +344,15 @@ fn timers(model: &Model) {
             left_of(now, armed, due)
         });
         // The arc is what is left of the timer: it runs out, and then something happens.
-        let dash = left.map_or("0 100".to_owned(), |left| format!("{left:.2} 100"));
+        let dash = format!("{:.2} 100", left.unwrap_or_default());
+        let _ = arc.set_attribute(
+            "visibility",
+            if left.is_some_and(|left| left > 0.0) {
+                "visible"
+            } else {
+                "hidden"
+            },
+        );
         let _ = arc.set_attribute("stroke-dasharray", &dash);
     }
 }

@@ -288,7 +288,7 @@ impl Model {
             rest: 0.0,
             version: 0,
         };
-        model.to_first_election();
+        model.run_to_first_election();
         model
     }
 
@@ -491,6 +491,12 @@ impl Model {
         }
     }
 
+    /// An entry at the end of a node's log: its term and its label, also while the node is down.
+    pub(crate) fn remembered(&self, node: NodeId, index: u64) -> Option<(Term, &str)> {
+        let (term, label) = self.mirror.get(&(node, index))?;
+        Some((*term, label))
+    }
+
     /// Whether something was undone that can be done again.
     pub(crate) fn can_redo(&self) -> bool {
         !self.redo.is_empty()
@@ -600,11 +606,11 @@ impl Model {
 
     fn renew(&mut self, nodes: u8, seed: u64) {
         self.reset(nodes.clamp(3, 9), seed);
-        self.to_first_election();
+        self.run_to_first_election();
     }
 
     /// To the moment in which the first node asks for votes: nobody has to wait for something to happen.
-    fn to_first_election(&mut self) {
+    fn run_to_first_election(&mut self) {
         for _ in 0..10_000 {
             let sim = self.sim();
             let asks = sim
@@ -1009,14 +1015,18 @@ pub(crate) fn delays(ms: u32) -> (Span, Span) {
 
 /// Whether something is worth a sentence.
 pub(crate) fn is_told(what: &What) -> bool {
-    weight(what) > 0
-        || matches!(
-            what,
-            What::Note {
-                note: Note::Raft(RaftNote::Committed { .. } | RaftNote::Rewound { .. }),
-                ..
-            } | What::Lost { .. }
-        )
+    let detail = match what {
+        What::Note { note, .. } => matches!(
+            note,
+            Note::Raft(RaftNote::Committed { .. } | RaftNote::Rewound { .. })
+        ),
+        What::Client { client, event } => {
+            client.0 < 1_000 && matches!(event, ClientEvent::Called { .. })
+        }
+        What::Lost { .. } => true,
+        _ => false,
+    };
+    detail || weight(what) > 0
 }
 
 /// 2: a turn of events; 1: a step of one; 0: a detail.
@@ -1083,7 +1093,10 @@ mod tests {
     fn led() -> Model {
         let mut model = Model::new(5, 42, Lang::En);
         model.playing = false;
-        assert!(model.leader().is_none(), "the page begins in the middle of an election");
+        assert!(
+            model.leader().is_none(),
+            "the page begins in the middle of an election"
+        );
         assert!(model.run_until(Until::Leader));
         model
     }
@@ -1119,7 +1132,10 @@ mod tests {
         model.update(Action::StepForward);
         model.update(Action::StepBack);
         model.update(Action::StepBack);
-        assert_eq!(model.sim().events(), model.run.deeds_done().last().expect("the kill").event + 1);
+        assert_eq!(
+            model.sim().events(),
+            model.run.deeds_done().last().expect("the kill").event + 1
+        );
         model.seek(late);
         assert_eq!(model.sim().digest(), later);
     }
@@ -1143,7 +1159,11 @@ mod tests {
         model.update(Action::Undo);
         assert_eq!(model.run.branches.len(), 3);
         model.seek(end);
-        assert_eq!(model.sim().digest(), old, "without the deed, the same course again up to the number of the branch");
+        assert_eq!(
+            model.sim().digest(),
+            old,
+            "without the deed, the same course again up to the number of the branch"
+        );
     }
 
     #[test]
@@ -1154,7 +1174,9 @@ mod tests {
         model.update(Action::Command("get -w /app".to_owned()));
         model.seek(Span::from_ms(2_500));
         let recipe = crate::share::Recipe::of(&model);
-        let read = crate::share::Recipe::read(&recipe.fragment()).expect("a run").expect("sane");
+        let read = crate::share::Recipe::read(&recipe.fragment())
+            .expect("a run")
+            .expect("sane");
         let mut other = Model::new(3, 7, Lang::En);
         read.play(&mut other);
         for _ in 0..10_000 {
@@ -1165,6 +1187,9 @@ mod tests {
         }
         assert_eq!(other.notice, Some(Notice::Reproduced(model.sim().digest())));
         let text: Vec<_> = other.console().into_iter().map(|line| line.body).collect();
-        assert!(text.contains(&command::Body::Said("Created /app".to_owned())), "{text:?}");
+        assert!(
+            text.contains(&command::Body::Said("Created /app".to_owned())),
+            "{text:?}"
+        );
     }
 }

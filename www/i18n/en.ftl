@@ -49,7 +49,7 @@ role-down = down
 role-paused = paused
 role-halted = halted
 
-tool-none = Select a node
+tool-none = No node
 tool-node = Node
 tool-kill = Kill
 tool-restart = Restart
@@ -68,7 +68,7 @@ tool-write = Write
 tool-undo = Undo
 
 story = What happens, and why
-story-details = all details
+story-details = details
 story-empty = Nothing has happened yet.
 you = you
 
@@ -79,8 +79,8 @@ load = load
 load-value = { $n } ops/s
 delay-value = { $min }–{ $max } ms
 matrix = Cut a direction: row sends, column receives
-preset-split = Split off a minority
-preset-leader = Cut off the leader
+preset-split = Split
+preset-leader = Leader alone
 preset-heal = Heal all
 
 logs = Logs
@@ -92,7 +92,8 @@ log-open = not committed
 log-wet = waits for the disk
 log-snapshot = in the snapshot
 
-inspect-none = Click a node, a link or a message.
+overview = The cluster
+inspect-none = Click a node, a link or a message to see everything about it.
 term = term { $term }
 follows = follows { $leader }
 no-leader = knows no leader
@@ -246,8 +247,8 @@ promise-no-halt = No node halts or refuses its own disk.
 promise-clients = Every client sees what ZooKeeper promises.
 verdict-broken = broken
 verdict-holds = holds
-quorum = { $up } of { $all } nodes up, { $need } are a majority
-quorum-lost = { $up } of { $all } nodes up, no majority: { $need } needed
+quorum = { $up } of { $all } up, { $need } needed
+quorum-lost = no majority: { $up } of { $all } up, { $need } needed
 
 notice-reproduced = This run was reproduced: its state hash is { $hash }, as the link says.
 notice-differs = Executed, but the state hash differs: the link says { $theirs }, this page got { $ours }.

@@ -49,7 +49,7 @@ role-down = 중단됨
 role-paused = 일시 정지
 role-halted = 스스로 멈춤
 
-tool-none = 노드를 선택하세요
+tool-none = 선택 없음
 tool-node = 노드
 tool-kill = 종료
 tool-restart = 재시작
@@ -68,7 +68,7 @@ tool-write = 쓰기
 tool-undo = 되돌리기
 
 story = 무슨 일이, 왜
-story-details = 모두 보기
+story-details = 자세히
 story-empty = 아직 아무 일도 없었습니다.
 you = 나
 
@@ -79,8 +79,8 @@ load = 부하
 load-value = 초당 { $n }건
 delay-value = { $min }–{ $max } ms
 matrix = 한 방향 끊기: 행이 보내고 열이 받습니다
-preset-split = 소수 쪽 떼어 내기
-preset-leader = 리더 고립시키기
+preset-split = 둘로 나누기
+preset-leader = 리더 고립
 preset-heal = 모두 복구
 
 logs = 로그
@@ -92,7 +92,8 @@ log-open = 커밋 전
 log-wet = 디스크 대기 중
 log-snapshot = 스냅샷에 포함됨
 
-inspect-none = 노드, 링크, 메시지 중 하나를 클릭하세요.
+overview = 클러스터
+inspect-none = 노드, 링크, 메시지를 클릭하면 모든 것이 보입니다.
 term = term { $term }
 follows = 리더는 { $leader }
 no-leader = 아는 리더 없음
@@ -245,8 +246,8 @@ promise-no-halt = 어떤 노드도 스스로 멈추거나 자기 디스크를 �
 promise-clients = 모든 클라이언트는 ZooKeeper가 약속한 대로 봅니다.
 verdict-broken = 깨짐
 verdict-holds = 지켜짐
-quorum = 노드 { $all }개 중 { $up }개 동작, 과반은 { $need }개
-quorum-lost = 노드 { $all }개 중 { $up }개 동작, 과반({ $need }개)이 안 되어 서비스 불가
+quorum = { $all }개 중 { $up }개 동작, 과반 { $need }개
+quorum-lost = 과반 미달: { $all }개 중 { $up }개 동작
 
 notice-reproduced = 실행을 그대로 재현했습니다. 상태 해시 { $hash }가 링크와 같습니다.
 notice-differs = 실행했지만 상태 해시가 다릅니다. 링크는 { $theirs }, 이 페이지는 { $ours }입니다.

@@ -26,9 +26,40 @@ pub(crate) fn Inspect(seen: &Seen) -> Html {
             None => html! { <p class="empty">{ words.get("message-gone") }</p> },
         },
         Some(Selection::Link(from, to)) => link(seen, &model, from, to),
-        None => html! { <p class="empty">{ words.get("inspect-none") }</p> },
+        None => overview(seen, &model),
     };
     html! { <section class="panel right inspect" role="tabpanel" aria-label={words.get("tab-inspect")}>{ inside }</section> }
+}
+
+/// All nodes side by side, while nothing is selected.
+fn overview(seen: &Seen, model: &Model) -> Html {
+    let words = &model.words;
+    let rows = model.sim().nodes().map(|id| {
+        let select = seen.desk.on(Action::Select(Some(Selection::Node(id))));
+        let cells = match model.sim().node(id) {
+            None => [words.get("role-down"), String::new(), String::new(), String::new(), String::new()],
+            Some(view) => [
+                sentence::role(words, view.role()),
+                view.term().to_string(),
+                view.last().index.to_string(),
+                view.commit().to_string(),
+                view.applied().to_string(),
+            ],
+        };
+        let cells = cells.into_iter().enumerate().map(|(key, cell)| html! { <td {key}>{ cell }</td> });
+        html! { <tr key={id.0}><td><button class="pick" onclick={select}>{ id.0 }</button></td>{ for cells }</tr> }
+    });
+    let rows: Vec<Html> = rows.collect();
+    html! {
+        <>
+            <div class="title">{ words.get("overview") }</div>
+            <table class="grid overview">
+                <thead><tr><th>{ words.get("tool-node") }</th><th></th><th>{ words.get("message-term") }</th><th>{ words.get("fact-log") }</th><th>{ words.get("fact-committed") }</th><th>{ words.get("fact-applied") }</th></tr></thead>
+                <tbody>{ rows }</tbody>
+            </table>
+            <p class="empty">{ words.get("inspect-none") }</p>
+        </>
+    }
 }
 
 fn node(seen: &Seen, model: &Model, id: NodeId) -> Html {
@@ -341,7 +372,7 @@ fn link(seen: &Seen, model: &Model, from: NodeId, to: NodeId) -> Html {
 fn title(words: &Words, id: NodeId, term: u64, role: &str) -> Html {
     html! {
         <div class="title">
-            <span>{ words.with("end-node", &[("node", id.0.into())]) }</span>
+            <span>{ format!("{} {id}", words.get("tool-node")) }</span>
             <span class={classes!("chip", format!("t{}", term % 8))}>{ words.with("term", &[("term", term.into())]) }</span>
             <small>{ role }</small>
         </div>

@@ -71,17 +71,30 @@ pub(crate) fn Logs(seen: &Seen) -> Html {
     .map(AttrValue::from);
     let rows = sim.nodes().map(|id| {
         let view = sim.node(id);
+        let disk = sim.disk(id).map_or(0, |disk| disk.last.0);
         let boxes = columns.clone().map(|index| {
             let lost = model
                 .lost_entries
                 .iter()
                 .find(|lost| lost.node == id && lost.index == index);
             let cell = match view {
-                None => Cell::Empty,
+                // A node that is down keeps what its disk holds.
+                None if disk < index => Cell::Empty,
+                None => match model.remembered(id, index) {
+                    Some((term, label)) => Cell::Entry {
+                        term: term.0,
+                        label: label.to_owned(),
+                        committed: true,
+                        durable: true,
+                    },
+                    None => Cell::Snapshot,
+                },
                 Some(view) => match view.entry(Index(index)) {
                     Some(entry) => Cell::Entry {
                         term: entry.id.term.0,
-                        label: command::label(entry),
+                        label: model
+                            .remembered(id, index)
+                            .map_or_else(|| command::label(entry), |(_, label)| label.to_owned()),
                         committed: index <= view.commit().0,
                         durable: index <= view.durable().0,
                     },
@@ -143,7 +156,7 @@ fn LogRow(row: &Row) -> Html {
                     (false, true) => &row.states[1],
                     (false, false) => &row.states[2],
                 };
-                html! { <div {class} title={format!("{label}: {state}")}><b>{ term }</b><span>{ label }</span></div> }
+                html! { <div {class} title={format!("{label}: {state}")}><b>{ term }</b><span>{ command::short(label) }</span></div> }
             }
         };
         let lost = match &cell.lost {

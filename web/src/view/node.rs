@@ -3,15 +3,13 @@
 
 use otterkeeper_core::id::NodeId;
 use otterkeeper_core::raft::note::Role;
-use otterkeeper_core::sim::Sim;
 use yew::prelude::*;
 
 use crate::desk::Desk;
 use crate::geometry::{NODE, Ring};
-use crate::i18n::Words;
-use crate::sentence;
+use crate::i18n::{Lang, Words};
 use crate::shape::{self, Shape};
-use crate::state::{Action, Selection};
+use crate::state::{Action, Model, Selection};
 use crate::view::icon;
 
 /// What a node shows.
@@ -37,19 +35,19 @@ pub(crate) struct Face {
     pub(crate) writing: bool,
     pub(crate) waiting: Vec<Shape>,
     pub(crate) selected: bool,
-    pub(crate) label: AttrValue,
+    pub(crate) lang: Lang,
 }
 
 impl Face {
     pub(crate) fn of(
         desk: &Desk,
-        sim: &Sim,
+        model: &Model,
         ring: Ring,
         id: NodeId,
         top: u64,
         selected: bool,
-        words: &Words,
     ) -> Self {
+        let sim = model.sim();
         let at = ring.node(id.0);
         let disk = sim.disk(id);
         let mut face = Self {
@@ -69,9 +67,7 @@ impl Face {
             writing: disk.is_some_and(|disk| disk.waiting > 0),
             waiting: Vec::new(),
             selected,
-            label: words
-                .with("stage-node-down", &[("node", id.0.into())])
-                .into(),
+            lang: model.words.lang,
         };
         let Some(view) = sim.node(id) else {
             return face;
@@ -101,22 +97,6 @@ impl Face {
             .iter()
             .map(|held| shape::of_raft(&held.message))
             .collect();
-        let role = if face.paused {
-            words.get("role-paused")
-        } else {
-            sentence::role(words, role)
-        };
-        face.label = words
-            .with(
-                "stage-node",
-                &[
-                    ("node", id.0.into()),
-                    ("role", role.into()),
-                    ("term", face.term.into()),
-                    ("commit", face.commit.into()),
-                ],
-            )
-            .into();
         face
     }
 }
@@ -142,6 +122,7 @@ pub(crate) fn NodeView(face: &Face) -> Html {
         face.paused.then_some("is-paused"),
         face.selected.then_some("sel")
     );
+    let label = name(&face.desk.read().words, face);
     let select = face.desk.on(Action::Select(Some(Selection::Node(face.id))));
     let desk = face.desk.clone();
     let node = face.id;
@@ -157,7 +138,7 @@ pub(crate) fn NodeView(face: &Face) -> Html {
         <g {class} id={format!("node-{id}")} data-testid={format!("node-{id}")} data-role={face.role} data-term={face.term.to_string()}
             data-commit={face.commit.to_string()} data-applied={face.applied.to_string()}
             transform={format!("translate({} {})", face.x, face.y)} tabindex="0" role="button"
-            aria-label={face.label.clone()} aria-pressed={face.selected.to_string()} onclick={select} onkeydown={key}>
+            aria-label={label} aria-pressed={face.selected.to_string()} onclick={select} onkeydown={key}>
             <circle class="halo" r="51" />
             <circle class="body" r={radius.clone()} />
             <clipPath id={clip.clone()}><circle r={radius.clone()} /></clipPath>
@@ -169,7 +150,7 @@ pub(crate) fn NodeView(face: &Face) -> Html {
             { if face.form == "leader" { html! { <path class="crown" d={icon::CROWN} /> } } else { html! {} } }
             { if face.paused { ice() } else { html! {} } }
             <text class="name" y="3">{ id }</text>
-            <text class="sub" y="19">{ format!("#{}", face.commit) }</text>
+            <text class="sub" y="19">{ if face.form == "down" { String::new() } else { format!("#{}", face.commit) } }</text>
             <g class="badge" transform="translate(30 -30)">
                 <rect x="-15" y="-9.5" width="30" height="19" rx="9.5" /><text y="4">{ format!("t{}", face.term) }</text>
             </g>
@@ -177,6 +158,27 @@ pub(crate) fn NodeView(face: &Face) -> Html {
             <g class="held" transform={if face.ballots.is_empty() { "translate(0 57)" } else { "translate(0 74)" }}>{ held(face) }</g>
         </g>
     }
+}
+
+/// What is read out.
+fn name(words: &Words, face: &Face) -> String {
+    let role = words.get(match face.role {
+        "leader" => "role-leader",
+        "candidate" => "role-candidate",
+        "pre-candidate" => "role-pre-candidate",
+        "paused" => "role-paused",
+        "down" => return words.with("stage-node-down", &[("node", face.id.0.into())]),
+        _ => "role-follower",
+    });
+    words.with(
+        "stage-node",
+        &[
+            ("node", face.id.0.into()),
+            ("role", role.into()),
+            ("term", face.term.into()),
+            ("commit", face.commit.into()),
+        ],
+    )
 }
 
 fn hatch(clip: &str) -> Html {

@@ -12,6 +12,7 @@ use yew::prelude::*;
 
 use crate::desk::{Desk, Seen};
 use crate::geometry::{Point, Ring, between, cross};
+use crate::i18n::Lang;
 use crate::sentence;
 use crate::state::{Action, Model, Notice, Selection, Tab};
 use crate::view::icon::{self, icon};
@@ -28,7 +29,7 @@ struct Wire {
     lead: bool,
     dead: bool,
     selected: bool,
-    label: AttrValue,
+    lang: Lang,
 }
 
 #[derive(Clone, PartialEq, Properties)]
@@ -38,11 +39,19 @@ struct Guest {
     at: Point,
     node: Option<Point>,
     attached: bool,
-    label: AttrValue,
+    lang: Lang,
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct Spoken {
+    desk: Desk,
+    lang: Lang,
 }
 
 #[component]
 pub(crate) fn Stage(seen: &Seen) -> Html {
+    // A stroke lasts longer than a drawing of the stage.
+    let stroke = use_mut_ref(Vec::new);
     let model = seen.desk.read();
     let words = &model.words;
     let sim = model.sim();
@@ -62,11 +71,6 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
         .filter(|(from, to)| from != to);
     let wires = pairs.map(|(from, to)| {
         let up = sim.link(from, to).up;
-        let state = words.get(if up {
-            "stage-link-up"
-        } else {
-            "stage-link-cut"
-        });
         let wire = Wire {
             desk: seen.desk.clone(),
             from,
@@ -76,22 +80,13 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
             lead: leads(from) || leads(to),
             dead: down(from) || down(to),
             selected: model.selection == Some(Selection::Link(from, to)),
-            label: words
-                .with(
-                    "stage-link",
-                    &[
-                        ("from", from.0.into()),
-                        ("to", to.0.into()),
-                        ("state", state.into()),
-                    ],
-                )
-                .into(),
+            lang: words.lang,
         };
         html! { <WireView key={format!("{from}-{to}")} ..wire /> }
     });
     let faces = ids.iter().map(|id| {
         let selected = model.selection == Some(Selection::Node(*id));
-        let face = Face::of(&seen.desk, sim, ring, *id, top, selected, words);
+        let face = Face::of(&seen.desk, &model, ring, *id, top, selected);
         html! { <NodeView key={id.0} ..face /> }
     });
     let guests = frame::guests(sim, ring).into_iter().map(|(client, at)| {
@@ -101,18 +96,13 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
             at,
             node: client.node.map(|node| ring.node(node.0)),
             attached: client.attached,
-            label: words
-                .with(
-                    "stage-client",
-                    &[("client", sentence::client_name(client.id).into())],
-                )
-                .into(),
+            lang: words.lang,
         };
         html! { <GuestView key={client.id.0} ..guest /> }
     });
     let middle = ring.centre();
     let (rx, ry) = ring.radii();
-    let [down, moved, up] = scissors(&seen.desk, ring);
+    let [down, moved, up] = scissors(&seen.desk, ring, stroke);
     let desk = seen.desk.clone();
     let pick = Callback::from(move |event: MouseEvent| {
         let target = event
@@ -142,7 +132,7 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
                 <path class="stroke" id="stroke" d="" />
             </svg>
             <div class="over">{ coach(&seen.desk, &model) }</div>
-            <div class="legend" aria-hidden="true">{ legend(&model) }</div>
+            <Legend desk={seen.desk.clone()} lang={words.lang} />
             <div class="notices" role="status">{ notice(&seen.desk, &model) }</div>
         </div>
     }
@@ -158,6 +148,21 @@ fn WireView(wire: &Wire) -> Html {
         wire.dead.then_some("dead"),
         wire.selected.then_some("sel")
     );
+    let model = wire.desk.read();
+    let words = &model.words;
+    let state = words.get(if wire.up {
+        "stage-link-up"
+    } else {
+        "stage-link-cut"
+    });
+    let label = words.with(
+        "stage-link",
+        &[
+            ("from", wire.from.0.into()),
+            ("to", wire.to.0.into()),
+            ("state", state.into()),
+        ],
+    );
     // A cut is drawn at the receiving end.
     let mark = between(a, b, 0.82);
     let select = wire
@@ -165,7 +170,7 @@ fn WireView(wire: &Wire) -> Html {
         .on(Action::Select(Some(Selection::Link(wire.from, wire.to))));
     html! {
         <g {class} data-testid={format!("link-{}-{}", wire.from, wire.to)} data-state={if wire.up { "up" } else { "cut" }}
-            role="button" aria-label={wire.label.clone()} onclick={select}>
+            role="button" aria-label={label} onclick={select}>
             <path class="wire" d={d.clone()} />
             <path class="hit" {d} />
             { if wire.up { html! {} } else {
@@ -178,6 +183,10 @@ fn WireView(wire: &Wire) -> Html {
 #[component]
 fn GuestView(guest: &Guest) -> Html {
     let Point { x, y } = guest.at;
+    let label = guest.desk.read().words.with(
+        "stage-client",
+        &[("client", sentence::client_name(guest.id).into())],
+    );
     let load = guest.id.0 >= 1_000;
     let click = guest.desk.clone();
     let id = guest.id;
@@ -197,7 +206,7 @@ fn GuestView(guest: &Guest) -> Html {
     });
     let size = if load { "scale(.6)" } else { "scale(1)" };
     html! {
-        <g class={classes!("guest", load.then_some("load"), (!guest.attached).then_some("away"))} role="img" aria-label={guest.label.clone()} {onclick}>
+        <g class={classes!("guest", load.then_some("load"), (!guest.attached).then_some("away"))} role="img" aria-label={label} {onclick}>
             { if let Some(d) = tie { html! { <path class="tie" {d} /> } } else { html! {} } }
             <g transform={format!("translate({x:.1} {y:.1})")}>
                 <path class="diamond" transform={size} d="M0-14 14 0 0 14-14 0Z" />
@@ -244,7 +253,9 @@ fn coach(desk: &Desk, model: &Model) -> Html {
     }
 }
 
-fn legend(model: &Model) -> Html {
+#[component]
+fn Legend(spoken: &Spoken) -> Html {
+    let model = spoken.desk.read();
     let words = &model.words;
     let items = [
         ("msg beat", shape::DOT, words.get("legend-heartbeat")),
@@ -253,10 +264,9 @@ fn legend(model: &Model) -> Html {
         ("msg client", shape::DIAMOND, words.get("legend-client")),
         ("msg append reply", shape::SQUARE, words.get("legend-reply")),
     ];
-    items
-        .into_iter()
-        .map(|(class, d, name)| html! { <span key={name.clone()}><svg viewBox="-12 -12 24 24"><g {class}><path {d} /></g></svg>{ name }</span> })
-        .collect()
+    let items = items.into_iter().map(|(class, d, name)| html! { <span key={name.clone()}><svg viewBox="-12 -12 24 24"><g {class}><path {d} /></g></svg>{ name }</span> });
+    let items: Vec<Html> = items.collect();
+    html! { <div class="legend" aria-hidden="true">{ items }</div> }
 }
 
 fn notice(desk: &Desk, model: &Model) -> Html {
@@ -304,8 +314,11 @@ fn notice(desk: &Desk, model: &Model) -> Html {
 }
 
 /// Listeners that collect a stroke and cut what it crosses.
-fn scissors(desk: &Desk, ring: Ring) -> [Callback<PointerEvent>; 3] {
-    let stroke: Rc<RefCell<Vec<Point>>> = Rc::default();
+fn scissors(
+    desk: &Desk,
+    ring: Ring,
+    stroke: Rc<RefCell<Vec<Point>>>,
+) -> [Callback<PointerEvent>; 3] {
     let place = move |event: &PointerEvent| -> Option<Point> {
         let stage = frame::element("stage")?;
         let area = stage.get_bounding_client_rect();
