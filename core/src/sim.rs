@@ -135,7 +135,7 @@ impl Sim {
         for id in sim.nodes() {
             sim.boot(id);
         }
-        sim.hire();
+        sim.pace(sim.config.workload.map_or(0, |workload| workload.ops_per_second));
         sim
     }
 
@@ -495,10 +495,7 @@ impl Sim {
     }
 
     /// The workload's clients begin.
-    fn hire(&mut self) {
-        let Some(workload) = self.config.workload else {
-            return;
-        };
+    fn hire(&mut self, workload: Workload) {
         let workers = u64::from(workload.clients);
         for number in 0..workload.clients {
             let id = ClientId(FIRST_WORKER + number);
@@ -509,17 +506,19 @@ impl Sim {
             let client = Client::new(id, home, workload.timeout_ms, self.now, Some(worker));
             self.clients.insert(id, client);
         }
-        self.pace(workload.ops_per_second);
     }
 
+    /// Sets the rate of the workload's clients, who come with the first rate above zero.
     fn pace(&mut self, ops_per_second: u32) {
-        let workers = self
-            .config
-            .workload
-            .map_or(0, |workload| u64::from(workload.clients));
+        let Some(workload) = self.config.workload else {
+            return;
+        };
+        if ops_per_second > 0 && !self.clients.contains_key(&ClientId(FIRST_WORKER)) {
+            self.hire(workload);
+        }
         let interval = match ops_per_second {
             0 => Span(0),
-            rate => Span(1_000_000 * workers / u64::from(rate)),
+            rate => Span(1_000_000 * u64::from(workload.clients) / u64::from(rate)),
         };
         self.clients
             .values_mut()

@@ -107,7 +107,8 @@ pub struct DiskProfile {
 pub struct Workload {
     /// How many.
     pub clients: u32,
-    /// Operations per virtual second of all of them together, as long as the cluster keeps up.
+    /// Operations per virtual second of all of them together, as long as the cluster keeps up. With 0
+    /// they come with the first `Intervention::Workload` above it.
     pub ops_per_second: u32,
     /// How many of a thousand operations change something.
     pub write_per_mille: u32,
