@@ -309,6 +309,12 @@ impl Node {
             .flatten()
             .find(|frozen| frozen.meta.last == last)
         else {
+            // Two newer ones came since it was offered. The peer would ask for this one for ever.
+            if let Some(newest) = &self.snapshots.newest {
+                let (term, meta) = (self.raft.term(), newest.meta.clone());
+                let message = Message::Raft(RaftMessage::SnapshotOffer { term, meta });
+                out.push(Output::Send { to: from, message });
+            }
             return;
         };
         let (bytes, next) = frozen
