@@ -135,7 +135,11 @@ impl Sim {
         for id in sim.nodes() {
             sim.boot(id);
         }
-        sim.pace(sim.config.workload.map_or(0, |workload| workload.ops_per_second));
+        sim.pace(
+            sim.config
+                .workload
+                .map_or(0, |workload| workload.ops_per_second),
+        );
         sim
     }
 

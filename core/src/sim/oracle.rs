@@ -532,22 +532,20 @@ impl Oracle {
         if history.wild {
             return Ok(());
         }
-        if let Some((at, fact)) = history.facts.range_mut(..=zxid).next_back() {
-            match fact.state {
-                State::Gone => fact.until = fact.until.max(zxid),
-                State::There { .. } => {
-                    if matches!(place, Place::Register(_)) {
-                        return Err(format!(
-                            "{place:?} made by {at} is gone at {zxid}; nobody deletes it"
-                        ));
-                    }
-                    if zxid <= fact.until {
-                        return Err(format!(
-                            "{place:?} is gone at {zxid}; it stood from {at} to {}",
-                            fact.until
-                        ));
-                    }
-                }
+        // Gone now and gone before does not mean gone in between.
+        if let Some((at, fact)) = history.facts.range(..=zxid).next_back()
+            && fact.state != State::Gone
+        {
+            if matches!(place, Place::Register(_)) {
+                return Err(format!(
+                    "{place:?} made by {at} is gone at {zxid}; nobody deletes it"
+                ));
+            }
+            if zxid <= fact.until {
+                return Err(format!(
+                    "{place:?} is gone at {zxid}; it stood from {at} to {}",
+                    fact.until
+                ));
             }
         }
         history.facts.entry(zxid).or_insert(Fact {
