@@ -203,3 +203,110 @@ impl Item for Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    /// Sets watches such as `1 child /a`, fires changes, and says who heard what, in order.
+    fn check(watches: &[(u64, ReadKind, &str)], changes: &[(EventKind, &str)], expected: &[&str]) {
+        let mut all = Watches::new();
+        for &(conn, kind, path) in watches {
+            all.add(ConnId(conn), kind, path);
+        }
+        let mut heard = Vec::new();
+        for &(kind, path) in changes {
+            let change = Change {
+                kind,
+                path: path.into(),
+            };
+            all.fire(&change, Index(7), &mut |conn, event| {
+                assert_eq!(event.zxid, Index(7));
+                heard.push(format!("{conn} {:?} {}", event.kind, event.path));
+            });
+        }
+        assert_eq!(heard, expected);
+        assert_eq!(all.by_conn.len(), all.by_path.len());
+    }
+
+    use EventKind::{NodeChildrenChanged, NodeCreated, NodeDataChanged, NodeDeleted};
+    use ReadKind::{Children, Data, Exists};
+
+    #[test]
+    fn fire_once_and_by_table() {
+        let create_a = [(NodeCreated, "/a"), (NodeChildrenChanged, "/")];
+        check(&[(1, Exists, "/a")], &create_a, &["1 NodeCreated /a"]);
+        check(
+            &[(1, Children, "/")],
+            &create_a,
+            &["1 NodeChildrenChanged /"],
+        );
+        check(
+            &[(2, Exists, "/a"), (1, Children, "/"), (1, Exists, "/a")],
+            &create_a,
+            &[
+                "1 NodeCreated /a",
+                "2 NodeCreated /a",
+                "1 NodeChildrenChanged /",
+            ],
+        );
+        let set_twice = [(NodeDataChanged, "/a"), (NodeDataChanged, "/a")];
+        check(
+            &[(1, Data, "/a"), (1, Exists, "/a")],
+            &set_twice,
+            &["1 NodeDataChanged /a"],
+        );
+        check(&[(1, Children, "/a")], &set_twice, &[]);
+        check(&[(1, Data, "/a")], &[(NodeChildrenChanged, "/a")], &[]);
+        check(
+            &[(1, Data, "/a"), (1, Data, "/a/b"), (1, Data, "/aa")],
+            &[(NodeDataChanged, "/")],
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_deleted_znode_is_told_once_to_each_connection() {
+        let delete = [
+            (NodeDeleted, "/a"),
+            (NodeChildrenChanged, "/"),
+            (NodeDeleted, "/a"),
+        ];
+        check(
+            &[
+                (1, Children, "/a"),
+                (3, Children, "/a"),
+                (2, Data, "/a"),
+                (3, Data, "/a"),
+            ],
+            &delete,
+            &["2 NodeDeleted /a", "3 NodeDeleted /a", "1 NodeDeleted /a"],
+        );
+        check(&[(1, Children, "/")], &delete, &["1 NodeChildrenChanged /"]);
+    }
+
+    #[test]
+    fn a_connection_is_forgotten_completely() {
+        let mut all = Watches::new();
+        for conn in 1..=3 {
+            for path in ["/", "/a", "/a/b"] {
+                all.add(ConnId(conn), Data, path);
+                all.add(ConnId(conn), Children, path);
+            }
+        }
+        assert_eq!(all.len(), 18);
+        let clone = all.clone();
+        all.forget(ConnId(2));
+        all.forget(ConnId(9));
+        assert_eq!((all.len(), all.of(ConnId(2)).count()), (12, 0));
+        let left: Vec<_> = all.of(ConnId(1)).collect();
+        let tables = |path| [(path, false), (path, true)];
+        assert_eq!(left, [tables("/"), tables("/a"), tables("/a/b")].concat());
+        all.forget(ConnId(1));
+        all.forget(ConnId(3));
+        assert!(all.is_empty() && all.by_conn.len() == 0);
+        assert_eq!(clone.len(), 18);
+    }
+}

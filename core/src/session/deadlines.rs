@@ -140,3 +140,66 @@ impl Deadlines {
         self.queue.first().map_or(Time::NEVER, |&(at, _)| at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    const S: fn(u64) -> SessionId = SessionId;
+
+    fn at(ms: u64) -> Time {
+        Time(0) + Span::from_ms(ms)
+    }
+
+    #[test]
+    fn a_silent_session_is_due_once() {
+        let mut deadlines = Deadlines::new();
+        assert_eq!(deadlines.next(), Time::NEVER);
+        deadlines.arm(at(0), S(1), 100);
+        deadlines.arm(at(0), S(2), 50);
+        assert_eq!((deadlines.next(), deadlines.due(at(49))), (at(50), vec![]));
+        assert_eq!(deadlines.due(at(500)), [S(2), S(1)]);
+        assert_eq!(
+            (deadlines.next(), deadlines.due(at(501))),
+            (Time::NEVER, vec![])
+        );
+        assert!(deadlines.is_overdue(at(501), S(1)));
+        deadlines.touch(at(600), S(1));
+        assert!(!deadlines.is_overdue(at(600), S(1)));
+        assert_eq!(deadlines.due(at(700)), [S(1)]);
+    }
+
+    #[test]
+    fn a_sign_of_life_gives_the_whole_timeout_again() {
+        let mut deadlines = Deadlines::new();
+        deadlines.arm(at(0), S(1), 100);
+        deadlines.touch(at(90), S(1));
+        deadlines.touch(at(80), S(1));
+        deadlines.touch(at(90), S(9));
+        assert_eq!(deadlines.of(S(1)), Some(at(190)));
+        assert_eq!(
+            (deadlines.due(at(100)), deadlines.next()),
+            (vec![], at(190))
+        );
+        deadlines.arm(at(150), S(1), 10);
+        assert_eq!(
+            (deadlines.next(), deadlines.due(at(160))),
+            (at(160), vec![S(1)])
+        );
+    }
+
+    #[test]
+    fn a_stall_is_forgiven_to_all() {
+        let mut deadlines = Deadlines::new();
+        deadlines.arm(at(0), S(1), 100);
+        deadlines.arm(at(0), S(2), 200);
+        deadlines.extend_all(Span::from_ms(1_000));
+        assert_eq!(deadlines.due(at(1_099)), []);
+        deadlines.remove(S(1));
+        assert_eq!(deadlines.due(at(1_200)), [S(2)]);
+        deadlines.remove(S(2));
+        assert_eq!(deadlines.next(), Time::NEVER);
+    }
+}
