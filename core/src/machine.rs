@@ -9,6 +9,7 @@ use sha2::Sha256;
 use crate::command::{Applied, Change, Command, Origin, WriteRequest};
 use crate::hash;
 use crate::id::{Index, SessionId};
+use crate::map;
 use crate::path;
 use crate::request::{Error, Password, Read, ReadKind, Response};
 use crate::session::{Session, Sessions};
@@ -25,6 +26,17 @@ pub struct Machine {
     pub(crate) constants: Option<Constants>,
     pub(crate) sessions: Sessions,
     pub(crate) tree: Tree,
+}
+
+/// A version of the state that nobody wants any more.
+#[derive(Clone)]
+pub struct Retired(map::Retired<Record>);
+
+impl Retired {
+    /// Drops up to so many pages of 64 znodes, and says whether there are more. Some 10 microseconds a page.
+    pub fn drop_pages(&mut self, pages: usize) -> bool {
+        self.0.drop_pages(pages)
+    }
 }
 
 /// What `Command::Init` fixed for the whole cluster.
@@ -193,6 +205,13 @@ impl Machine {
     #[must_use]
     pub const fn tree(&self) -> &Tree {
         &self.tree
+    }
+
+    /// Gives up this version of the state. What only it holds goes with `Retired::drop_pages`, so that the end
+    /// of a snapshot stalls nobody (rule R10). The rest, little, goes at once.
+    #[must_use]
+    pub fn retire(self) -> Retired {
+        Retired(self.tree.retire())
     }
 
     /// Hash of the whole replicated state, kept up to date by `apply` (rule R9).

@@ -7,6 +7,7 @@
 //! of this page begin to differ; most searches look at one item.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::mem;
@@ -140,6 +141,12 @@ impl<T: Item> Map<T> {
         Some(old)
     }
 
+    pub(crate) fn retire(self) -> Retired<T> {
+        Retired {
+            nodes: vec![self.root],
+        }
+    }
+
     /// All items in order.
     pub(crate) fn iter(&self) -> Range<'_, T> {
         self.range(Key {
@@ -165,6 +172,29 @@ impl<T: Item> Map<T> {
                 }
             }
         }
+    }
+}
+
+/// A version that nobody wants any more, to be dropped a few pages at a time: pages that only it has may be
+/// many, and their items lie all over the memory.
+#[derive(Clone)]
+pub(crate) struct Retired<T> {
+    nodes: Vec<Arc<Node<T>>>,
+}
+
+impl<T: Item> Retired<T> {
+    /// Drops up to so many pages, and says whether there are more.
+    pub(crate) fn drop_pages(&mut self, pages: usize) -> bool {
+        for _ in 0..pages {
+            let Some(node) = self.nodes.pop() else {
+                return false;
+            };
+            if let Ok(Node::Inner(page)) = Arc::try_unwrap(node) {
+                self.nodes
+                    .extend(page.items.into_iter().map(|branch| branch.child));
+            }
+        }
+        !self.nodes.is_empty()
     }
 }
 
@@ -619,9 +649,14 @@ mod tests {
                 run(step, &mut map, &mut model);
             }
             check(&map, &model);
+            let retired = clones.pop().map(|(map, _)| map.retire());
+            if let Some(mut retired) = retired {
+                while retired.drop_pages(3) {}
+            }
             for (map, model) in &clones {
                 check(map, model);
             }
+            check(&map, &model);
         }
     }
 }

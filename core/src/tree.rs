@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::hash;
 use crate::id::SessionId;
-use crate::map::{Item, Key, Map};
+use crate::map::{Item, Key, Map, Retired};
 use crate::path;
 use crate::request::Stat;
 
@@ -189,6 +189,10 @@ impl Tree {
         }
         self.count_out(&old);
         Some(old)
+    }
+
+    pub(crate) fn retire(self) -> Retired<Record> {
+        self.znodes.retire()
     }
 
     fn count_in(&mut self, new: &Record) {
