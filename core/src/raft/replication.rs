@@ -228,7 +228,10 @@ impl Raft {
             leadership.beat = if on_time { due } else { now + interval };
             for peer in &mut leadership.peers {
                 // The peer may not have more than it acknowledged.
-                let commit = commit.min(peer.matched);
+                let commit = match self.config.has(Bug::CommitBeyondMatch) {
+                    false => commit.min(peer.matched),
+                    true => commit,
+                };
                 peer.told = peer.told.max(commit);
                 let message = Message::Heartbeat {
                     term,
@@ -410,6 +413,8 @@ impl Raft {
             return;
         }
         let last = self.log.last().index;
+        let beyond = self.config.has(Bug::CommitBeyondMatch);
+        let commit = if beyond { commit.min(last) } else { commit };
         if last < commit {
             // The leader names no more than this node once acknowledged.
             let sentence = format!(
