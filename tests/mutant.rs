@@ -19,7 +19,7 @@ fn hunt(bug: Bug) -> (Option<&'static str>, Profile) {
         Bug::FrozenDiskLeads => (Some("frozen-disk"), Profile::Stalls),
         Bug::CommitOldTerm => (Some("prior-term-entries"), Profile::Storm),
         Bug::CommitBeyondMatch => (Some("follower-commit-bound"), Profile::Partitions),
-        Bug::ForgetVote => (None, Profile::Crashes),
+        Bug::ForgetVote => (Some("vote-remembered"), Profile::Crashes),
         _ => (None, Profile::Storm),
     }
 }
