@@ -52,6 +52,8 @@ pub(crate) fn test(quick: bool) -> Result<ExitCode> {
             "-p",
             "otterkeeper",
             "-p",
+            "otterkeeper-web",
+            "-p",
             "xtask",
         ],
     ));
