@@ -42,7 +42,7 @@ impl Ring {
     pub(crate) fn centre(self) -> Point {
         Point {
             x: self.width / 2.0,
-            y: self.height / 2.0 + 2.0,
+            y: self.height / 2.0 + 9.0,
         }
     }
 
@@ -50,7 +50,7 @@ impl Ring {
     pub(crate) fn radii(self) -> (f64, f64) {
         (
             (self.width / 2.0 - 84.0).min(252.0),
-            self.height / 2.0 - 76.0,
+            self.height / 2.0 - 83.0,
         )
     }
 

@@ -5,8 +5,9 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use otterkeeper_core::id::NodeId;
-use otterkeeper_core::raft::note::Role;
-use otterkeeper_core::sim::{ClientId, FlightId};
+use otterkeeper_core::node::Note;
+use otterkeeper_core::raft::note::{Note as RaftNote, Role};
+use otterkeeper_core::sim::{self, ClientId, FlightId};
 use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
@@ -223,26 +224,43 @@ fn coach(desk: &Desk, model: &Model) -> Html {
         return html! {};
     }
     let deeds = model.run.deeds_done();
-    let killed = deeds.iter().any(|deed| matches!(deed.what, Deed::Kill(_)));
-    let key = match (killed, model.leader()) {
+    let elected = |event: &sim::Event| match event.what {
+        sim::What::Note {
+            node,
+            note: Note::Raft(RaftNote::Role {
+                role: Role::Leader, ..
+            }),
+        } => Some((event.number, node)),
+        _ => None,
+    };
+    let elections: Vec<_> = model
+        .run
+        .journal()
+        .iter()
+        .filter_map(|event| elected(event))
+        .collect();
+    let led = |event: u64| {
+        elections
+            .iter()
+            .rev()
+            .find(|(number, _)| *number <= event)
+            .map(|(_, node)| *node)
+    };
+    let kill = deeds
+        .iter()
+        .find(|deed| matches!(deed.what, Deed::Kill(id) if led(deed.event) == Some(id)));
+    let key = match kill {
         _ if deeds
             .iter()
             .any(|deed| matches!(deed.what, Deed::Restart(_))) =>
         {
             return html! {};
         }
-        (false, _)
-            if !model.playing
-                && deeds.is_empty()
-                && model.run.deeds_done().is_empty()
-                && model.leader().is_none() =>
-        {
-            "coach-paused"
-        }
-        (false, None) => "coach-wait",
-        (false, Some(_)) => "coach-kill",
-        (true, None) => "coach-watch",
-        (true, Some(_)) => "coach-restart",
+        Some(kill) if elections.iter().any(|(number, _)| *number > kill.event) => "coach-restart",
+        Some(_) => "coach-watch",
+        None if model.leader().is_some() => "coach-kill",
+        None if !model.playing => "coach-paused",
+        None => "coach-wait",
     };
     html! {
         <p class="coach" {key}>
@@ -352,10 +370,7 @@ fn scissors(
             if desk.read().scissors {
                 stroke.borrow_mut().clear();
                 stroke.borrow_mut().extend(place(&event));
-                if let Some(stage) = event
-                    .current_target()
-                    .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
-                {
+                if let Some(stage) = frame::element("stage") {
                     let _ = stage.set_pointer_capture(event.pointer_id());
                 }
             }

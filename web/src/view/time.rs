@@ -4,11 +4,11 @@
 use otterkeeper_core::sim::What;
 use otterkeeper_core::time::Span;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlInputElement};
+use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::desk::Seen;
-use crate::frame::seconds;
+use crate::frame::{element, seconds};
 use crate::state::{Action, Model, SPEEDS, weight};
 use crate::view::icon::{self, icon};
 
@@ -46,10 +46,8 @@ pub(crate) fn Time(seen: &Seen) -> Html {
     let seek = {
         let desk = seen.desk.clone();
         Callback::from(move |event: PointerEvent| {
-            let Some(track) = event
-                .current_target()
-                .and_then(|target| target.dyn_into::<Element>().ok())
-            else {
+            // The browser's current target is the root of the page, where all events are heard.
+            let Some(track) = element("track") else {
                 return;
             };
             if event.type_() == "pointerdown" {
@@ -81,7 +79,7 @@ pub(crate) fn Time(seen: &Seen) -> Html {
                 <input type="range" data-testid="speed" min={SPEEDS.start().to_string()} max={SPEEDS.end().to_string()} step="1" value={model.speed.to_string()} oninput={speed} aria-valuetext={speed_name(model.speed)} />
                 <output>{ speed_name(model.speed) }</output>
             </label>
-            <div class="track" data-testid="timeline" role="slider" tabindex="0" aria-label={words.get("timeline")} aria-valuemin="0" aria-valuemax={(end / 1_000).to_string()}
+            <div class="track" id="track" data-testid="timeline" role="slider" tabindex="0" aria-label={words.get("timeline")} aria-valuemin="0" aria-valuemax={(end / 1_000).to_string()}
                 aria-valuenow={(now / 1_000).to_string()} aria-valuetext={seconds(now)} onpointerdown={seek.clone()} onpointermove={seek}>
                 <svg viewBox="0 0 1000 34" preserveAspectRatio="none" aria-hidden="true">
                     <path class="rail" d="M2 17H998" /><path class="run" id="rail-run" />
