@@ -1,3 +1,5 @@
+//! The machine, command by command: what each answers, changes and leaves alone.
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;

@@ -1,3 +1,5 @@
+//! JSON frames in both directions, and what is refused.
+
 use bytes::Bytes;
 
 use super::*;
