@@ -2,7 +2,7 @@
 //! under `----`. A change of behaviour shows as a change of a story.
 //! `OTTERKEEPER_REWRITE=1` writes the files anew; what a story insists on with `expect` holds then too.
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -110,7 +110,7 @@ fn tell(text: &str, bug: Option<Bug>) -> Story {
                 lines.next();
             }
             stage.observe();
-            story += &std::mem::take(&mut stage.out);
+            story += &core::mem::take(&mut stage.out);
         } else if !line.is_empty()
             && !line.starts_with('#')
             && let Err(complaint) = stage.play(line)

@@ -1,11 +1,12 @@
 //! Many seeds: each draws a cluster, its faults and its load, and must keep every invariant and come
 //! back to work when all is healed. `OTTERKEEPER_SEED=7` runs one seed and says more.
 
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 

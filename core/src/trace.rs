@@ -2,6 +2,7 @@
 //! recorded, they are computed again; a peer's message is an input of its receiver, so one node's
 //! calls replay alone. Digests along the way say where a replay differs.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,7 +30,7 @@ pub enum Step {
     /// It booted; if it was running before, that process had ended.
     Boot {
         /// Its settings, its number among them.
-        config: Config,
+        config: Box<Config>,
         /// The known bug it has, if any.
         planted: Option<Bug>,
         /// What its disk held.
@@ -109,7 +110,7 @@ pub fn replay(trace: &Trace, only: Option<NodeId>) -> Result<Replayed, Divergenc
                 if only.is_some_and(|only| only != config.id) {
                     continue;
                 }
-                let config = with_bug(config.clone(), *planted);
+                let config = with_bug((**config).clone(), *planted);
                 let id = config.id;
                 let node = Node::boot(config, boot.clone(), *entropy, *now)
                     .map_err(|why| Divergence::Boot { step, why: why.0 })?;

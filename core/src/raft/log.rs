@@ -232,7 +232,7 @@ impl Log {
         self.last = entry.id;
         self.last_stamp = entry.stamp;
         self.last_sum = self.last_sum.with(&entry);
-        let begins_chunk = (entry.id.index.0 - 1) % CHUNK == 0;
+        let begins_chunk = (entry.id.index.0 - 1).is_multiple_of(CHUNK);
         let first = entry.id.index;
         let slot = Slot {
             entry,

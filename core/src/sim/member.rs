@@ -1,6 +1,7 @@
 //! A member as its driver sees it: the node, its disk, its client connections, and the calls of `step`.
 //! This is the simulator's driver; it keeps the five promises of `lib.rs` as the server's does.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -116,7 +117,7 @@ impl Sim {
         }
         let boot = member.disk.image();
         let step = Step::Boot {
-            config: config.clone(),
+            config: Box::new(config.clone()),
             planted,
             boot: boot.clone(),
             entropy,

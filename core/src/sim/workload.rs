@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::ClientId;
 use super::oracle::{QUEUE, REGISTERS, TOGGLES, mark_text};
 use crate::id::SessionId;
-use crate::request::{Acl, CreateMode, Op, Read, ReadKind, Reply, Request, Response};
+use crate::request::{Acl, CreateMode, Error, Op, Read, ReadKind, Reply, Request, Response};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
@@ -119,11 +119,10 @@ impl Worker {
     pub(super) fn answer(&mut self, request: &Request, reply: &Reply) {
         match (request, &reply.result) {
             (Request::Write(Op::Create { path, .. }), result)
-                if self.to_make.front() == Some(path) =>
+                if self.to_make.front() == Some(path)
+                    && (result.is_ok() || *result == Err(Error::NodeExists)) =>
             {
-                if result.is_ok() || *result == Err(crate::request::Error::NodeExists) {
-                    self.to_make.pop_front();
-                }
+                self.to_make.pop_front();
             }
             (Request::Write(Op::Create { mode, .. }), Ok(Response::Created { path, stat }))
                 if mode.is_sequential() =>
