@@ -162,6 +162,7 @@ impl Node {
         self.flush_clients(out);
         self.take_snapshot(false, out);
         self.save_next_part(out);
+        self.snapshots.drop_old();
         self.pull_snapshot(out);
         self.raft.flush(self.now, &mut effects);
         self.carry_out(&mut effects, out);
