@@ -1,1 +1,3 @@
 //! Harnesses that several test modules share.
+
+pub mod process;

@@ -3,6 +3,7 @@
 mod cluster;
 mod crash;
 mod mutant;
+mod protocol;
 mod replay;
 mod script;
 mod swarm;

@@ -12,7 +12,7 @@ use crate::toolchain::{self, Toolchain};
 use crate::{install, play, web};
 
 /// Modules of the test package with steps of their own.
-const APART: [&str; 3] = ["wasm::", "cluster::", "browser::"];
+const APART: [&str; 4] = ["wasm::", "protocol::", "cluster::", "browser::"];
 /// How many seeds the swarm runs in the inner loop.
 const QUICK_SEEDS: &str = "30";
 /// Lines of tests that begin like this are figures for people.
@@ -93,6 +93,7 @@ fn outside(report: &mut Report, server: &Path) {
     report.step("three nodes, each written through", || {
         play::check_all(server)
     });
+    report.tests(alone("protocols", "protocol::").env("OTTERKEEPER_BIN", server));
     if let Some(python) = report.step("kazoo", install::python_with_kazoo) {
         report.tests(
             alone("processes", "cluster::")
