@@ -117,8 +117,14 @@ async fn status(State(door): State<Door>) -> Response {
 }
 
 fn status_of(site: &Site) -> Value {
+    let members = site
+        .peers
+        .addresses()
+        .map(|(id, http)| json!({ "id": id.0, "http": http }));
+    let members: Vec<Value> = members.collect();
     let Some(hub) = site.hub.get() else {
-        return json!({ "state": "forming", "peers_reached": site.peers.reached() });
+        let reached = site.peers.reached();
+        return json!({ "state": "forming", "peers_reached": reached, "other_members": members });
     };
     hub.with_view(|view| {
         let tree = view.machine().tree();
@@ -144,6 +150,7 @@ fn status_of(site: &Site) -> Value {
             "watches": view.watches().len(),
             "connections": hub.connections(),
             "peers_reached": site.peers.reached(),
+            "other_members": members,
             "peers": peers.collect::<Vec<_>>(),
             "digest": format!("{:016x}", view.tree_digest().1),
         })

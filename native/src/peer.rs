@@ -166,6 +166,14 @@ impl Peers {
         }))
     }
 
+    /// The other members and where they serve HTTP, as HOST:PORT.
+    pub fn addresses(&self) -> impl Iterator<Item = (NodeId, &str)> {
+        self.0
+            .peers
+            .iter()
+            .map(|(id, peer)| (*id, peer.address.as_str()))
+    }
+
     /// Starts dialling; must be called on the driver's thread.
     pub fn dial(&self) {
         let own = self.0.identity.borrow().node;

@@ -40,6 +40,8 @@ struct Server {
     scratch: conn::Scratch,
     latency: Latency,
     connections: RefCell<BTreeMap<ConnId, (String, Rc<RefCell<conn::Outbox>>)>>,
+    /// Packets from and to the connections that are gone.
+    past: Cell<(u64, u64)>,
 }
 
 /// Accepts ZooKeeper's clients for as long as it is polled. Its tasks stay on this thread, so it must
@@ -53,6 +55,7 @@ pub async fn serve(listener: TcpListener, hub: Hub, request_bytes: u32, words: w
         scratch: RefCell::new(BytesMut::new()),
         latency: Latency::default(),
         connections: RefCell::new(BTreeMap::new()),
+        past: Cell::new((0, 0)),
     });
     loop {
         match listener.accept().await {
@@ -74,6 +77,15 @@ pub async fn serve(listener: TcpListener, hub: Hub, request_bytes: u32, words: w
 }
 
 impl Server {
+    /// A connection ends: the node and the lists forget it. Once is enough, more do no harm.
+    fn forget(&self, id: ConnId) {
+        self.hub.gone(id);
+        if let Some((_, out)) = self.connections.borrow_mut().remove(&id) {
+            let (out, (received, sent)) = (out.borrow(), self.past.get());
+            self.past.set((received + out.received, sent + out.sent));
+        }
+    }
+
     fn facts(&self) -> words::Facts {
         let mut facts = self.hub.with_view(|view| {
             let mode = match view.role() {
@@ -104,9 +116,12 @@ impl Server {
         });
         facts.uptime_ms = self.started.elapsed().as_millis() as u64;
         facts.latency_us = self.latency.read();
+        (facts.received, facts.sent) = self.past.get();
         for (address, out) in self.connections.borrow().values() {
             let out = out.borrow();
             facts.outstanding += out.unanswered();
+            facts.received += out.received;
+            facts.sent += out.sent;
             facts.connections.push(words::Connection {
                 address: address.clone(),
                 queued: out.unanswered(),

@@ -2,7 +2,7 @@
 //! themselves, asked over HTTP.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -78,18 +78,26 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 type Answers = BTreeMap<String, Result<Value, String>>;
 
-/// Asks the named servers, and those that they name as members.
+/// Asks the named servers, and the members that they name. A member under two names counts once.
 async fn survey(servers: Vec<String>) -> Answers {
     let mut answers = Answers::new();
-    let mut ahead = servers;
-    while let Some(server) = ahead.pop() {
+    let mut known = BTreeSet::new();
+    let mut ahead = VecDeque::from(servers);
+    while let Some(server) = ahead.pop_front() {
         if answers.contains_key(&server) {
             continue;
         }
         let answer = ask(&server).await;
         if let Ok(status) = &answer {
-            let members = status["members"].as_array().into_iter().flatten();
-            ahead.extend(members.filter_map(|member| Some(member["http"].as_str()?.to_owned())));
+            let id = status["id"].as_u64();
+            if id.is_some_and(|id| !known.insert(id)) {
+                continue;
+            }
+            let others = status["other_members"].as_array().into_iter().flatten();
+            // Those that have answered are known by number, whatever they were called.
+            let others =
+                others.filter(|other| other["id"].as_u64().is_none_or(|id| !known.contains(&id)));
+            ahead.extend(others.filter_map(|other| Some(other["http"].as_str()?.to_owned())));
         }
         answers.insert(server, answer);
     }

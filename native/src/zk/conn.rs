@@ -261,8 +261,7 @@ pub(super) async fn run(server: Rc<Server>, stream: TcpStream, address: String) 
     };
     let end = poll_fn(|cx| conn.poll(cx)).await;
     if let Stage::Open(id) = conn.stage {
-        conn.server.hub.gone(id);
-        conn.server.connections.borrow_mut().remove(&id);
+        conn.server.forget(id);
     }
     match end {
         End::Done => linger(conn.stream).await,
@@ -394,8 +393,7 @@ impl Connection {
         if out.closing && self.stage != Stage::Ending {
             self.limit = Some(Box::pin(tokio::time::sleep(CLOSING_LIMIT)));
             if let Stage::Open(id) = self.stage {
-                self.server.hub.gone(id);
-                self.server.connections.borrow_mut().remove(&id);
+                self.server.forget(id);
             }
             self.stage = Stage::Ending;
         } else if out.attached && self.stage != Stage::Ending {
