@@ -35,6 +35,8 @@ pub enum ClientError {
     Leaderless(Vec<String>),
     /// The connection ended.
     Lost(&'static str),
+    /// The connection ended before the answer came, so that a change may or may not have been made.
+    Unanswered(&'static str),
     /// The server closed it.
     Hangup(Hangup),
 }
@@ -58,10 +60,11 @@ impl fmt::Display for ClientError {
                  see `otterkeeper cluster status`",
                 servers.join(", ")
             ),
-            Self::Lost(why) => {
+            Self::Lost(why) => write!(f, "the connection was lost: {why}"),
+            Self::Unanswered(why) => {
                 write!(
                     f,
-                    "the connection was lost: {why}; whether a change was made is not known"
+                    "no answer: {why}; whether a change was made is not known, so look before you repeat it"
                 )
             }
             Self::Hangup(reason) => write!(f, "the server closed the connection: {}", why(*reason)),
@@ -188,9 +191,11 @@ impl Client {
                 }
             }
         };
-        timeout(ANSWER_LIMIT, answer)
-            .await
-            .map_err(|_| ClientError::Lost("no answer in time"))?
+        match timeout(ANSWER_LIMIT, answer).await {
+            Ok(Err(ClientError::Lost(why))) => Err(ClientError::Unanswered(why)),
+            Ok(answered) => answered,
+            Err(_) => Err(ClientError::Unanswered("the server is silent")),
+        }
     }
 
     /// The next watch event. While this waits, the session is kept alive.
@@ -233,7 +238,7 @@ impl Client {
     }
 }
 
-const LOST: ClientError = ClientError::Lost("the server closed it or cannot be reached any more");
+const LOST: ClientError = ClientError::Lost("the server has gone or closed it");
 
 async fn reach(server: &str) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, String> {
     match timeout(

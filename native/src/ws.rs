@@ -18,6 +18,25 @@
 //! ].forEach(request => ws.send(JSON.stringify(request)));
 //! ```
 //!
+//! The same in Python (`pip install websockets`):
+//!
+//! ```python
+//! import asyncio, json, websockets
+//!
+//! async def main():
+//!     async with websockets.connect("ws://127.0.0.1:8080/ws") as ws:
+//!         for request in [
+//!             {"id": 1, "op": "connect", "timeout_ms": 10000},
+//!             {"id": 2, "op": "create", "path": "/hello", "data": {"text": "world"}, "mode": "ephemeral"},
+//!             {"id": 3, "op": "get", "path": "/hello", "watch": True},
+//!         ]:
+//!             await ws.send(json.dumps(request))
+//!         async for answer in ws:
+//!             print(answer)
+//!
+//! asyncio.run(main())
+//! ```
+//!
 //! A text that is no request is answered with `{"id": .., "error": "BAD_REQUEST", "message": ".."}` and
 //! the connection goes on; a binary frame that is none ends it.
 
