@@ -1,4 +1,4 @@
-//! What a fresh machine lacks: Debian packages, a tool from npm, a Python environment. Everything
+//! What a fresh machine lacks: Debian packages, tools from npm, a Python environment. Everything
 //! that does not need root lands below `target/`.
 
 use core::time::Duration;
@@ -10,7 +10,9 @@ use anyhow::{Result, bail};
 use crate::step::{Step, say};
 
 /// The version of npm's `binaryen`, which carries `wasm-opt`.
-const BINARYEN: &str = "binaryen@132.0.0";
+const BINARYEN: &str = "132.0.0";
+/// The version of npm's `playwright-core`, which drives a browser and brings none.
+const PLAYWRIGHT: &str = "1.65.1";
 
 /// The ZooKeeper client that the process tests drive.
 const KAZOO: &str = "kazoo==2.11.0";
@@ -54,16 +56,39 @@ pub(crate) fn can_apt() -> bool {
 
 /// `wasm-opt`, or nothing when there is no npm to bring it.
 pub(crate) fn wasm_opt() -> Result<Option<PathBuf>> {
-    let program = crate::target("tools/node_modules/.bin/wasm-opt");
-    if program.is_file() {
-        return Ok(Some(program));
-    }
     if !has("npm") {
         say("skip wasm-opt: there is no npm to bring it, so the page is larger than it could be");
         return Ok(None);
     }
-    std::fs::create_dir_all(crate::target("tools"))?;
-    Step::new("install wasm-opt", "npm")
+    npm("binaryen", BINARYEN).map(|folder| Some(folder.join("bin/wasm-opt")))
+}
+
+/// What drives the browser.
+pub(crate) fn playwright() -> Result<PathBuf> {
+    if !has("npm") {
+        debian(&["nodejs", "npm"], "for the browser tests")?;
+    }
+    npm("playwright-core", PLAYWRIGHT)
+}
+
+/// Makes sure that headless Chromium and a font with Korean are there.
+pub(crate) fn chromium() -> Result<()> {
+    if has("chromium") && debian_has("fonts-noto-cjk") {
+        return Ok(());
+    }
+    debian(&["chromium", "fonts-noto-cjk"], "for the browser tests")
+}
+
+/// The folder of npm's package `name`. Each has a prefix of its own, because npm removes from a
+/// prefix what it was not asked for.
+fn npm(name: &str, version: &str) -> Result<PathBuf> {
+    let prefix = crate::target("tools").join(name);
+    let folder = prefix.join("node_modules").join(name);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    std::fs::create_dir_all(&prefix)?;
+    Step::new(&format!("install {name}"), "npm")
         .args(&[
             "install",
             "--no-audit",
@@ -71,12 +96,12 @@ pub(crate) fn wasm_opt() -> Result<Option<PathBuf>> {
             "--no-save",
             "--prefix",
         ])
-        .args(&[crate::target("tools")])
-        .args(&[BINARYEN])
+        .args(&[&prefix])
+        .args(&[format!("{name}@{version}")])
         .limit(Duration::from_secs(300))
-        .advice("npm must reach its registry; without npm the step is skipped")
+        .advice("npm must reach its registry")
         .run()?;
-    Ok(program.is_file().then_some(program))
+    Ok(folder)
 }
 
 /// A Python that has kazoo, in an environment below `target/`.

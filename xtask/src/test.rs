@@ -12,7 +12,7 @@ use crate::toolchain::{self, Toolchain};
 use crate::{install, play, web};
 
 /// Modules of the test package with steps of their own.
-const APART: [&str; 4] = ["wasm::", "protocol::", "cluster::", "browser::"];
+const APART: [&str; 3] = ["wasm::", "protocol::", "cluster::"];
 /// How many seeds the swarm runs in the inner loop.
 const QUICK_SEEDS: &str = "30";
 /// Lines of tests that begin like this are figures for people.
@@ -80,16 +80,21 @@ pub(crate) fn test(quick: bool) -> Result<ExitCode> {
             report.tests(alone("wasm", "wasm::").env("OTTERKEEPER_DIGEST_WASM", wasm));
         }
         let page = report.step("page", web::build);
-        if let Some(server) = page.and_then(|_| report.step("server", play::build_server)) {
-            outside(&mut report, &server);
+        if let Some(page) = page {
+            if let Some(server) = report.step("server", play::build_server) {
+                processes(&mut report, &server);
+            }
+            if let Some(step) = report.step("browser and its driver", || browser(&page)) {
+                report.tests(step);
+            }
         }
     }
     say(&format!("took {} s", started.elapsed().as_secs()));
     Ok(report.close())
 }
 
-/// Real processes and a real browser, one after the other: they would disturb each other's clocks.
-fn outside(report: &mut Report, server: &Path) {
+/// Real processes, one cluster after the other: they would disturb each other's clocks.
+fn processes(report: &mut Report, server: &Path) {
     report.step("three nodes, each written through", || {
         play::check_all(server)
     });
@@ -101,6 +106,16 @@ fn outside(report: &mut Report, server: &Path) {
                 .env("OTTERKEEPER_PYTHON", python),
         );
     }
+}
+
+/// The page in headless Chromium.
+fn browser(page: &Path) -> Result<Step> {
+    install::chromium()?;
+    let playwright = install::playwright()?;
+    Ok(Step::new("browser", "node")
+        .args(&["--test", "--test-reporter=tap", "tests/browser.mjs"])
+        .env("OTTERKEEPER_WWW", page)
+        .env("OTTERKEEPER_PLAYWRIGHT", playwright))
 }
 
 /// Warnings are errors, in the tests too; the page is checked as a native program.
@@ -269,7 +284,7 @@ impl Report {
     }
 }
 
-/// The sums of all `test result:` lines of Rust's test runner.
+/// The sums of what test runners said: Rust's in its `test result:` lines, node's in its last ones.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: u64,
@@ -281,21 +296,29 @@ impl Counts {
     fn read(output: &str) -> Self {
         let mut counts = Self::default();
         for line in output.lines() {
-            let Some(result) = line.strip_prefix("test result: ") else {
-                continue;
-            };
-            // "ok. 3 passed; 0 failed; 1 ignored; ..."
-            let parts = result.split_once(". ").map_or(result, |(_, parts)| parts);
-            for part in parts.split("; ") {
-                match part.split_once(' ') {
-                    Some((number, "passed")) => counts.passed += number.parse().unwrap_or(0),
-                    Some((number, "failed")) => counts.failed += number.parse().unwrap_or(0),
-                    Some((number, "ignored")) => counts.ignored += number.parse().unwrap_or(0),
-                    _ => {}
+            if let Some(result) = line.strip_prefix("test result: ") {
+                // "ok. 3 passed; 0 failed; 1 ignored; ..."
+                let parts = result.split_once(". ").map_or(result, |(_, parts)| parts);
+                for (number, kind) in parts.split("; ").filter_map(|part| part.split_once(' ')) {
+                    counts.add(kind, number);
                 }
+            } else if let Some((kind, number)) =
+                line.strip_prefix("# ").and_then(|l| l.split_once(' '))
+            {
+                counts.add(kind, number);
             }
         }
         counts
+    }
+
+    fn add(&mut self, kind: &str, number: &str) {
+        let sum = match kind {
+            "passed" | "pass" => &mut self.passed,
+            "failed" | "fail" | "cancelled" => &mut self.failed,
+            "ignored" | "skipped" => &mut self.ignored,
+            _ => return,
+        };
+        *sum += number.parse().unwrap_or(0);
     }
 }
 
