@@ -4,7 +4,10 @@
 //! sockets. `Hub` is the handle that connections hold; it lives on the same thread, so nothing is locked.
 
 use core::cell::{Cell, RefCell};
+use core::convert::Infallible;
+use core::future::poll_fn;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::task::Poll;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -326,12 +329,12 @@ impl<S: Storage, N: Network> Driver<S, N> {
         (driver, hub)
     }
 
-    /// Drives the node until `stop` is ready.
+    /// Drives the node for as long as it is polled. It must be a task of its own: what a runtime
+    /// blocks on is woken through the kernel, even by its own thread.
     ///
     /// # Errors
     /// A sentence for the operator, if the node or the disk says that this process must not go on.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), String> {
-        let mut stop = core::pin::pin!(stop);
+    pub async fn run(mut self) -> Result<Infallible, String> {
         let mut alarm = core::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let signals = Arc::clone(&self.hub.0.signals);
         loop {
@@ -345,13 +348,11 @@ impl<S: Storage, N: Network> Driver<S, N> {
                 }
                 tokio::select! {
                     biased;
-                    () = &mut stop => return Ok(()),
                     () = signals.bell.notified() => {}
                     () = &mut alarm => {}
                 }
             }
-            // Every task that is ready adds its inputs first, so that they share one step.
-            tokio::task::yield_now().await;
+            let_ready_tasks_run().await;
             if signals.failed.load(Ordering::Acquire) {
                 return Err(signals
                     .failure
@@ -495,6 +496,20 @@ impl<S: Storage, N: Network> Driver<S, N> {
             tracing::info!(?role, %term, %leader, "standing changed");
         }
     }
+}
+
+/// Every task that is ready adds its inputs first, so that they share one step. Unlike the runtime's
+/// own way to yield, this asks the kernel for nothing.
+async fn let_ready_tasks_run() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Client {

@@ -1,6 +1,6 @@
 //! `otterkeeper serve`: one node of a cluster, put together and run until it is told to stop.
 
-use core::cell::{OnceCell, RefCell};
+use core::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,16 +111,20 @@ async fn serve(server: Server) -> anyhow::Result<()> {
         spawn_local(zk::serve(listener, hub, request_bytes, server.words));
     }
 
-    let refusal = RefCell::new(None);
-    let stopped = driver.run(async {
-        tokio::select! {
-            biased;
-            () = stop => {}
-            sentence = peers.refused() => *refusal.borrow_mut() = Some(sentence),
+    let mut driving = spawn_local(driver.run());
+    let refused = tokio::select! {
+        biased;
+        () = stop => None,
+        sentence = peers.refused() => Some(sentence),
+        ended = &mut driving => {
+            let Err(sentence) = ended.context("the driver broke off")?;
+            bail!("{sentence}");
         }
-    });
-    let outcome = stopped.await;
-    if let Some(sentence) = outcome.err().or(refusal.take()) {
+    };
+    // Dropped, it still writes what is queued for the disk.
+    driving.abort();
+    let _ = driving.await;
+    if let Some(sentence) = refused {
         bail!("{sentence}");
     }
     tracing::info!("stopped");
