@@ -383,6 +383,11 @@ deed-resume = You let node { $node } go on.
 deed-isolate = You cut node { $node } off from all others.
 deed-rejoin = You let node { $node } back in.
 deed-cut = You cut the link from { $from } to { $to }.
+deed-cuts =
+    { $n ->
+        [one] You cut one direction of a link.
+       *[other] You cut { $n } directions of links.
+    }
 deed-heal = You healed the link from { $from } to { $to }.
 deed-heal-all = You healed all links.
 deed-loss = You set the loss to { $percent } %.

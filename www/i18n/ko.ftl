@@ -381,6 +381,10 @@ deed-resume = 노드 { $node }를 계속하게 했습니다.
 deed-isolate = 노드 { $node }를 다른 모든 노드와 끊었습니다.
 deed-rejoin = 노드 { $node }를 복귀시켰습니다.
 deed-cut = { $from }에서 { $to }로 가는 링크를 끊었습니다.
+deed-cuts =
+    { $n ->
+       *[other] 링크를 { $n }방향 끊었습니다.
+    }
 deed-heal = { $from }에서 { $to }로 가는 링크를 복구했습니다.
 deed-heal-all = 모든 링크를 복구했습니다.
 deed-loss = 손실을 { $percent } %로 정했습니다.

@@ -1,9 +1,12 @@
 //! What happens, and why: the core's reasons as sentences, newest first. A click goes to the moment.
 
-use otterkeeper_core::sim::{Invariant, What};
+use std::rc::Rc;
+
+use otterkeeper_core::sim::{Event, Intervention, Invariant, What};
 use yew::prelude::*;
 
-use crate::desk::Seen;
+use crate::desk::{Desk, Seen};
+use crate::i18n::{Lang, Word};
 use crate::sentence::{self, Who};
 use crate::state::{Action, Model, weight};
 
@@ -16,32 +19,36 @@ pub(crate) fn Story(seen: &Seen) -> Html {
     let words = &model.words;
     let least = u8::from(!model.details);
     let journal = model.run.journal();
-    let lines: Vec<Html> = journal
-        .iter()
-        .enumerate()
-        .rev()
-        .filter(|(_, event)| weight(&event.what) >= least)
-        .take(SHOWN)
-        .map(|(place, event)| {
-            let weight = weight(&event.what);
-            let bad = matches!(event.what, What::Violated(_) | What::Halted { .. });
-            let (sign, visitor) = match sentence::who(&event.what) {
-                Who::Node(id) => (id.to_string(), false),
-                Who::Client(id) => (sentence::client_name(id), true),
-                Who::Visitor => (words.get("you"), true),
-                Who::Check => ("!".to_owned(), false),
-            };
-            let sign = if visitor && sign.chars().count() > 2 { "\u{2022}".to_owned() } else { sign };
-            let class = classes!(term(&model, event), (weight > 1).then_some("big"), bad.then_some("bad"));
-            let go = seen.desk.on(Action::GoToEvent(event.number));
-            html! {
-                <li key={place} {class}>
-                    <button onclick={go}>
-                        <span class={classes!("who", visitor.then_some("you"))} aria-hidden="true">{ sign }</span>
-                        <span class="said">{ sentence::sentence(words, event) }<time>{ crate::frame::seconds(model.run.since_start(event.time).0) }</time></span>
-                    </button>
-                </li>
-            }
+    let mut told: Vec<Told> = Vec::new();
+    for (place, event) in journal.iter().enumerate().rev() {
+        if weight(&event.what) < least {
+            continue;
+        }
+        // A stroke of the scissors is one line, however many directions it cut.
+        if let Some(last) = told.last_mut()
+            && is_cut(&last.event)
+            && is_cut(event)
+            && last.event.time == event.time
+        {
+            (last.cuts, last.place, last.event) = (last.cuts + 1, place, event.clone());
+            continue;
+        }
+        if told.len() == SHOWN {
+            break;
+        }
+        told.push(Told {
+            desk: seen.desk.clone(),
+            place,
+            event: event.clone(),
+            cuts: 1,
+            lang: words.lang,
+        });
+    }
+    let lines: Vec<Html> = told
+        .into_iter()
+        .map(|told| {
+            let key = told.place;
+            html! { <Line {key} ..told /> }
         })
         .collect();
     html! {
@@ -54,8 +61,67 @@ pub(crate) fn Story(seen: &Seen) -> Html {
     }
 }
 
+/// A line of the story. It is written once and not again with each drawing of the panel.
+#[derive(Clone, Properties)]
+struct Told {
+    desk: Desk,
+    place: usize,
+    event: Rc<Event>,
+    /// Directions that were cut at once.
+    cuts: u64,
+    lang: Lang,
+}
+
+impl PartialEq for Told {
+    fn eq(&self, other: &Self) -> bool {
+        (self.place, self.cuts, self.lang) == (other.place, other.cuts, other.lang)
+            && Rc::ptr_eq(&self.event, &other.event)
+    }
+}
+
+#[component]
+fn Line(told: &Told) -> Html {
+    let model = told.desk.read();
+    let words = &model.words;
+    let event = &told.event;
+    let weight = weight(&event.what);
+    let bad = matches!(event.what, What::Violated(_) | What::Halted { .. });
+    let (sign, visitor) = match sentence::who(&event.what) {
+        Who::Node(id) => (id.to_string(), false),
+        Who::Client(id) => (sentence::client_name(id), true),
+        Who::Visitor => (words.get("you"), true),
+        Who::Check => ("!".to_owned(), false),
+    };
+    let sign = if visitor && sign.chars().count() > 2 {
+        "\u{2022}".to_owned()
+    } else {
+        sign
+    };
+    let class = classes!(
+        term(event),
+        (weight > 1).then_some("big"),
+        bad.then_some("bad")
+    );
+    let said = match told.cuts {
+        1 => sentence::sentence(words, event),
+        cuts => words.with("deed-cuts", &[("n", Word::Count(cuts))]),
+    };
+    html! {
+        <li {class}>
+            <button onclick={told.desk.on(Action::GoToEvent(event.number))}>
+                <span class={classes!("who", visitor.then_some("you"))} aria-hidden="true">{ sign }</span>
+                <span class="said">{ said }<time>{ crate::frame::seconds(model.run.since_start(event.time).0) }</time></span>
+            </button>
+        </li>
+    }
+}
+
+fn is_cut(event: &Event) -> bool {
+    matches!(event.what, What::Intervened(Intervention::Cut { .. }))
+}
+
 /// The hue of the term that a sentence is about, if it is about one.
-fn term(_model: &Model, event: &otterkeeper_core::sim::Event) -> Option<String> {
+fn term(event: &Event) -> Option<String> {
     use otterkeeper_core::node::Note;
     use otterkeeper_core::raft::note::Note as Raft;
     match &event.what {
