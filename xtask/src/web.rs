@@ -76,6 +76,8 @@ pub(crate) fn build() -> Result<PathBuf> {
         fs::remove_dir_all(&fresh)?;
     }
     copy(&crate::root().join("www"), &fresh)?;
+    // The texts are compiled into the page; nobody fetches them.
+    fs::remove_dir_all(fresh.join("i18n"))?;
     Bindgen::new()
         .input_path(&wasm)
         .web(true)?
