@@ -399,7 +399,7 @@ impl Node {
             self.pull_snapshot(out);
             return;
         }
-        let rebuild = core::mem::replace(rebuild, Rebuild::new());
+        let rebuild = mem::replace(rebuild, Rebuild::new());
         let Ok(machine) = rebuild.finish() else {
             self.snapshots.receiving = None;
             return;

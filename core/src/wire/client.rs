@@ -87,14 +87,14 @@ pub fn decode_server(bytes: &[u8]) -> Result<ServerFrame, WireError> {
 enum Frame {
     Reply {
         id: u64,
-        reply: (
-            Index,
-            Result<Answer<Vec<Result<Answer<Never>, Error>>>, Error>,
-        ),
+        reply: (Index, Result<Answer<Results>, Error>),
     },
     Event(WatchEvent),
     Bye(Hangup),
 }
+
+/// Of a multi: answers that cannot hold results of their own.
+type Results = Vec<Result<Answer<Never>, Error>>;
 
 /// `Response`, variant by variant, with something else for the results of a multi.
 #[derive(Deserialize)]

@@ -153,10 +153,10 @@ pub fn encode_refusal(error: &JsonError) -> String {
 pub fn encode_event(event: &WatchEvent) -> String {
     write(&Said {
         event: Some(match event.kind {
-            EventKind::NodeCreated => Happened::NodeCreated,
-            EventKind::NodeDeleted => Happened::NodeDeleted,
-            EventKind::NodeDataChanged => Happened::NodeDataChanged,
-            EventKind::NodeChildrenChanged => Happened::NodeChildrenChanged,
+            EventKind::NodeCreated => Happened::Created,
+            EventKind::NodeDeleted => Happened::Deleted,
+            EventKind::NodeDataChanged => Happened::DataChanged,
+            EventKind::NodeChildrenChanged => Happened::ChildrenChanged,
         }),
         path: Some(event.path.clone()),
         zxid: Some(Decimal(event.zxid.0)),
@@ -204,10 +204,10 @@ pub fn decode_server(text: &str) -> Result<ServerFrame, JsonError> {
             ..
         } => {
             let kind = match event {
-                Happened::NodeCreated => EventKind::NodeCreated,
-                Happened::NodeDeleted => EventKind::NodeDeleted,
-                Happened::NodeDataChanged => EventKind::NodeDataChanged,
-                Happened::NodeChildrenChanged => EventKind::NodeChildrenChanged,
+                Happened::Created => EventKind::NodeCreated,
+                Happened::Deleted => EventKind::NodeDeleted,
+                Happened::DataChanged => EventKind::NodeDataChanged,
+                Happened::ChildrenChanged => EventKind::NodeChildrenChanged,
             };
             Ok(ServerFrame::Event(WatchEvent { kind, path, zxid }))
         }

@@ -150,12 +150,15 @@ pub(super) enum Good {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(super) enum Happened {
-    NodeCreated,
-    NodeDeleted,
-    NodeDataChanged,
-    NodeChildrenChanged,
+    #[serde(rename = "node_created")]
+    Created,
+    #[serde(rename = "node_deleted")]
+    Deleted,
+    #[serde(rename = "node_data_changed")]
+    DataChanged,
+    #[serde(rename = "node_children_changed")]
+    ChildrenChanged,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
