@@ -30,6 +30,9 @@ use crate::driver::Hub;
 /// How long the listener waits when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A client's address, and what waits to be sent to it.
+type Peer = (String, Rc<RefCell<conn::Outbox>>);
+
 /// What the connections of one listener share.
 struct Server {
     hub: Hub,
@@ -39,7 +42,7 @@ struct Server {
     started: Instant,
     scratch: conn::Scratch,
     latency: Latency,
-    connections: RefCell<BTreeMap<ConnId, (String, Rc<RefCell<conn::Outbox>>)>>,
+    connections: RefCell<BTreeMap<ConnId, Peer>>,
     /// Packets from and to the connections that are gone.
     past: Cell<(u64, u64)>,
 }

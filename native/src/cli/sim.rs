@@ -1,10 +1,10 @@
 //! `otterkeeper sim`: runs the whole cluster in virtual time, a seed at a time, under faults, and checks
 //! every invariant after every event. Prints one line of JSON last.
 
-use std::num::NonZero;
+use core::num::NonZero;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;

@@ -70,9 +70,8 @@ async fn follow(session: &mut Session<'_>, path: &str, count: u64) -> Result<(),
 
 /// Sets both watches, or the one for a znode that is not there. Those that are set already stay.
 async fn arm(session: &mut Session<'_>, path: &str) -> Result<Option<Stat>, Failure> {
-    let stat = match session.look(ReadKind::Exists, path).await? {
-        Ok(Response::Stat(stat)) => stat,
-        _ => return Ok(None),
+    let Ok(Response::Stat(stat)) = session.look(ReadKind::Exists, path).await? else {
+        return Ok(None);
     };
     // If it is deleted in between, the first watch tells.
     let _ = session.look(ReadKind::Children, path).await?;
