@@ -1,6 +1,7 @@
 //! The one test binary of the workspace.
 
 mod cluster;
+mod counting;
 mod crash;
 mod mutant;
 mod protocol;

@@ -2,8 +2,6 @@
 //! snapshot is made, and time of a setData and a getData. `cargo test --release tree_size -- --nocapture`
 //! prints figures that can be quoted; the test profile is slower.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
 use otterkeeper_core::command::{Applied, Command, Origin, WriteRequest};
@@ -14,41 +12,15 @@ use otterkeeper_core::rng::Rng;
 use otterkeeper_core::time::Time;
 use otterkeeper_core::wire::Rebuild;
 
+use crate::counting::live_bytes;
+
 const ZNODES: usize = 1_000_000;
 const SERVICES: usize = 100;
 const DATA: [u8; 100] = [b'x'; 100];
 const PART_BYTES: u64 = 256 << 10;
 const SAMPLES: usize = 200_000;
-
-/// Counts the bytes that the present thread has and has not given back.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    // A thread that is ending has no counter any more, and nobody asks for it.
-    let _ = LIVE.try_with(|live| live.set(live.get() + bytes));
-}
-
-// SAFETY: everything is the system's allocator; the counter allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+/// Pages of an old version that are dropped at a time.
+const DROP_PAGES: usize = 64;
 
 /// A machine with one session and its log.
 struct Service {
@@ -175,7 +147,7 @@ fn measure(name: &str, order: &[usize]) {
     let (bytes, content) = (live_bytes(), service.machine.tree().data_bytes());
     let began = cpu_time();
     order.iter().for_each(|&znode| service.create(path(znode)));
-    let created = (cpu_time() - began);
+    let created = cpu_time() - began;
     let content = service.machine.tree().data_bytes() - content;
     let overhead = (live_bytes() - bytes - content as isize) as usize / ZNODES;
 
@@ -201,23 +173,29 @@ fn measure(name: &str, order: &[usize]) {
     let set_beside = per_item(&paths, |path| service.set(path.clone()));
     let (longest_part, parts) = longest_part(&snapshot);
     let began = cpu_time();
-    drop(snapshot);
-    let dropped = (cpu_time() - began);
+    let mut retired = snapshot.retire();
+    let mut longest_drop = Duration::ZERO;
+    loop {
+        let slice = cpu_time();
+        let more = retired.drop_pages(DROP_PAGES);
+        longest_drop = longest_drop.max(cpu_time() - slice);
+        if !more {
+            break;
+        }
+    }
+    let dropped = cpu_time() - began;
 
     println!(
         "{ZNODES} znodes, {name}: {overhead} bytes a znode beside path and data; create {created_ns} ns, \
          setData {set} ns, setData beside a snapshot {set_beside} ns, getData {get} ns; clone {clone:?}, \
-         longest of {parts} parts {longest_part:?}, drop of the old version {dropped:?}",
+         longest of {parts} parts {longest_part:?}, drop of the old version {dropped:?} in \
+         slices of at most {longest_drop:?}",
         created_ns = created.as_nanos() / ZNODES as u128,
     );
     assert!(overhead <= 140, "{overhead} bytes");
     assert!(clone < Duration::from_micros(50), "{clone:?}");
     let pause_limit = Duration::from_millis(if cfg!(debug_assertions) { 50 } else { 5 });
     assert!(longest_part < pause_limit, "{longest_part:?}");
-}
-
-fn live_bytes() -> isize {
-    LIVE.with(Cell::get)
 }
 
 fn per_item(paths: &[String], mut work: impl FnMut(&String)) -> u128 {
@@ -248,7 +226,7 @@ fn longest_part(snapshot: &Machine) -> (Duration, usize) {
         while let Some(from) = cursor {
             let began = cpu_time();
             let (part, next) = snapshot.part(&from, PART_BYTES);
-            let took = (cpu_time() - began);
+            let took = cpu_time() - began;
             if pass == 0 {
                 times.push(took);
                 rebuild.add(&part).expect("a part");
