@@ -15,12 +15,12 @@ thread_local! {
 static ALLOCATOR: Counting = Counting;
 
 /// Bytes that this thread has taken and not given back.
-pub fn live_bytes() -> isize {
+pub(crate) fn live_bytes() -> isize {
     LIVE.with(Cell::get)
 }
 
 /// The most bytes that this thread held at once during `work`, beyond what it held before.
-pub fn peak_bytes<R>(work: impl FnOnce() -> R) -> (R, usize) {
+pub(crate) fn peak_bytes<R>(work: impl FnOnce() -> R) -> (R, usize) {
     let before = live_bytes();
     PEAK.with(|peak| peak.set(before));
     let result = work();

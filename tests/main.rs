@@ -3,6 +3,7 @@
 mod cluster;
 mod counting;
 mod crash;
+mod golden;
 mod mutant;
 mod protocol;
 mod replay;

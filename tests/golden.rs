@@ -1,0 +1,592 @@
+//! Bytes of every released format version (rule R28): a sample of each variant of each type that goes over
+//! the wire or to disk, and what version 1 makes of it. A changed line is a new version, not a new line:
+//! whoever changes a type that is in a release keeps the old one beside it.
+//!
+//! `GOLDEN=rewrite cargo test -p otterkeeper-tests golden` writes the file anew; before the first release of
+//! a version that is how it is made. The same samples, cut and altered, show that no bytes make a decoder
+//! panic or take more memory than they are worth.
+
+use std::env;
+use std::fmt::{Debug, Write};
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use otterkeeper_core::command::{Command, Origin, WriteRequest};
+use otterkeeper_core::id::{Index, LogId, NodeId, SessionId, Term};
+use otterkeeper_core::machine::Machine;
+use otterkeeper_core::message::Message;
+use otterkeeper_core::raft::message::{self as raft, Entry, Payload, SnapshotMeta, Vote};
+use otterkeeper_core::request::{
+    Acl, Connect, CreateMode, Error, EventKind, Hangup, Op, Read, ReadKind, Reply, Request,
+    Response, Stat, WatchEvent,
+};
+use otterkeeper_core::rng::Rng;
+use otterkeeper_core::time::Time;
+use otterkeeper_core::wire::client::{self, ClientFrame, ServerFrame};
+use otterkeeper_core::wire::{self, Rebuild, WireError};
+
+use crate::counting::peak_bytes;
+
+/// One kind of bytes: the samples, and a reader that gives them back as they were, if it can.
+struct Kind {
+    name: &'static str,
+    samples: Vec<Bytes>,
+    again: Box<dyn Fn(&[u8]) -> Result<Bytes, WireError>>,
+}
+
+impl Kind {
+    fn new<T: PartialEq + Debug + 'static>(
+        name: &'static str,
+        samples: Vec<T>,
+        encode: fn(&T) -> Bytes,
+        decode: fn(&[u8]) -> Result<T, WireError>,
+    ) -> Self {
+        let bytes = samples.iter().map(|sample| {
+            let bytes = encode(sample);
+            assert_eq!(decode(&bytes).as_ref(), Ok(sample), "{name}");
+            bytes
+        });
+        let samples = bytes.collect();
+        Self {
+            name,
+            samples,
+            again: Box::new(move |bytes| decode(bytes).map(|it| encode(&it))),
+        }
+    }
+}
+
+#[test]
+fn golden_bytes_are_kept() {
+    let mut text = String::new();
+    for kind in kinds() {
+        for (number, bytes) in kind.samples.iter().enumerate() {
+            let name = kind.name;
+            writeln!(text, "{name} {number} {}", hex(bytes)).expect("a string takes it");
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/v1.txt");
+    if env::var_os("GOLDEN").is_some_and(|wish| wish == "rewrite") {
+        fs::write(&path, &text).expect("golden/v1.txt can be written");
+    }
+    let golden = fs::read_to_string(&path).expect("golden/v1.txt is there");
+    for (golden, line) in golden.lines().zip(text.lines()) {
+        assert_eq!(golden, line, "bytes of version 1 have changed");
+    }
+    assert_eq!(
+        golden.lines().count(),
+        text.lines().count(),
+        "a sample came or went"
+    );
+}
+
+#[test]
+fn golden_bytes_altered_do_no_harm() {
+    for kind in kinds() {
+        for sample in &kind.samples {
+            for cut in 0..sample.len() {
+                let result = try_bytes(&kind, &sample[..cut]);
+                assert!(
+                    result.is_err() || kind.name == "part",
+                    "{} cut at {cut}",
+                    kind.name
+                );
+            }
+            let mut longer = sample.to_vec();
+            longer.push(0);
+            assert!(try_bytes(&kind, &longer).is_err(), "{}", kind.name);
+            for place in 0..sample.len() {
+                for value in [0, 1, 2, 3, 0x7F, 0x80, 0xFE, 0xFF] {
+                    let mut altered = sample.to_vec();
+                    altered[place] = value;
+                    let _ = try_bytes(&kind, &altered);
+                }
+            }
+            let mut other_version = sample.to_vec();
+            other_version[0] = 2;
+            assert_eq!(try_bytes(&kind, &other_version), Err(WireError::Version(2)));
+        }
+    }
+}
+
+#[test]
+fn golden_decoders_take_any_bytes() {
+    let mut rng = Rng::new(28);
+    let kinds = kinds();
+    for round in 0..40_000_u64 {
+        let mut bytes = vec![1];
+        let lengths = rng.below(24);
+        // Small numbers choose variants, 0xFF makes lengths huge.
+        bytes.extend((0..lengths).map(|_| match rng.below(4) {
+            0 => rng.below(256) as u8,
+            1 => 0xFF,
+            _ => rng.below(14) as u8,
+        }));
+        let _ = try_bytes(&kinds[round as usize % kinds.len()], &bytes);
+    }
+}
+
+/// A multi in a multi, as deep as the bytes allow.
+#[test]
+fn golden_decoders_do_not_recurse() {
+    let reply = Reply {
+        zxid: Index(1),
+        result: Ok(Response::Multi(vec![])),
+    };
+    let empty = client::encode_server(&ServerFrame::Reply { id: 1, reply });
+    // "One result, which is good, and is a multi", again and again.
+    let multi = empty[empty.len() - 2];
+    let mut deep = empty[..empty.len() - 1].to_vec();
+    (0..1_000_000).for_each(|_| deep.extend([1, 0, multi]));
+    deep.push(0);
+    assert_eq!(client::decode_server(&deep), Err(WireError::Malformed));
+}
+
+/// Reads bytes, which must not take more memory than they are worth, and what is read must be stable.
+fn try_bytes(kind: &Kind, bytes: &[u8]) -> Result<Bytes, WireError> {
+    let (result, peak) = peak_bytes(|| (kind.again)(bytes));
+    assert!(
+        peak <= 4_096 + 256 * bytes.len(),
+        "{}: {peak} bytes for {}",
+        kind.name,
+        hex(bytes)
+    );
+    if let Ok(once) = &result {
+        assert_eq!(
+            (kind.again)(once).as_ref(),
+            Ok(once),
+            "{}: {}",
+            kind.name,
+            hex(bytes)
+        );
+    }
+    result
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes it");
+        text
+    })
+}
+
+fn kinds() -> Vec<Kind> {
+    vec![
+        Kind::new(
+            "message",
+            messages(),
+            wire::encode_message,
+            wire::decode_message,
+        ),
+        Kind::new(
+            "command",
+            commands(),
+            wire::encode_command,
+            wire::decode_command,
+        ),
+        Kind::new(
+            "entry",
+            entries(),
+            |it| appended(|to| wire::encode_entry(it, to)),
+            wire::decode_entry,
+        ),
+        Kind::new(
+            "meta",
+            vec![meta()],
+            |it| appended(|to| wire::encode_meta(it, to)),
+            wire::decode_meta,
+        ),
+        Kind::new(
+            "vote",
+            votes(),
+            |it| appended(|to| wire::encode_vote(it, to)),
+            wire::decode_vote,
+        ),
+        Kind::new(
+            "client",
+            client_frames(),
+            client::encode_client,
+            client::decode_client,
+        ),
+        Kind::new(
+            "server",
+            server_frames(),
+            client::encode_server,
+            client::decode_server,
+        ),
+        part(),
+    ]
+}
+
+fn appended(encode: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut bytes = Vec::new();
+    encode(&mut bytes);
+    bytes.into()
+}
+
+fn log_id(term: u64, index: u64) -> LogId {
+    LogId {
+        term: Term(term),
+        index: Index(index),
+    }
+}
+
+fn entries() -> Vec<Entry> {
+    let entry = |payload| Entry {
+        id: log_id(3, 500),
+        stamp: Time(1_700_000_000_000_001),
+        payload,
+    };
+    vec![
+        entry(Payload::Blank),
+        entry(Payload::Command(Bytes::from_static(&[1, 2, 3]))),
+    ]
+}
+
+fn meta() -> SnapshotMeta {
+    let voters = vec![NodeId(1), NodeId(2), NodeId(200)];
+    SnapshotMeta {
+        last: log_id(3, 499),
+        stamp: Time(1_700_000_000_000_000),
+        voters,
+    }
+}
+
+fn votes() -> Vec<Vote> {
+    [None, Some(NodeId(2))]
+        .map(|voted_for| Vote {
+            term: Term(300),
+            voted_for,
+        })
+        .into()
+}
+
+fn messages() -> Vec<Message> {
+    let (term, last) = (Term(4), log_id(3, 500));
+    let (commit, round) = (Index(480), 77);
+    let cursor = Bytes::from_static(&[1, 9]);
+    let part = |next| raft::Message::SnapshotPart {
+        term,
+        last,
+        cursor: Bytes::new(),
+        next,
+        bytes: Bytes::from_static(&[1, 2]),
+    };
+    let about_the_log = vec![
+        raft::Message::PreVote { term, last, round },
+        raft::Message::PreVoteReply {
+            term,
+            granted: true,
+            round,
+        },
+        raft::Message::Vote {
+            term,
+            last,
+            transfer: false,
+        },
+        raft::Message::VoteReply {
+            term,
+            granted: false,
+        },
+        raft::Message::Append {
+            term,
+            prev: log_id(2, 499),
+            entries: entries(),
+            commit,
+        },
+        raft::Message::Append {
+            term,
+            prev: last,
+            entries: vec![],
+            commit,
+        },
+        raft::Message::Appended {
+            term,
+            matched: Index(501),
+        },
+        raft::Message::Rejected {
+            term,
+            prev: Index(499),
+            hint: log_id(2, 400),
+        },
+        raft::Message::Heartbeat {
+            term,
+            commit,
+            round,
+        },
+        raft::Message::HeartbeatReply { term, round },
+        raft::Message::SnapshotOffer { term, meta: meta() },
+        raft::Message::SnapshotPull {
+            term,
+            last,
+            cursor: cursor.clone(),
+        },
+        part(Some(cursor)),
+        part(None),
+    ];
+    let mut messages: Vec<Message> = about_the_log.into_iter().map(Message::Raft).collect();
+    let commands = vec![Bytes::from_static(&[1, 2]), Bytes::new()];
+    messages.push(Message::Forward {
+        stream: 5,
+        at: 300,
+        commands,
+    });
+    messages.push(Message::Touch {
+        sessions: vec![SessionId(2), SessionId(700)],
+    });
+    messages
+}
+
+fn ops() -> Vec<Op> {
+    let create = |mode, data, stat| {
+        let (path, acl) = ("/a".into(), vec![Acl::open()]);
+        Op::Create {
+            path,
+            data,
+            acl,
+            mode,
+            stat,
+        }
+    };
+    vec![
+        create(CreateMode::Persistent, None, false),
+        create(CreateMode::Ephemeral, Some(Bytes::new()), true),
+        create(CreateMode::PersistentSequential, Some("hi".into()), false),
+        create(CreateMode::EphemeralSequential, Some("hi".into()), false),
+        Op::Delete {
+            path: "/a".into(),
+            version: -1,
+        },
+        Op::SetData {
+            path: "/a".into(),
+            data: Some("hi".into()),
+            version: 5,
+        },
+        Op::SetData {
+            path: "/a".into(),
+            data: None,
+            version: i32::MIN,
+        },
+        Op::Check {
+            path: "/a".into(),
+            version: 0,
+        },
+    ]
+}
+
+fn commands() -> Vec<Command> {
+    let origin = Origin {
+        node: NodeId(2),
+        incarnation: u64::MAX,
+        ticket: 9,
+    };
+    let (session, epoch, timeout_ms) = (SessionId(40), Index(41), 30_000);
+    let write = |request| Command::Write {
+        session,
+        epoch,
+        number: 6,
+        request,
+    };
+    let mut commands = vec![
+        Command::Init {
+            secret: [7; 32],
+            features: 1,
+            max_depth: 1_024,
+        },
+        Command::Open { origin, timeout_ms },
+        Command::Attach {
+            origin,
+            session,
+            password: [9; 16],
+            timeout_ms,
+        },
+        Command::Expire {
+            sessions: vec![(session, epoch), (SessionId(50), Index(60))],
+        },
+        write(WriteRequest::Multi(ops())),
+        write(WriteRequest::Sync { path: "/a".into() }),
+        write(WriteRequest::Close),
+    ];
+    commands.extend(ops().into_iter().map(|op| write(WriteRequest::Op(op))));
+    commands
+}
+
+fn client_frames() -> Vec<ClientFrame> {
+    let connect = Connect {
+        session: SessionId(40),
+        password: [9; 16],
+        timeout_ms: 30_000,
+        last_zxid: Index(400),
+    };
+    let read = |kind, watch| {
+        Request::Read(Read {
+            kind,
+            path: "/a".into(),
+            watch,
+        })
+    };
+    let requests = vec![
+        Request::Connect(connect),
+        Request::Write(Op::Delete {
+            path: "/a".into(),
+            version: 3,
+        }),
+        Request::Multi(ops()),
+        read(ReadKind::Exists, false),
+        read(ReadKind::Data, true),
+        read(ReadKind::Children, false),
+        Request::Sync { path: "/a".into() },
+        Request::Ping,
+        Request::Close,
+    ];
+    requests
+        .into_iter()
+        .map(|request| ClientFrame { id: 300, request })
+        .collect()
+}
+
+fn server_frames() -> Vec<ServerFrame> {
+    let stat = Stat {
+        czxid: Index(1),
+        mzxid: Index(2),
+        ctime_ms: 3,
+        mtime_ms: 4,
+        version: 5,
+        cversion: -6,
+        aversion: 7,
+        ephemeral_owner: SessionId(8),
+        data_length: 9,
+        num_children: 10,
+        pzxid: Index(11),
+    };
+    let responses = vec![
+        Response::Connected {
+            session: SessionId(40),
+            password: [9; 16],
+            timeout_ms: 30_000,
+        },
+        Response::Expired,
+        Response::Created {
+            path: "/a".into(),
+            stat: None,
+        },
+        Response::Created {
+            path: "/a".into(),
+            stat: Some(stat),
+        },
+        Response::Deleted,
+        Response::Stat(stat),
+        Response::Checked,
+        Response::Data { data: None, stat },
+        Response::Data {
+            data: Some("hi".into()),
+            stat,
+        },
+        Response::Children {
+            names: vec!["a".into(), "b".into()],
+            stat,
+        },
+        Response::Synced { path: "/a".into() },
+        Response::Pong,
+        Response::Closed,
+    ];
+    let mut results: Vec<Result<Response, Error>> = responses.into_iter().map(Ok).collect();
+    results.push(Ok(Response::Multi(results.clone())));
+    results.push(Ok(Response::Multi(vec![
+        Err(Error::Ok),
+        Err(Error::RuntimeInconsistency),
+    ])));
+    results.extend(Error::ALL.iter().map(|error| Err(*error)));
+    let reply = |result| ServerFrame::Reply {
+        id: 300,
+        reply: Reply {
+            zxid: Index(400),
+            result,
+        },
+    };
+    let mut frames: Vec<ServerFrame> = results.into_iter().map(reply).collect();
+
+    let kinds = [
+        EventKind::NodeCreated,
+        EventKind::NodeDeleted,
+        EventKind::NodeDataChanged,
+        EventKind::NodeChildrenChanged,
+    ];
+    let event = |kind| WatchEvent {
+        kind,
+        path: "/a".into(),
+        zxid: Index(400),
+    };
+    frames.extend(kinds.map(|kind| ServerFrame::Event(event(kind))));
+    let reasons = [
+        Hangup::Closed,
+        Hangup::Expired,
+        Hangup::Moved,
+        Hangup::Behind,
+        Hangup::Leaderless,
+        Hangup::SnapshotInstalled,
+        Hangup::Refused,
+    ];
+    frames.extend(reasons.map(ServerFrame::Bye));
+    frames
+}
+
+/// The snapshots of a fresh machine and of one with a session, an ephemeral and a null znode: the layout of
+/// records and the digest are frozen too.
+fn part() -> Kind {
+    let mut machine = Machine::new();
+    let fresh = machine.part(&[], u64::MAX).0;
+    let origin = Origin {
+        node: NodeId(1),
+        incarnation: 77,
+        ticket: 1,
+    };
+    let write = |number, op| {
+        let (session, epoch) = (SessionId(2), Index(2));
+        Command::Write {
+            session,
+            epoch,
+            number,
+            request: WriteRequest::Op(op),
+        }
+    };
+    let [_, ephemeral, sequential, ..] = &ops()[..] else {
+        panic!("there are more")
+    };
+    let log = [
+        Command::Init {
+            secret: [7; 32],
+            features: 1,
+            max_depth: 1_024,
+        },
+        Command::Open {
+            origin,
+            timeout_ms: 30_000,
+        },
+        write(1, ephemeral.clone()),
+        write(2, sequential.clone()),
+        write(
+            3,
+            Op::SetData {
+                path: "/a0000000001".into(),
+                data: None,
+                version: 0,
+            },
+        ),
+    ];
+    for (index, command) in (1..).zip(&log) {
+        let stamp = Time(1_700_000_000_000_000 + index * 1_000_000);
+        machine.apply(Index(index), stamp, command, &mut Vec::new());
+    }
+    let used = machine.part(&[], u64::MAX).0;
+    let again = |bytes: &[u8]| {
+        let mut rebuild = Rebuild::new();
+        rebuild.add(bytes)?;
+        Ok(rebuild.finish()?.part(&[], u64::MAX).0)
+    };
+    Kind {
+        name: "part",
+        samples: vec![fresh, used],
+        again: Box::new(again),
+    }
+}
