@@ -1,8 +1,9 @@
 //! The allocator of the test binary: counts the bytes that the present thread holds, so that tests can
 //! say what a structure costs and what a decoder takes for its input.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use std::alloc::System;
 
 struct Counting;
 

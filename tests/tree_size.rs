@@ -2,7 +2,7 @@
 //! snapshot is made, and time of a setData and a getData. `cargo test --release tree_size -- --nocapture`
 //! prints figures that can be quoted; the test profile is slower.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use otterkeeper_core::command::{Applied, Command, Origin, WriteRequest};
 use otterkeeper_core::id::{Index, NodeId, SessionId};

@@ -126,7 +126,10 @@ fn check_vote(own: &[u64], voted_for: Option<u64>, term: u64, last: (u64, u64), 
     };
     let term = Term(term.max(3));
     let reply = Message::VoteReply { term, granted };
-    assert_eq!(net.answer(1, 2, asked.clone()), [reply.clone()]);
+    assert_eq!(
+        net.answer(1, 2, asked.clone()),
+        core::slice::from_ref(&reply)
+    );
     // Asking again changes nothing.
     assert_eq!(net.answer(1, 2, asked), [reply]);
 }

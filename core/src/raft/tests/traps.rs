@@ -220,7 +220,10 @@ fn a_healthy_leader_is_not_disturbed() {
         granted,
         round,
     };
-    assert_eq!(net.answer(2, 3, pre.clone()), [refused.clone()]);
+    assert_eq!(
+        net.answer(2, 3, pre.clone()),
+        core::slice::from_ref(&refused)
+    );
     assert_eq!(
         net.answer(1, 3, pre.clone()),
         [refused],
