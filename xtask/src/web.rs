@@ -17,6 +17,19 @@ use crate::install;
 use crate::step::{Step, say};
 use crate::toolchain::{self, Toolchain};
 
+/// What rustc puts into a module and every browser reads. Asked for all features, the optimiser also
+/// uses proposals that browsers do not know yet.
+const BROWSER_FEATURES: [&str; 8] = [
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-call-indirect-overlong",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
 /// What the page may weigh in total, compressed.
 const BUDGET_GZIP_BYTES: u64 = 400_000;
 /// The page's script is `otterkeeper.js`; its wasm is `otterkeeper_bg.wasm` beside it.
@@ -90,7 +103,8 @@ pub(crate) fn build() -> Result<PathBuf> {
     if let Some(program) = wasm_opt {
         let file = fresh.join(format!("{NAME}_bg.wasm"));
         Step::new("optimise the page", program)
-            .args(&["-Oz", "--all-features"])
+            .args(&["-Oz"])
+            .args(&BROWSER_FEATURES)
             .args(&[&file])
             .args(&["-o"])
             .args(&[&file])
