@@ -17,6 +17,8 @@ use crate::time::{Span, Time};
 
 mod chaos;
 mod paper;
+#[cfg(feature = "planted")]
+mod planted;
 mod traps;
 
 const START: Time = Time(1_000_000_000);

@@ -1,0 +1,136 @@
+//! Every planted bug does what its name says, in the smallest scene that shows it; without it the same
+//! scene goes well. So a bug that the swarm misses is missed by the swarm, and not absent.
+
+use super::*;
+use crate::config::Bug;
+
+/// A cluster whose first member may have a bug.
+fn net(nodes: u64, bug: Option<Bug>) -> Net {
+    let mut net = Net::new(nodes);
+    if let Some(config) = net.configs.get_mut(&1) {
+        config.planted = bug;
+    }
+    net.restart(1);
+    net
+}
+
+fn with_log(bug: Option<Bug>, terms: &[u64]) -> Net {
+    let mut net = net(3, bug);
+    net.disk(1).vote.term = Term(3);
+    net.disk(1).log = log(terms);
+    net.restart(1);
+    net
+}
+
+fn append(term: u64, prev: LogId, entries: Vec<Entry>, commit: u64) -> Message {
+    Message::Append {
+        term: Term(term),
+        prev,
+        entries,
+        commit: Index(commit),
+    }
+}
+
+fn vote(term: u64, last: LogId) -> Message {
+    Message::Vote {
+        term: Term(term),
+        last,
+        transfer: false,
+    }
+}
+
+fn grants(messages: &[Message]) -> bool {
+    matches!(messages, [Message::VoteReply { granted: true, .. }])
+}
+
+/// Whether the scene of this bug goes wrong.
+fn goes_wrong(scene: Bug, bug: Option<Bug>) -> bool {
+    match scene {
+        Bug::WithheldAckSurvivesTruncation => {
+            let mut net = net(3, bug);
+            net.receive(1, 2, append(1, id(0, 0), log(&[1, 1]), 0));
+            net.receive(1, 3, append(2, id(1, 1), vec![entry(2, 2)], 0));
+            net.sync(1);
+            !net.sent(1, 2).is_empty()
+        }
+        Bug::ClaimsNotLowered => {
+            let mut net = net(3, bug);
+            net.receive(1, 2, append(1, id(0, 0), log(&[1, 1]), 0));
+            net.receive(1, 3, append(2, id(1, 1), vec![entry(2, 2)], 0));
+            let (first, _) = net.disk(1).pending[0];
+            net.step(1, |raft, now, out| raft.written(now, first, out));
+            net.raft(1).durable() != Index(1)
+        }
+        Bug::FrozenDiskLeads => {
+            let mut net = net(3, bug);
+            net.elect(1);
+            net.disk(1).frozen = true;
+            net.propose(1);
+            (0..40).for_each(|_| net.beat(1));
+            net.raft(1).is_leader()
+        }
+        Bug::LeaderCountsBeforeSync => {
+            let mut net = net(3, bug);
+            net.elect(1);
+            net.disk(1).frozen = true;
+            net.isolate(3);
+            net.propose(1);
+            net.settle();
+            net.raft(1).commit() != Index(1)
+        }
+        Bug::ForgetVote => {
+            let mut net = net(3, bug);
+            net.answer(1, 2, vote(1, id(0, 0)));
+            net.restart(1);
+            grants(&net.answer(1, 3, vote(1, id(0, 0))))
+        }
+        Bug::CommitOldTerm => {
+            // The peers acknowledge an old entry before that of the new term.
+            let mut net = with_log(bug, &[1, 2]);
+            net.pass(Span::from_ms(500));
+            net.step(1, |raft, now, out| raft.campaign(now, out));
+            for _ in 0..20 {
+                if net.raft(1).is_leader() {
+                    break;
+                }
+                net.sync_all();
+                net.deliver();
+            }
+            let (term, matched) = (net.raft(1).term(), Index(2));
+            net.receive(1, 2, Message::Appended { term, matched });
+            net.raft(1).commit() == Index(2)
+        }
+        Bug::NoLogCheck => {
+            let mut net = with_log(bug, &[1, 2]);
+            grants(&net.answer(1, 2, vote(4, id(1, 9))))
+        }
+        Bug::TruncateMatchingTail => {
+            let mut net = with_log(bug, &[1, 1, 1]);
+            net.receive(1, 2, append(3, id(1, 1), vec![entry(1, 2)], 0));
+            net.raft(1).last() != id(1, 3)
+        }
+        Bug::CommitBeyondMatch => {
+            let mut net = with_log(bug, &[1, 1, 2]);
+            net.receive(1, 2, append(3, id(1, 1), vec![entry(1, 2)], 3));
+            net.raft(1).commit() != Index(2)
+        }
+        Bug::VoteRequestBeforeSync => {
+            let mut net = net(3, bug);
+            net.pass(Span::from_ms(500));
+            net.step(1, |raft, now, out| raft.campaign(now, out));
+            net.deliver();
+            net.deliver();
+            net.sent(1, 2)
+                .iter()
+                .any(|m| matches!(m, Message::Vote { .. }))
+        }
+    }
+}
+
+#[test]
+fn every_planted_bug_does_harm() {
+    for bug in Bug::ALL {
+        assert!(!goes_wrong(*bug, None), "{bug:?} without being planted");
+        assert!(goes_wrong(*bug, Some(*bug)), "{bug:?} does nothing");
+    }
+}
