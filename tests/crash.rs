@@ -9,6 +9,7 @@ use bytes::Bytes;
 use disk::{Disk, below};
 use otterkeeper::snapshots::Snapshots;
 use otterkeeper::wal::{Recovered, Wal, WalError};
+use otterkeeper_core::configuration::Configuration;
 use otterkeeper_core::id::{Index, LogId, NodeId, Term};
 use otterkeeper_core::node::{Records, SavePart};
 use otterkeeper_core::raft::message::{Entry, Payload, SnapshotMeta, Vote};
@@ -143,6 +144,7 @@ fn entry(rng: &mut Rng, term: Term, index: Index) -> Entry {
     };
     let payload = match length {
         0 => Payload::Blank,
+        1 => Payload::Membership(Configuration::of_voters([NodeId(1), NodeId(7)])),
         _ => Payload::Command(bytes(rng, length)),
     };
     Entry {
@@ -160,7 +162,7 @@ fn snapshot(rng: &mut Rng, last: LogId) -> Vec<SavePart> {
     let meta = SnapshotMeta {
         last,
         stamp: Time(last.index.0),
-        voters: vec![NodeId(1), NodeId(2)],
+        configuration: Configuration::of_voters([NodeId(1), NodeId(2)]),
     };
     let count = 1 + below(rng, 3);
     let part = |number| {

@@ -13,7 +13,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use otterkeeper_core::command::{Command, Origin, WriteRequest};
-use otterkeeper_core::id::{Index, LogId, NodeId, SessionId, Term};
+use otterkeeper_core::configuration::{Configuration, Member, Standing};
+use otterkeeper_core::id::{Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use otterkeeper_core::machine::Machine;
 use otterkeeper_core::message::Message;
 use otterkeeper_core::raft::message::{self as raft, Entry, Payload, SnapshotMeta, Vote};
@@ -242,15 +243,32 @@ fn entries() -> Vec<Entry> {
     vec![
         entry(Payload::Blank),
         entry(Payload::Command(Bytes::from_static(&[1, 2, 3]))),
+        entry(Payload::Membership(configuration())),
     ]
 }
 
+fn configuration() -> Configuration {
+    let standings = [
+        Standing::Voter,
+        Standing::Learner,
+        Standing::Incoming,
+        Standing::Outgoing,
+        Standing::Demoted,
+    ];
+    let member = |(number, standing): (u64, Standing)| Member {
+        id: NodeId(number * 50),
+        replica: ReplicaId(u128::from(number) << 70),
+        address: format!("host{number}:8080"),
+        standing,
+    };
+    Configuration::new((1..).zip(standings).map(member).collect())
+}
+
 fn meta() -> SnapshotMeta {
-    let voters = vec![NodeId(1), NodeId(2), NodeId(200)];
     SnapshotMeta {
         last: log_id(3, 499),
         stamp: Time(1_700_000_000_000_000),
-        voters,
+        configuration: configuration(),
     }
 }
 

@@ -580,6 +580,10 @@ fn note_text(note: &Note) -> Option<String> {
         Note::Raft(RaftNote::Refused { leader, prev, hint }) => {
             format!("refuses an append of {leader} after {prev}, has {hint}")
         }
+        Note::Raft(RaftNote::Configured { index, joint }) => {
+            let kind = if *joint { "joint" } else { "single" };
+            format!("has the {kind} configuration {index}")
+        }
         Note::Raft(RaftNote::Rewound { peer, next }) => format!("sends {peer} from {next} again"),
         Note::SessionOpened { session } => format!("opens session {session}"),
         Note::SessionExpiring { session } => format!("lets session {session} expire"),

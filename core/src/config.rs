@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::NodeId;
+use crate::configuration::Configuration;
+use crate::id::{NodeId, ReplicaId};
 use crate::time::Span;
 
 /// A node's settings. `Config::new` gives the defaults of rule R24.
@@ -13,9 +14,11 @@ use crate::time::Span;
 pub struct Config {
     /// This member's number.
     pub id: NodeId,
-    /// The voting members at the cluster's first start, this node among them, in ascending order.
-    /// Once the log or a snapshot holds a membership, that one counts.
-    pub members: Vec<NodeId>,
+    /// This member's data directory.
+    pub replica: ReplicaId,
+    /// The members at the cluster's first start, this node among them. Once the log or a snapshot holds a
+    /// configuration, that one counts. Empty for a node that will be added to a cluster.
+    pub members: Configuration,
 
     /// Shortest election timeout.
     pub election_min: Span,
@@ -32,6 +35,13 @@ pub struct Config {
 
     /// Appends on the way to one peer.
     pub inflight_messages: u32,
+    /// Rounds in which a learner may catch up, the last of them shorter than the shortest election
+    /// timeout, before the change it is part of is given up (dissertation 4.2.1).
+    pub catch_up_rounds: u32,
+    /// A change of the members that does not come to its end in this time is given up.
+    pub change_limit: Span,
+    /// A member that left is told so for this long.
+    pub farewell: Span,
     /// Bytes of entries on the way to one peer.
     pub inflight_bytes: u64,
     /// Bytes of entries in one append.
@@ -74,18 +84,20 @@ pub struct Config {
 impl Config {
     /// The defaults, for member `id` of `members`.
     #[must_use]
-    pub fn new(id: NodeId, mut members: Vec<NodeId>) -> Self {
-        members.sort_unstable();
-        members.dedup();
+    pub fn new(id: NodeId, members: Vec<NodeId>) -> Self {
         Self {
             id,
-            members,
+            replica: ReplicaId(0),
+            members: Configuration::of_voters(members),
             election_min: Span::from_ms(200),
             election_spread: Span::from_ms(200),
             heartbeat: Span::from_ms(50),
             disk_stall_limit: Span::from_ms(800),
             leaderless_limit: Span::from_ms(800),
             retry: Span::from_ms(200),
+            catch_up_rounds: 10,
+            change_limit: Span::from_ms(60_000),
+            farewell: Span::from_ms(2_000),
             inflight_messages: 64,
             inflight_bytes: 8 << 20,
             append_bytes: 1 << 20,
@@ -149,6 +161,24 @@ pub enum Bug {
     CommitBeyondMatch,
     /// Vote requests leave before the term and vote are durable.
     VoteRequestBeforeSync,
+    /// A configuration is in force only once it is committed (etcd-io/etcd#11284, without its extra rules).
+    ConfigurationAtCommit,
+    /// In a joint phase the new set decides alone (etcd-io/etcd#12637).
+    NewSetDecidesAlone,
+    /// A truncated configuration stays in force (jraft#1).
+    ConfigurationNotRolledBack,
+    /// A learner counts in quorums (RedisLabs/raft#13).
+    LearnerCounts,
+    /// A learner is promoted although it has not caught up (dissertation 4.2.1).
+    PromotedUnready,
+    /// A wiped replica is taken for the one it was (ClickHouse/ClickHouse#31150).
+    ReplicaReused,
+    /// A leader that is being removed counts itself (etcd-io/raft#83).
+    RemovedLeaderCounts,
+    /// A new leader changes the members before it has committed an entry of its own term (openraft#2051).
+    NoOwnTermBarrier,
+    /// A leader leaves a joint phase that it inherited before that is committed (camunda/camunda#60086).
+    JointLeftEarly,
 }
 
 impl Bug {
@@ -164,5 +194,14 @@ impl Bug {
         Self::TruncateMatchingTail,
         Self::CommitBeyondMatch,
         Self::VoteRequestBeforeSync,
+        Self::ConfigurationAtCommit,
+        Self::NewSetDecidesAlone,
+        Self::ConfigurationNotRolledBack,
+        Self::LearnerCounts,
+        Self::PromotedUnready,
+        Self::ReplicaReused,
+        Self::RemovedLeaderCounts,
+        Self::NoOwnTermBarrier,
+        Self::JointLeftEarly,
     ];
 }

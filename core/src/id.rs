@@ -62,6 +62,21 @@ number! {
     ConnId
 }
 
+/// A data directory: a random number drawn when it is made and never used again, so that one that was
+/// lost cannot be mistaken for one that kept its promises. 0 means "not known".
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct ReplicaId(pub u128);
+
+/// 32 hexadecimal digits.
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 /// Position of an entry in the log. Equality of both fields means "the same entry" (log matching).
 /// Ordered as Raft compares logs: by term first, then by index (paper section 5.4.1).
 #[derive(

@@ -23,6 +23,7 @@ extern crate alloc;
 pub mod acl;
 pub mod command;
 pub mod config;
+pub mod configuration;
 pub mod hash;
 pub mod id;
 pub mod machine;

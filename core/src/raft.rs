@@ -25,6 +25,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::config::{Bug, Config};
+use crate::configuration::Configuration;
 use crate::id::{Index, LogId, NodeId, Term, WriteId};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -103,6 +104,8 @@ pub enum Refusal {
     /// Too many bytes wait to be committed.
     Busy,
 }
+
+pub use membership::Unready;
 
 /// One member's part in Raft. A step is: any number of `receive`, `written`, `propose` and the like, then
 /// `tick`, then `flush`.
@@ -187,12 +190,6 @@ impl Raft {
             let what = format!("entry {} in term {}", log.last(), vote.term);
             return Err(damaged(what));
         }
-        let voters = snapshot
-            .as_ref()
-            .map_or(&config.members, |meta| &meta.voters);
-        if voters.is_empty() {
-            return Err("no member is named: name all of them, this node included".into());
-        }
         if config.has(Bug::ForgetVote) {
             vote.voted_for = None;
         }
@@ -204,6 +201,16 @@ impl Raft {
             keep_from: covered.next(),
             origin: Origin::Booted,
         });
+        let members = snapshot
+            .as_ref()
+            .map_or(&config.members, |meta| &meta.configuration);
+        let mut membership = Membership::new(covered, members.clone(), config);
+        for (index, configuration) in log.configurations() {
+            if covered < index {
+                membership.appended(index, configuration.clone());
+            }
+        }
+        membership.committed(commit, covered);
         let mut raft = Self {
             now,
             rng: Rng::new(seed),
@@ -217,7 +224,7 @@ impl Raft {
                 timeout: Span(0),
                 due: now,
             },
-            membership: Membership::new(voters.clone()),
+            membership,
             disk: Disk::new(log.last().index, commit, cut),
             log,
             snapshot,
@@ -230,7 +237,7 @@ impl Raft {
             config: Arc::new(config.clone()),
         };
         raft.draw_timeout();
-        if raft.membership.voters() == [config.id] {
+        if raft.is_voter() && raft.membership.voters() == [config.id] {
             raft.timer.due = now; // There is nobody to wait for.
         }
         Ok(raft)
@@ -395,8 +402,10 @@ impl Raft {
             return;
         }
         self.now = self.now.max(now);
+        self.finish_joint_phase(out);
         self.replicate(out);
         self.write(out);
+        self.leave_when_removed(out);
         self.log.free_some();
         if (cfg!(debug_assertions) || cfg!(feature = "planted"))
             && let Err(sentence) = self.check()
@@ -515,10 +524,28 @@ impl Raft {
         self.log.bytes()
     }
 
-    /// The voters in force, in ascending order.
+    /// The voters in force, in ascending order; in a joint phase those of the new set.
     #[must_use]
     pub fn voters(&self) -> &[NodeId] {
         self.membership.voters()
+    }
+
+    /// The configuration in force: the newest in the log.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        self.membership.configuration()
+    }
+
+    /// Where the log has the configuration in force; 0 if it is the first.
+    #[must_use]
+    pub fn configuration_index(&self) -> Index {
+        self.membership.index()
+    }
+
+    /// The configuration that was in force at an index at or above that of the snapshot in force.
+    #[must_use]
+    pub fn configuration_at(&self, index: Index) -> &Configuration {
+        self.membership.at(index)
     }
 
     /// The snapshot in force.
@@ -582,6 +609,8 @@ impl Raft {
         into(self.timer.due.0);
         into(self.round);
         into(self.ballot);
+        into(self.membership.index().0);
+        into(self.membership.voters().len() as u64);
         if let State::Leader(leadership) = &self.state {
             leadership.digest(into);
         }

@@ -12,6 +12,7 @@ use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
+use crate::configuration::Configuration;
 use crate::message::Message;
 use crate::raft::message::{Entry, SnapshotMeta, Vote};
 
@@ -107,6 +108,20 @@ pub fn encode_meta(meta: &SnapshotMeta, out: &mut Vec<u8>) {
 /// # Errors
 /// If the bytes are no description of a snapshot.
 pub fn decode_meta(bytes: &[u8]) -> Result<SnapshotMeta, WireError> {
+    decoded(bytes)
+}
+
+/// Who is a member, as it lies in the write-ahead log.
+#[must_use]
+pub fn encode_configuration(configuration: &Configuration) -> Bytes {
+    encoded(configuration)
+}
+
+/// The opposite of `encode_configuration`.
+///
+/// # Errors
+/// If the bytes are no configuration.
+pub fn decode_configuration(bytes: &[u8]) -> Result<Configuration, WireError> {
     decoded(bytes)
 }
 

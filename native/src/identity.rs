@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use otterkeeper_core::id::NodeId;
+use otterkeeper_core::id::{NodeId, ReplicaId};
 use serde::{Deserialize, Serialize};
 
 /// A random number that is never used again: of a replica or of a cluster.
@@ -24,6 +24,12 @@ impl RandomId {
         Ok(Self(
             bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         ))
+    }
+
+    /// As the core knows it: the 128 bits.
+    #[must_use]
+    pub fn number(&self) -> ReplicaId {
+        ReplicaId(u128::from_str_radix(&self.0, 16).unwrap_or(0))
     }
 
     /// A number made from it, to salt checksums with.

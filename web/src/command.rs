@@ -199,6 +199,10 @@ pub(crate) fn label(entry: &Entry) -> String {
             Ok(command) => command_label(&command),
             Err(_) => "?".to_owned(),
         },
+        Payload::Membership(configuration) => {
+            let voters: Vec<String> = configuration.voters().map(|id| id.to_string()).collect();
+            format!("members {}", voters.join(" "))
+        }
     }
 }
 

@@ -1037,7 +1037,8 @@ pub(crate) fn weight(what: &What) -> u8 {
                 RaftNote::Role {
                     role: Role::Leader, ..
                 }
-                | RaftNote::Truncated { .. } => 2,
+                | RaftNote::Truncated { .. }
+                | RaftNote::Configured { .. } => 2,
                 RaftNote::Role { .. } | RaftNote::Voted { .. } | RaftNote::Refused { .. } => 1,
                 RaftNote::Committed { .. } | RaftNote::Rewound { .. } => 0,
             },

@@ -167,7 +167,7 @@ impl Node {
         let meta = SnapshotMeta {
             last: self.applied,
             stamp: self.stamp,
-            voters: self.raft.voters().to_vec(),
+            configuration: self.raft.configuration_at(self.applied.index).clone(),
         };
         self.note_snapshot(meta.last.index, SnapshotStage::Taken, out);
         let frozen = Frozen {

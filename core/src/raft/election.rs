@@ -56,9 +56,10 @@ impl Raft {
 
     fn lead(&mut self, out: &mut Vec<Effect>) {
         let next = self.log.last().index.next();
-        let voters = self.membership.voters().iter().copied();
-        let peers = voters.filter(|voter| *voter != self.config.id);
-        self.state = State::Leader(Leadership::new(peers, next, self.now));
+        let mut leadership = Leadership::new(next, self.now);
+        let (audience, now) = (self.audience(), self.now);
+        leadership.serve(&audience, self.membership.configuration(), next, now);
+        self.state = State::Leader(leadership);
         self.note_role(RoleReason::Won, out);
         // Earlier entries can be committed only along with one of this term (paper 5.4.2).
         self.append_own(super::Payload::Blank);
@@ -237,10 +238,9 @@ impl Raft {
 
     fn outcome(&self) -> Outcome {
         match &self.state {
-            State::PreCandidate(ballot) | State::Candidate(ballot) => self
-                .membership
-                .quorum()
-                .outcome(&ballot.granted, &ballot.refused),
+            State::PreCandidate(ballot) | State::Candidate(ballot) => {
+                self.quorum().outcome(&ballot.granted, &ballot.refused)
+            }
             State::Follower { .. } | State::Leader(_) => Outcome::Open,
         }
     }
@@ -269,9 +269,7 @@ impl Raft {
     /// Members that vote campaign, unless their disk stands still (rule R5) or their log is being
     /// replaced.
     pub(super) fn may_campaign(&self) -> bool {
-        self.membership.contains(self.config.id)
-            && self.installing.is_none()
-            && self.now < self.stall_due()
+        self.may_vote() && self.installing.is_none() && self.now < self.stall_due()
     }
 
     /// Draws a new election timeout and arms it.
@@ -296,18 +294,16 @@ impl Raft {
 
     pub(super) fn rearm(&mut self) {
         self.timer.armed = self.now;
-        self.timer.due = match self.membership.contains(self.config.id) {
+        self.timer.due = match self.may_vote() {
             true => self.now + self.timer.timeout,
             false => Time::NEVER,
         };
     }
 
     fn say_to_peers(&mut self, message: &Message, facts: super::Facts, out: &mut Vec<Effect>) {
-        for at in 0..self.membership.voters().len() {
-            let to = self.membership.voters()[at];
-            if to != self.config.id {
-                self.say(to, message.clone(), facts, out);
-            }
+        // Learners too: the promotion of one may be committed without its knowing (raft.md 2.4.5).
+        for to in self.audience() {
+            self.say(to, message.clone(), facts, out);
         }
     }
 

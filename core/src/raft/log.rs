@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::message::{Entry, Payload, SnapshotMeta};
+use crate::configuration::{Configuration, Member};
 use crate::id::{Index, LogId, Term};
 use crate::time::Time;
 
@@ -19,11 +20,18 @@ const FREED_AT_ONCE: usize = 8;
 /// Encoded bytes of an entry beside its command: a bound for all but absurd indexes and terms.
 const ENTRY_OVERHEAD: u64 = 24;
 
+/// Encoded bytes of a member beside its address: a bound.
+const MEMBER_BYTES: u64 = 40;
+
 /// Encoded bytes that an entry counts for (rule R7).
-pub(super) const fn payload_bytes(payload: &Payload) -> u64 {
+pub(super) fn payload_bytes(payload: &Payload) -> u64 {
     match payload {
         Payload::Blank => ENTRY_OVERHEAD,
         Payload::Command(bytes) => ENTRY_OVERHEAD + bytes.len() as u64,
+        Payload::Membership(configuration) => {
+            let of = |member: &Member| MEMBER_BYTES + member.address.len() as u64;
+            ENTRY_OVERHEAD + configuration.members().iter().map(of).sum::<u64>()
+        }
     }
 }
 
@@ -170,6 +178,15 @@ impl Log {
     /// Rolling hash of the log from its base on.
     pub(super) fn hash(&self) -> u64 {
         self.last_sum.hash
+    }
+
+    /// The entries that change the configuration, from the first in memory on.
+    pub(super) fn configurations(&self) -> impl Iterator<Item = (Index, &Configuration)> {
+        let slots = self.chunks.iter().flat_map(|chunk| &chunk.slots);
+        slots.filter_map(|slot| match &slot.entry.payload {
+            Payload::Membership(configuration) => Some((slot.entry.id.index, configuration)),
+            Payload::Blank | Payload::Command(_) => None,
+        })
     }
 
     pub(super) fn entry(&self, index: Index) -> Option<&Entry> {
@@ -329,8 +346,20 @@ fn hash(before: u64, entry: &Entry) -> u64 {
     let mut state = mix(before, entry.id.term.0);
     state = mix(state, entry.id.index.0);
     state = mix(state, entry.stamp.0);
-    let Payload::Command(bytes) = &entry.payload else {
-        return state;
+    let bytes = match &entry.payload {
+        Payload::Blank => return state,
+        Payload::Command(bytes) => bytes,
+        Payload::Membership(configuration) => {
+            return configuration.members().iter().fold(state, |state, member| {
+                let state = mix(mix(state, member.id.0), member.standing as u64);
+                let replica = member.replica.0;
+                let state = mix(mix(state, replica as u64), (replica >> 64) as u64);
+                member
+                    .address
+                    .bytes()
+                    .fold(state, |state, byte| mix(state, byte.into()))
+            });
+        }
     };
     state = mix(state, 1 + bytes.len() as u64);
     let mut words = bytes.chunks_exact(8);
@@ -447,7 +476,7 @@ mod tests {
         let meta = |term, index| SnapshotMeta {
             last: entry(term, index).id,
             stamp: Time(0),
-            voters: Vec::new(),
+            configuration: Configuration::default(),
         };
         let boot = |snapshot: Option<SnapshotMeta>, ids: &[(u64, u64)]| {
             let entries = ids.iter().map(|(term, index)| entry(*term, *index));

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::Configuration;
 use crate::id::{Index, LogId, NodeId, Term};
 use crate::time::Time;
 
@@ -28,6 +29,8 @@ pub enum Payload {
     Blank,
     /// A command of the service, encoded once where it entered the cluster.
     Command(Bytes),
+    /// Who is a member from here on. In force as soon as it is in the log.
+    Membership(Configuration),
 }
 
 /// The term a node is in and whom it voted for in it: one durable record.
@@ -46,8 +49,8 @@ pub struct SnapshotMeta {
     pub last: LogId,
     /// That entry's stamp.
     pub stamp: Time,
-    /// The voters in force at that entry, in ascending order.
-    pub voters: Vec<NodeId>,
+    /// The configuration in force at that entry.
+    pub configuration: Configuration,
 }
 
 /// A message from member to member. `term` is always the sender's current term, except in `PreVote`

@@ -51,6 +51,13 @@ pub enum Note {
         /// What the follower says it has.
         hint: LogId,
     },
+    /// Another configuration is in force.
+    Configured {
+        /// Where the log has it.
+        index: Index,
+        /// Whether two sets of voters decide.
+        joint: bool,
+    },
     /// A peer's stream of entries was set back after a refusal or a lost message.
     Rewound {
         /// Which peer.
@@ -96,6 +103,8 @@ pub enum RoleReason {
     NoQuorum,
     /// The disk did not report for too long (rule R5).
     DiskStalled,
+    /// It is no voter any more.
+    Removed,
 }
 
 /// Why a (pre-)vote was refused.

@@ -21,6 +21,20 @@ pub(super) struct Progress {
     /// The highest round it answered, and when that round was sent.
     pub(super) round: u64,
     pub(super) answered: Time,
+    /// How a learner gets close to the leader.
+    chase: Option<Chase>,
+    /// Since when it has been no member any more; it is told so for a while.
+    pub(super) left: Option<Time>,
+}
+
+/// A learner catches up in rounds: in each it gets what the log held when the round began. It may vote
+/// when a round took less than the shortest election timeout (dissertation 4.2.1).
+#[derive(Clone, Copy, Debug)]
+struct Chase {
+    round: u32,
+    goal: Index,
+    begun: Time,
+    won: bool,
 }
 
 /// How entries go to a peer.
@@ -79,6 +93,43 @@ impl Progress {
             told: Index(0),
             round: 0,
             answered: now,
+            chase: None,
+            left: None,
+        }
+    }
+
+    /// It is a learner from now on, or is none any more.
+    pub(super) fn learns(&mut self, learner: bool, last: Index, now: Time) {
+        if learner != self.chase.is_some() {
+            self.chase = learner.then_some(Chase {
+                round: 1,
+                goal: last,
+                begun: now,
+                won: false,
+            });
+        }
+    }
+
+    /// Whether it is no learner, or one that is close enough.
+    pub(super) fn has_caught_up(&self) -> bool {
+        self.chase.is_none_or(|chase| chase.won)
+    }
+
+    /// Whether it is a learner that has used up its rounds.
+    pub(super) fn is_too_slow(&self, rounds: u32) -> bool {
+        self.chase
+            .is_some_and(|chase| !chase.won && rounds < chase.round)
+    }
+
+    /// It got closer: `last` is where the leader's log ends.
+    pub(super) fn chases(&mut self, last: Index, limit: Span, now: Time) {
+        let matched = self.matched;
+        if let Some(chase) = &mut self.chase
+            && !chase.won
+            && chase.goal <= matched
+        {
+            chase.won = now.since(chase.begun) < limit;
+            (chase.round, chase.goal, chase.begun) = (chase.round + 1, last, now);
         }
     }
 
@@ -170,6 +221,7 @@ impl Progress {
             matched: self.matched,
             next: self.next,
             inflight,
+            caught_up: self.has_caught_up(),
         }
     }
 }

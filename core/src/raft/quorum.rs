@@ -1,14 +1,18 @@
 //! What a majority is, in one place: elections, commits, confirmation rounds and the leader's own check
-//! all ask here. Joint configurations come into this type and nowhere else.
+//! all ask here. In a joint phase both sets must agree, each by its own majority.
 
 use alloc::vec::Vec;
 
 use crate::id::NodeId;
 
-/// The voters whose majority decides.
+/// The voters whose majorities decide.
 #[derive(Clone, Copy)]
 pub(super) struct Quorum<'a> {
     voters: &'a [NodeId],
+    /// The old set in a joint phase, else empty.
+    old_voters: &'a [NodeId],
+    /// A planted bug counts this one too.
+    intruder: Option<NodeId>,
 }
 
 /// How a vote stands.
@@ -20,29 +24,64 @@ pub(super) enum Outcome {
 }
 
 impl<'a> Quorum<'a> {
-    /// `voters` is not empty and holds nobody twice.
-    pub(super) const fn new(voters: &'a [NodeId]) -> Self {
-        Self { voters }
+    /// `voters` hold nobody twice. Without any, as on a replica that was never told who is a member,
+    /// nothing is reached and no vote is won.
+    pub(super) const fn new(voters: &'a [NodeId], old_voters: &'a [NodeId]) -> Self {
+        Self {
+            voters,
+            old_voters,
+            intruder: None,
+        }
     }
 
-    /// The largest value that a majority has reached, each voter having reached `of(voter)`.
-    pub(super) fn reached<T: Ord + Copy>(self, of: impl Fn(NodeId) -> T) -> T {
-        let mut values: Vec<T> = self.voters.iter().map(|voter| of(*voter)).collect();
-        values.sort_unstable();
-        // In ascending order, a majority stands at or above the place (n - 1) / 2.
-        values[(values.len() - 1) / 2]
+    /// Planted: the new set alone decides.
+    pub(super) const fn without_old(self) -> Self {
+        Self {
+            old_voters: &[],
+            ..self
+        }
+    }
+
+    /// Planted: one who is no voter counts.
+    pub(super) fn with(self, intruder: NodeId) -> Self {
+        let intruder = (!self.voters.contains(&intruder)).then_some(intruder);
+        Self { intruder, ..self }
+    }
+
+    /// The largest value that a majority of each set has reached, each voter having reached `of(voter)`.
+    pub(super) fn reached<T: Ord + Copy + Default>(self, of: impl Fn(NodeId) -> T) -> T {
+        let by = |set: &[NodeId], intruder: Option<NodeId>| {
+            let voters = set.iter().copied().chain(intruder);
+            let mut values: Vec<T> = voters.map(&of).collect();
+            values.sort_unstable();
+            // In ascending order, a majority stands at or above the place (n - 1) / 2.
+            let place = values.len().checked_sub(1)? / 2;
+            Some(values[place])
+        };
+        let reached = by(self.voters, self.intruder).unwrap_or_default();
+        by(self.old_voters, None).map_or(reached, |old| reached.min(old))
     }
 
     /// How a vote stands with these answers; answers of others than voters do not count.
     pub(super) fn outcome(self, granted: &[NodeId], refused: &[NodeId]) -> Outcome {
-        let votes = |who: &[NodeId]| self.voters.iter().filter(|v| who.contains(v)).count();
-        let majority = self.voters.len() / 2 + 1;
-        if votes(granted) >= majority {
-            Outcome::Won
-        } else if self.voters.len() - votes(refused) < majority {
-            Outcome::Lost
-        } else {
-            Outcome::Open
+        let by = |set: &[NodeId]| {
+            let votes = |who: &[NodeId]| set.iter().filter(|v| who.contains(v)).count();
+            let majority = set.len() / 2 + 1;
+            if votes(granted) >= majority {
+                Outcome::Won
+            } else if set.len() - votes(refused) < majority {
+                Outcome::Lost
+            } else {
+                Outcome::Open
+            }
+        };
+        match (by(self.voters), self.old_voters) {
+            (new, []) => new,
+            (new, old) => match (new, by(old)) {
+                (Outcome::Lost, _) | (_, Outcome::Lost) => Outcome::Lost,
+                (Outcome::Won, Outcome::Won) => Outcome::Won,
+                _ => Outcome::Open,
+            },
         }
     }
 }
@@ -69,9 +108,21 @@ mod tests {
             let count = rng.between(1, 9);
             let voters: Vec<NodeId> = (1..=count).map(NodeId).collect();
             let values: Vec<u64> = voters.iter().map(|_| rng.below(6)).collect();
-            let reached = Quorum::new(&voters).reached(|v| values[v.0 as usize - 1]);
+            let of = |v: NodeId| values[v.0 as usize - 1];
+            let reached = Quorum::new(&voters, &[]).reached(of);
             assert_eq!(reached, reached_naively(&values), "{values:?}");
+            let old = &voters[..rng.between(1, count) as usize];
+            let both = Quorum::new(&voters, old).reached(of);
+            let expected = reached.min(reached_naively(&values[..old.len()]));
+            assert_eq!(both, expected, "{values:?} and {old:?}");
         }
+    }
+
+    #[test]
+    fn without_voters_nothing_is_reached() {
+        assert_eq!(Quorum::new(&[], &[]).reached(|_| 7_u64), 0);
+        let nobody = Quorum::new(&[], &[]).outcome(&[NodeId(1)], &[]);
+        assert_ne!(nobody, Outcome::Won);
     }
 
     #[test]
@@ -98,8 +149,20 @@ mod tests {
             } else {
                 Outcome::Open
             };
-            let outcome = Quorum::new(&voters).outcome(&granted, &refused);
+            let outcome = Quorum::new(&voters, &[]).outcome(&granted, &refused);
             assert_eq!(outcome, expected, "{voters:?} {granted:?} {refused:?}");
+            let joint = Quorum::new(&voters, &[NodeId(1)]).outcome(&granted, &refused);
+            let one = NodeId(1);
+            let expected = match expected {
+                Outcome::Lost => Outcome::Lost,
+                _ if refused.contains(&one) => Outcome::Lost,
+                Outcome::Won if granted.contains(&one) => Outcome::Won,
+                _ => Outcome::Open,
+            };
+            assert_eq!(
+                joint, expected,
+                "{voters:?} with 1: {granted:?} {refused:?}"
+            );
         }
     }
 }

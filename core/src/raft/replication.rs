@@ -11,8 +11,9 @@ use super::progress::{Progress, Stream};
 use super::view::PeerView;
 use super::{Effect, Raft, State};
 use crate::config::Bug;
+use crate::configuration::{Configuration, Standing};
 use crate::id::{Index, LogId, NodeId};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// Send times of rounds are kept this many times a heartbeat interval.
 const ROUNDS_PER_HEARTBEAT: u64 = 4;
@@ -32,14 +33,54 @@ pub(super) struct Leadership {
 }
 
 impl Leadership {
-    pub(super) fn new(peers: impl Iterator<Item = NodeId>, next: Index, now: Time) -> Self {
+    pub(super) fn new(blank: Index, now: Time) -> Self {
         Self {
-            blank: next,
-            peers: peers.map(|id| Progress::new(id, next, now)).collect(),
+            blank,
+            peers: Vec::new(),
             beat: now,
             round_wanted: true,
             rounds: VecDeque::new(),
         }
+    }
+
+    /// Looks after these peers from now on; a new one is sent what follows `next` first. Who is no
+    /// member any more stays for a while, to be told so.
+    pub(super) fn serve(
+        &mut self,
+        audience: &[NodeId],
+        configuration: &Configuration,
+        next: Index,
+        now: Time,
+    ) {
+        for id in audience {
+            let place = self.peers.binary_search_by_key(id, |peer| peer.id);
+            let standing = configuration.member(*id).map(|member| member.standing);
+            let (Ok(at) | Err(at)) = place;
+            match place {
+                Err(_) => self.peers.insert(at, Progress::new(*id, next, now)),
+                // The number came back; the replica may be another one.
+                Ok(_) if standing.is_some() && self.peers[at].left.is_some() => {
+                    self.peers[at] = Progress::new(*id, next, now);
+                }
+                Ok(_) => {}
+            }
+            let learner = standing == Some(Standing::Learner);
+            self.peers[at].learns(learner, next.prev(), now);
+        }
+        for peer in &mut self.peers {
+            let is_member = configuration.member(peer.id).is_some();
+            peer.left = if is_member {
+                None
+            } else {
+                peer.left.or(Some(now))
+            };
+        }
+    }
+
+    /// Stops talking to those who left this long ago.
+    fn part(&mut self, farewell: Span, now: Time) {
+        self.peers
+            .retain(|peer| peer.left.is_none_or(|left| now < left + farewell));
     }
 
     pub(super) fn blank(&self) -> Index {
@@ -124,7 +165,7 @@ impl Raft {
         };
         let own = self.round + u64::from(leadership.round_wanted);
         let of = leadership.reached((self.config.id, own), |peer| peer.round);
-        self.membership.quorum().reached(of)
+        self.quorum().reached(of)
     }
 
     /// The transport lost or refused something to this peer.
@@ -165,7 +206,7 @@ impl Raft {
             return;
         };
         let of = leadership.reached((self.config.id, self.own_match()), |peer| peer.matched);
-        let index = self.membership.quorum().reached(of);
+        let index = self.quorum().reached(of);
         let is_own = |id: LogId| id.term == self.vote.term || self.config.has(Bug::CommitOldTerm);
         if self.log.id_at(index).is_some_and(is_own) {
             self.commit_to(index, out);
@@ -175,6 +216,11 @@ impl Raft {
     pub(super) fn commit_to(&mut self, index: Index, out: &mut Vec<Effect>) {
         if self.commit < index {
             self.commit = index;
+            let covered = self
+                .snapshot
+                .as_ref()
+                .map_or(Index(0), |meta| meta.last.index);
+            self.membership.committed(index, covered);
             self.note(|| Note::Committed { index }, out);
         }
     }
@@ -186,7 +232,7 @@ impl Raft {
             return Time::NEVER;
         };
         let of = leadership.reached((self.config.id, Time::NEVER), |peer| peer.answered);
-        self.membership.quorum().reached(of) + self.config.election_max()
+        self.quorum().reached(of) + self.config.election_max()
     }
 
     /// Asks for a round if a heartbeat is due. The next one counts from when this one was due, so that
@@ -196,6 +242,7 @@ impl Raft {
             && leadership.beat_due() <= self.now
         {
             leadership.round_wanted = true;
+            leadership.part(self.config.farewell, self.now);
         }
     }
 
@@ -367,7 +414,14 @@ impl Raft {
             if index <= self.log.last().index {
                 self.truncate(index, from, out);
             }
+            let configuration = match &entry.payload {
+                Payload::Membership(configuration) => Some(configuration.clone()),
+                Payload::Blank | Payload::Command(_) => None,
+            };
             self.log.push(entry);
+            if let Some(configuration) = configuration {
+                self.adopt(index, &configuration, out);
+            }
         }
         // Beyond the end of this message the log may be another leader's.
         let proved = match self.config.has(Bug::CommitBeyondMatch) {
@@ -396,6 +450,7 @@ impl Raft {
         let drop_acks = !self.config.has(Bug::WithheldAckSurvivesTruncation);
         self.disk.truncated(from, lower_claims, drop_acks);
         self.note(|| Note::Truncated { from, to, leader }, out);
+        self.roll_back(from, out);
     }
 
     /// Tells a leader of an older term that it is one.
@@ -438,6 +493,7 @@ impl Raft {
             return; // No ack of this leader's.
         }
         peer.acknowledged(matched, reachable, self.now);
+        peer.chases(last, self.config.election_min, self.now);
         if self.commit < matched {
             self.advance_commit(out);
         }

@@ -73,9 +73,10 @@ impl Raft {
         self.log.replace(&meta);
         self.disk.replaced(index);
         self.commit_to(index, out);
-        self.membership = Membership::new(meta.voters.clone());
+        self.membership = Membership::new(index, meta.configuration.clone(), &self.config);
         self.snapshot = Some(meta.clone());
         out.push(Effect::Installed { meta });
+        self.reconfigured(out);
         if let State::Follower {
             leader: Some(leader),
             ..

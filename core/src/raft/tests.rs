@@ -12,10 +12,12 @@ use super::storage::Records;
 use super::view::PeerState;
 use super::{Effect, Raft};
 use crate::config::Config;
+use crate::configuration::Configuration;
 use crate::id::{Index, LogId, NodeId, Term, WriteId};
 use crate::time::{Span, Time};
 
 mod chaos;
+mod membership;
 mod paper;
 #[cfg(feature = "planted")]
 mod planted;

@@ -16,6 +16,8 @@ pub struct PeerView {
     pub next: Index,
     /// Appends on the way to it.
     pub inflight: u32,
+    /// False for a learner that is not close enough to vote.
+    pub caught_up: bool,
 }
 
 /// How entries are sent to a peer.

@@ -436,6 +436,17 @@ pub(super) fn entry_hash(entry: &Entry) -> u64 {
     match &entry.payload {
         Payload::Blank => mix(hash, 1),
         Payload::Command(bytes) => mix_bytes(mix(hash, 2), bytes),
+        Payload::Membership(configuration) => {
+            configuration
+                .members()
+                .iter()
+                .fold(mix(hash, 3), |hash, member| {
+                    let replica = member.replica.0;
+                    let hash = mix(mix(hash, member.id.0), member.standing as u64);
+                    let hash = mix(mix(hash, replica as u64), (replica >> 64) as u64);
+                    mix_bytes(hash, member.address.as_bytes())
+                })
+        }
     }
 }
 

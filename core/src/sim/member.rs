@@ -14,6 +14,7 @@ use super::{
     Cargo, ClientId, DiskProfile, DiskView, End, Flight, Invariant, LossReason, Sim, What,
 };
 use crate::config::Config;
+use crate::configuration::Configuration;
 use crate::id::{ConnId, NodeId};
 use crate::node::{Input, Node, Output, ReadNow, View};
 use crate::time::Time;
@@ -102,7 +103,7 @@ impl Sim {
         let planted = self.config.planted;
         let config = Config {
             id,
-            members: self.nodes().collect(),
+            members: Configuration::of_voters(self.nodes()),
             ..self.config.node.clone()
         };
         let mut entropy = [0; 32];

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use otterkeeper_core::id::NodeId;
+use otterkeeper_core::configuration::{Configuration, Member, Standing};
 use otterkeeper_core::node::{Boot, Node};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -71,6 +71,7 @@ async fn serve(server: Server) -> anyhow::Result<()> {
     let identity = data.identity(id).with_context(unusable)?;
     let store = Store::open(&server, &identity).with_context(unusable)?;
 
+    let replica = identity.replica.number();
     let peers = Peers::new(identity, data, &server.members);
     let site = Rc::new(Site {
         peers: peers.clone(),
@@ -88,11 +89,18 @@ async fn serve(server: Server) -> anyhow::Result<()> {
         formed = peers.formed() => formed.map_err(|sentence| anyhow!(sentence))?,
     };
     let mut config = server.node.clone();
-    config.members = cluster.members.iter().map(|member| member.node).collect();
-    let members: Vec<NodeId> = server.members.keys().copied().collect();
-    if config.members != members {
-        tracing::warn!("--peer does not list the members that this cluster was formed with");
-    }
+    config.replica = replica;
+    let first = cluster.members.iter().map(|member| Member {
+        id: member.node,
+        replica: member.replica.number(),
+        address: server
+            .members
+            .get(&member.node)
+            .cloned()
+            .unwrap_or_default(),
+        standing: Standing::Voter,
+    });
+    config.members = Configuration::new(first.collect());
 
     let clock = Clock::start();
     let request_bytes = config.request_bytes;

@@ -6,6 +6,7 @@ use otterkeeper_core::id::{Index, LogId, NodeId, Term};
 use otterkeeper_core::node::Records;
 use otterkeeper_core::raft::message::{Entry, Payload, SnapshotMeta, Vote};
 use otterkeeper_core::time::Time;
+use otterkeeper_core::wire;
 
 /// Version of everything below. A change of any byte is a new version.
 const VERSION: u32 = 1;
@@ -154,6 +155,7 @@ const CUT: u8 = 2;
 const BLANK: u8 = 3;
 const COMMAND: u8 = 4;
 const COMMIT_HINT: u8 = 5;
+const MEMBERSHIP: u8 = 6;
 
 /// Appends a record.
 pub(super) fn put_record(out: &mut Vec<u8>, record: &Record) {
@@ -185,15 +187,16 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &Record) {
             put_meta(out, snapshot.as_ref());
         }
         Record::Entry(entry) => {
-            let (kind, payload): (u8, &[u8]) = match &entry.payload {
-                Payload::Blank => (BLANK, &[]),
-                Payload::Command(command) => (COMMAND, command),
+            let (kind, payload) = match &entry.payload {
+                Payload::Blank => (BLANK, Bytes::new()),
+                Payload::Command(command) => (COMMAND, command.clone()),
+                Payload::Membership(next) => (MEMBERSHIP, wire::encode_configuration(next)),
             };
             out.push(kind);
             put_u64(out, entry.id.term.0);
             put_u64(out, entry.id.index.0);
             put_u64(out, entry.stamp.0);
-            out.extend_from_slice(payload);
+            out.extend_from_slice(&payload);
         }
         Record::CommitHint(index) => {
             out.push(COMMIT_HINT);
@@ -220,8 +223,9 @@ pub(crate) fn put_meta(out: &mut Vec<u8>, meta: Option<&SnapshotMeta>) {
     put_u64(out, meta.last.term.0);
     put_u64(out, meta.last.index.0);
     put_u64(out, meta.stamp.0);
-    put_u64(out, meta.voters.len() as u64);
-    meta.voters.iter().for_each(|voter| put_u64(out, voter.0));
+    let configuration = wire::encode_configuration(&meta.configuration);
+    put_u64(out, configuration.len() as u64);
+    out.extend_from_slice(&configuration);
 }
 
 /// The records of a group; `None` for one that makes no sense.
@@ -272,7 +276,7 @@ impl<'a> Reader<'a> {
                     drop_log,
                 }
             }
-            kind @ (BLANK | COMMAND) => {
+            kind @ (BLANK | COMMAND | MEMBERSHIP) => {
                 let term = Term(body.u64()?);
                 let id = LogId {
                     term,
@@ -281,6 +285,10 @@ impl<'a> Reader<'a> {
                 let stamp = Time(body.u64()?);
                 let payload = match kind {
                     BLANK => Payload::Blank,
+                    MEMBERSHIP => {
+                        let bytes = body.take(body.0.len())?;
+                        Payload::Membership(wire::decode_configuration(bytes).ok()?)
+                    }
                     _ => Payload::Command(Bytes::copy_from_slice(body.take(body.0.len())?)),
                 };
                 Record::Entry(Entry { id, stamp, payload })
@@ -313,17 +321,12 @@ impl<'a> Reader<'a> {
             index: Index(self.u64()?),
         };
         let stamp = Time(self.u64()?);
-        let count = usize::try_from(self.u64()?).ok()?;
-        if self.0.len() / 8 < count {
-            return None;
-        }
-        let voters = (0..count)
-            .map(|_| self.u64().map(NodeId))
-            .collect::<Option<_>>()?;
+        let length = usize::try_from(self.u64()?).ok()?;
+        let configuration = wire::decode_configuration(self.take(length)?).ok()?;
         Some(Some(SnapshotMeta {
             last,
             stamp,
-            voters,
+            configuration,
         }))
     }
 
@@ -349,6 +352,8 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use otterkeeper_core::configuration::Configuration;
+    use otterkeeper_core::id::NodeId;
 
     #[test]
     fn records_come_back() {
@@ -358,7 +363,7 @@ mod tests {
                 index: Index(9),
             },
             stamp: Time(77),
-            voters: vec![NodeId(1), NodeId(2)],
+            configuration: Configuration::of_voters([NodeId(1), NodeId(2)]),
         };
         let entry = |payload| Entry {
             id: meta.last,
@@ -388,6 +393,7 @@ mod tests {
             },
             Record::Entry(entry(Payload::Blank)),
             Record::Entry(entry(Payload::Command(Bytes::from_static(b"hello")))),
+            Record::Entry(entry(Payload::Membership(meta.configuration.clone()))),
             Record::CommitHint(Index(8)),
         ];
         let mut bytes = Vec::new();

@@ -133,7 +133,7 @@ impl Chaos {
         let meta = SnapshotMeta {
             last: entry.id,
             stamp: entry.stamp,
-            voters: raft.voters().to_vec(),
+            configuration: raft.configuration_at(entry.id.index).clone(),
         };
         let keep_from = Index(entry.id.index.0.saturating_sub(self.rng.below(5)) + 1);
         self.net

@@ -1,6 +1,7 @@
 //! Every planted bug does what its name says, in the smallest scene that shows it; without it the same
 //! scene goes well. So a bug that the swarm misses is missed by the swarm, and not absent.
 
+use super::membership::{self, change, members};
 use super::*;
 use crate::config::Bug;
 
@@ -124,6 +125,103 @@ fn goes_wrong(scene: Bug, bug: Option<Bug>) -> bool {
                 .iter()
                 .any(|m| matches!(m, Message::Vote { .. }))
         }
+        _ => change_goes_wrong(scene, bug),
+    }
+}
+
+/// The scenes about who is a member.
+fn change_goes_wrong(scene: Bug, bug: Option<Bug>) -> bool {
+    let has_bug = |config: &mut Config| config.planted = bug;
+    let listening = |voters, nodes: u64| {
+        let mut net = membership::net(voters, nodes, has_bug);
+        net.elect(1);
+        let old: Vec<u64> = (1..=voters).collect();
+        let new: Vec<u64> = (voters + 1..=nodes).collect();
+        membership::change_all(&mut net, 1, &members(&old, &new));
+        (0..3).for_each(|_| net.beat(1));
+        net
+    };
+    match scene {
+        Bug::ConfigurationAtCommit => {
+            let mut net = membership::net(3, 4, has_bug);
+            net.elect(1);
+            net.isolate(1);
+            let target = members(&[1, 2, 3], &[4]);
+            let _ = change(&mut net, 1, &target);
+            net.raft(1).configuration() != &target
+        }
+        Bug::ConfigurationNotRolledBack => {
+            let mut net = membership::net(3, 4, has_bug);
+            net.elect(1);
+            net.isolate(1);
+            let _ = change(&mut net, 1, &members(&[1, 2, 3], &[4]));
+            net.elect(2);
+            net.heal();
+            (0..8).for_each(|_| net.beat(2));
+            net.raft(1).configuration() != net.raft(2).configuration()
+        }
+        Bug::NewSetDecidesAlone => {
+            let mut net = listening(3, 5);
+            net.isolate(2);
+            net.isolate(3);
+            let joint = change(&mut net, 1, &members(&[1, 4, 5], &[])).expect("ready");
+            net.settle();
+            joint.index <= net.raft(1).commit()
+        }
+        Bug::LearnerCounts => {
+            let mut net = listening(3, 5);
+            net.isolate(2);
+            net.isolate(3);
+            let id = net.propose(1);
+            net.settle();
+            id.index <= net.raft(1).commit()
+        }
+        Bug::PromotedUnready => {
+            let mut net = membership::net(1, 2, has_bug);
+            net.elect(1);
+            net.settle();
+            net.isolate(2);
+            let target = members(&[1, 2], &[]);
+            let _ = change(&mut net, 1, &target);
+            net.settle();
+            change(&mut net, 1, &target).is_ok()
+        }
+        Bug::ReplicaReused => {
+            let net = membership::net(3, 3, has_bug);
+            let wiped = crate::id::ReplicaId(7);
+            net.raft(1).admits(NodeId(2), wiped, Index(0)).is_ok()
+        }
+        Bug::RemovedLeaderCounts => {
+            let mut net = membership::net(3, 3, has_bug);
+            net.elect(1);
+            net.isolate(3);
+            let _ = change(&mut net, 1, &members(&[2, 3], &[]));
+            net.settle();
+            !net.raft(1).configuration().is_joint()
+        }
+        Bug::NoOwnTermBarrier | Bug::JointLeftEarly => {
+            let mut net = listening(3, 4);
+            let target = members(&[1, 2, 4], &[]);
+            if scene == Bug::JointLeftEarly {
+                let _ = change(&mut net, 1, &target);
+                net.sync_all();
+                net.deliver();
+                net.sync_all();
+                net.wire.clear();
+            }
+            net.isolate(1);
+            net.pass(Span::from_ms(500));
+            net.step(2, |raft, now, out| raft.campaign(now, out));
+            while !net.raft(2).is_leader() {
+                net.sync_all();
+                net.deliver();
+            }
+            match scene {
+                Bug::JointLeftEarly => !net.raft(2).configuration().is_joint(),
+                _ => change(&mut net, 2, &members(&[1, 2, 3], &[])).is_ok(),
+            }
+        }
+        other => panic!("{other:?} has no scene"),
     }
 }
 

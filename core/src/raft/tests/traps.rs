@@ -428,7 +428,7 @@ fn meta(last: LogId) -> SnapshotMeta {
     SnapshotMeta {
         last,
         stamp: START,
-        voters: (1..=3).map(NodeId).collect(),
+        configuration: Configuration::of_voters((1..=3).map(NodeId)),
     }
 }
 
