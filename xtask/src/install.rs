@@ -11,8 +11,9 @@ use crate::step::{Step, say};
 
 /// The version of npm's `binaryen`, which carries `wasm-opt`.
 const BINARYEN: &str = "132.0.0";
-/// The version of npm's `playwright-core`, which drives a browser and brings none.
-const PLAYWRIGHT: &str = "1.65.1";
+/// The version of npm's `playwright-core`, which drives a browser and brings none: the last one that
+/// Debian 12's Node (18) can run.
+const PLAYWRIGHT: &str = "1.61.0";
 
 /// The ZooKeeper client that the process tests drive.
 const KAZOO: &str = "kazoo==2.11.0";
@@ -57,8 +58,13 @@ pub(crate) fn can_apt() -> bool {
 /// `wasm-opt`, or nothing when there is no npm to bring it.
 pub(crate) fn wasm_opt() -> Result<Option<PathBuf>> {
     if !has("npm") {
-        say("skip wasm-opt: there is no npm to bring it, so the page is larger than it could be");
-        return Ok(None);
+        if !can_apt() {
+            say(
+                "skip wasm-opt: there is no npm to bring it, so the page is larger than it could be",
+            );
+            return Ok(None);
+        }
+        debian(&["nodejs", "npm"], "to make the page small")?;
     }
     npm("binaryen", BINARYEN).map(|folder| Some(folder.join("bin/wasm-opt")))
 }
@@ -84,7 +90,7 @@ pub(crate) fn chromium() -> Result<()> {
 fn npm(name: &str, version: &str) -> Result<PathBuf> {
     let prefix = crate::target("tools").join(name);
     let folder = prefix.join("node_modules").join(name);
-    if folder.is_dir() {
+    if installed_version(&folder).as_deref() == Some(version) {
         return Ok(folder);
     }
     std::fs::create_dir_all(&prefix)?;
@@ -102,6 +108,13 @@ fn npm(name: &str, version: &str) -> Result<PathBuf> {
         .advice("npm must reach its registry")
         .run()?;
     Ok(folder)
+}
+
+/// What npm wrote into the package's own description.
+fn installed_version(folder: &Path) -> Option<String> {
+    let description = std::fs::read(folder.join("package.json")).ok()?;
+    let description: serde_json::Value = serde_json::from_slice(&description).ok()?;
+    Some(description.get("version")?.as_str()?.to_owned())
 }
 
 /// A Python that has kazoo, in an environment below `target/`.
