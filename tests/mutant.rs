@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use otterkeeper_core::config::Bug;
+use otterkeeper_core::sim::shrink::{Case, RUNS};
 use otterkeeper_core::sim::swarm::{Options, Profile};
 
 use crate::script;
@@ -87,4 +88,30 @@ fn every_planted_bug_is_caught() {
     }
     println!("in {:.1} s", begun.elapsed().as_secs_f64());
     assert!(survivors.is_empty(), "survived: {}", survivors.join(", "));
+}
+
+/// A failing seed becomes a short script that fails in the same way, and only with the bug.
+#[test]
+fn a_failing_seed_shrinks_to_a_script() {
+    for (bug, most) in [(Bug::NoLogCheck, 8), (Bug::LeaderCountsBeforeSync, 12)] {
+        let options = Options {
+            planted: Some(bug),
+            profile: Profile::Storm,
+            ..Options::default()
+        };
+        let case = (1..=SEEDS).find_map(|seed| Case::of_seed(seed, &options));
+        let case = case.expect("the swarm finds this bug");
+        let (name, before) = (case.failure.name, case.deeds.len());
+        let small = case.shrink(RUNS, |_, _| {});
+        let script = small.script();
+        println!("{bug:?}: from {before} interventions\n{script}");
+        assert!(small.deeds.len() <= most, "{} are left", small.deeds.len());
+        let told = script::complaints(&script, Some(bug));
+        assert!(
+            told.iter().any(|complaint| complaint.starts_with(name)),
+            "{told:?}"
+        );
+        let sound = script::complaints(&script, None);
+        assert!(sound.is_empty(), "{sound:?}");
+    }
 }

@@ -14,9 +14,10 @@ use otterkeeper_core::node::{Note, SnapshotStage, View};
 use otterkeeper_core::raft::message::{Entry, Message as Raft, Payload};
 use otterkeeper_core::raft::note::{Note as RaftNote, Role};
 use otterkeeper_core::request::{Acl, CreateMode, Op, Read, ReadKind, Reply, Request, Response};
+use otterkeeper_core::sim::swarm::recover;
 use otterkeeper_core::sim::{
     Cargo, ClientEvent, ClientId, End, Flight, Intervention, Invariant, LossReason, Sim, SimConfig,
-    What,
+    What, Workload,
 };
 use otterkeeper_core::time::{Span, Time};
 use otterkeeper_core::wire;
@@ -69,6 +70,11 @@ pub(crate) fn play_with_bug(name: &str, bug: Bug) -> Option<(Invariant, u64)> {
         .find(|path| path.file_stem().is_some_and(|stem| stem == name));
     let text = fs::read_to_string(path.expect("a script of this name")).expect("it can be read");
     tell(&text, Some(bug)).broken
+}
+
+/// What does not hold in a script.
+pub(crate) fn complaints(text: &str, bug: Option<Bug>) -> Vec<String> {
+    tell(text, bug).complaints
 }
 
 fn scripts() -> Vec<PathBuf> {
@@ -161,6 +167,15 @@ impl Stage {
                 let until = self.sim()?.now() + span(time)?;
                 self.sim()?.run_until(until, u64::MAX);
             }
+            ["at", time] => {
+                let until = self.sim()?.config().start + span(time)?;
+                self.sim()?.run_until(until, u64::MAX);
+            }
+            ["recover"] => {
+                if let Some(failure) = recover(self.sim()?) {
+                    return Err(format!("{}: {}", failure.name, failure.text));
+                }
+            }
             ["until", ref condition @ ..] => self.until(condition)?,
             ["expect", ref condition @ ..] => {
                 if !self.holds(condition)? {
@@ -182,7 +197,8 @@ impl Stage {
         Ok(())
     }
 
-    /// `nodes 3 seed 7 election 200ms+200ms delay 5ms..15ms append-bytes 1 compact 10 keep 2 disk 1ms..3ms`
+    /// `nodes 3 seed 7 election 200ms+200ms delay 5ms..15ms loss 20 append-bytes 1 compact 10 keep 2
+    /// disk 1ms..3ms clients 5 workload 50`
     fn set_up(&mut self, words: &[&str]) -> Played {
         let mut config = SimConfig::new(number(words.get(1).copied().unwrap_or(""))? as u8);
         config.planted = self.bug;
@@ -199,6 +215,11 @@ impl Stage {
                         (span(min)?, span(spread)?);
                 }
                 "delay" => (config.link.delay_min, config.link.delay_max) = spans(value)?,
+                "loss" => config.link.loss_per_mille = number(value)? as u32,
+                "duplicate" => config.link.duplicate_per_mille = number(value)? as u32,
+                "reorder" => config.link.reorder_per_mille = number(value)? as u32,
+                "clients" => workload(&mut config).clients = number(value)? as u32,
+                "workload" => workload(&mut config).ops_per_second = number(value)? as u32,
                 "disk" => (config.disk.min, config.disk.max) = spans(value)?,
                 "stall" => config.node.disk_stall_limit = span(value)?,
                 "append-bytes" => config.node.append_bytes = number(value)?,
@@ -257,6 +278,7 @@ impl Stage {
                     max,
                 }
             }
+            ["drop-client", id] => Intervention::DropClient(ClientId(number(id)? as u32)),
             ["snapshot", id] => Intervention::TakeSnapshot(node(id)?),
             ["drop", link, kind] => Intervention::DropFlight(self.find(link, kind)?),
             ["deliver", link, kind] => Intervention::DeliverFlight(self.find(link, kind)?),
@@ -799,8 +821,16 @@ fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("{text} is no number"))
 }
 
-/// `20ms`, `3s`.
+/// The clients that work by themselves, from now on some.
+fn workload(config: &mut SimConfig) -> &mut Workload {
+    config.workload.get_or_insert_default()
+}
+
+/// `1500us`, `20ms`, `3s`.
 fn span(text: &str) -> Result<Span, String> {
+    if let Some(us) = text.strip_suffix("us") {
+        return number(us).map(Span);
+    }
     if let Some(ms) = text.strip_suffix("ms") {
         return number(ms).map(Span::from_ms);
     }

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
+use otterkeeper_core::sim::shrink::{Case, RUNS};
 use otterkeeper_core::sim::swarm::{Failure, Options, Outcome, Profile, Reached, run_seed};
 use otterkeeper_core::sim::{Event, SimConfig};
 use otterkeeper_core::time::Time;
@@ -70,6 +71,14 @@ fn three_hundred_seeds() {
     );
     for (name, count) in reached.counts() {
         println!("  {count:>9} {}", name.replace('_', " "));
+    }
+    if let Some((seed, _)) = runs
+        .iter()
+        .find(|(_, run)| matches!(run, Ok(run) if run.failure.is_some()))
+        && let Some(case) = Case::of_seed(*seed, &options)
+    {
+        println!("seed {seed} with what it needs to fail, for tests/scripts:\n");
+        println!("{}", case.shrink(RUNS, |_, _| {}).script());
     }
     assert_eq!(failed, 0, "{failed} of {} seeds failed", seeds.len());
     if 1 < seeds.len() && options.profile == Profile::Mixed {

@@ -19,6 +19,7 @@ mod member;
 mod net;
 mod oracle;
 mod profile;
+pub mod shrink;
 pub mod swarm;
 mod view;
 mod workload;

@@ -135,6 +135,44 @@ pub enum Intervention {
     Faults(bool),
 }
 
+impl Intervention {
+    /// The members that it names.
+    pub fn members(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let [first, second] = match *self {
+            Self::Kill(id)
+            | Self::Restart(id)
+            | Self::Pause(id)
+            | Self::Resume(id)
+            | Self::Isolate(id)
+            | Self::Rejoin(id)
+            | Self::FreezeDisk(id)
+            | Self::ThawDisk(id)
+            | Self::Campaign(id)
+            | Self::TakeSnapshot(id)
+            | Self::Crash { node: id, .. }
+            | Self::SlowDisk { node: id, .. }
+            | Self::OpenClient { node: id, .. } => [Some(id), None],
+            Self::Cut { from, to } | Self::Heal { from, to } => [Some(from), Some(to)],
+            Self::Loss { link, .. }
+            | Self::Delay { link, .. }
+            | Self::Duplicate { link, .. }
+            | Self::Reorder { link, .. } => [link.map(|(from, _)| from), link.map(|(_, to)| to)],
+            Self::HealAll
+            | Self::DropFlight(_)
+            | Self::DelayFlight { .. }
+            | Self::DuplicateFlight(_)
+            | Self::DeliverFlight(_)
+            | Self::Client { .. }
+            | Self::CloseClient(_)
+            | Self::KillClient(_)
+            | Self::DropClient(_)
+            | Self::Workload { .. }
+            | Self::Faults(_) => [None, None],
+        };
+        first.into_iter().chain(second)
+    }
+}
+
 /// An intervention with its moment: it was made when this many events had happened and it was this time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Deed {

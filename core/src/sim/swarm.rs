@@ -18,7 +18,7 @@ use crate::node::{Note, SnapshotStage};
 use crate::raft::note::{Note as RaftNote, Role};
 use crate::request::{Acl, CreateMode, Op, Request};
 use crate::rng::Rng;
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::trace::Trace;
 
 /// What a seed is at least (rule R33).
@@ -29,6 +29,8 @@ pub const TIME: Span = Span::from_ms(20_000);
 const RECOVERY_TIMEOUTS: u64 = 30;
 /// The client that asks whether the cluster works again.
 const PROBE: ClientId = ClientId(1);
+/// What a failure to recover is called.
+pub const LIVENESS: &str = "liveness";
 /// Events between two looks at the log.
 const SLICE: u64 = 512;
 
@@ -121,7 +123,7 @@ impl Profile {
 /// Why a run failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure {
-    /// Name of the invariant, or `liveness`.
+    /// Name of the invariant, or [`LIVENESS`].
     pub name: &'static str,
     /// After which event.
     pub event: u64,
@@ -150,6 +152,10 @@ pub struct Outcome {
     pub reached: Reached,
     /// If it failed: what happened last.
     pub last: Vec<Event>,
+    /// The faults of the safety phase, with their moments.
+    pub deeds: Vec<(Time, Intervention)>,
+    /// When the safety phase ended.
+    pub until: Time,
     /// The calls of all nodes, if they were recorded.
     pub trace: Option<Trace>,
 }
@@ -161,6 +167,7 @@ struct Gathered {
     /// The latest events, at least `keep` of them.
     last: Vec<Event>,
     keep: usize,
+    deeds: Vec<(Time, Intervention)>,
 }
 
 macro_rules! situations {
@@ -242,10 +249,9 @@ pub fn run_seed(seed: u64, options: &Options) -> Outcome {
         sim.run_until(until, SLICE);
         count(&mut sim, &mut gathered);
     }
-    let mut failure = broken(&sim);
-    if failure.is_none() {
-        failure = recover(&mut sim, &mut gathered);
-    }
+    let until = sim.now();
+    let deeds = core::mem::take(&mut gathered.deeds);
+    let failure = broken(&sim).or_else(|| heal(&mut sim, &mut gathered));
     Outcome {
         seed,
         plan,
@@ -259,6 +265,8 @@ pub fn run_seed(seed: u64, options: &Options) -> Outcome {
         },
         failure,
         reached: gathered.reached,
+        deeds,
+        until,
         trace: options.record.then(|| sim.trace()),
     }
 }
@@ -350,7 +358,11 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
 }
 
 /// Heals everything and demands that the cluster works again.
-fn recover(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
+pub fn recover(sim: &mut Sim) -> Option<Failure> {
+    heal(sim, &mut Gathered::default())
+}
+
+fn heal(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
     for deed in healing(sim) {
         sim.apply(&deed);
     }
@@ -428,7 +440,7 @@ fn recover(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
         text += " and the probe's write has no answer";
     }
     Some(Failure {
-        name: "liveness",
+        name: LIVENESS,
         event: sim.events(),
         after: sim.now().since(sim.config().start),
         text,
@@ -485,7 +497,7 @@ fn agree(sim: &Sim) -> bool {
     leaders == 1
 }
 
-fn broken(sim: &Sim) -> Option<Failure> {
+pub(super) fn broken(sim: &Sim) -> Option<Failure> {
     let violation = sim.violations().first()?;
     Some(Failure {
         name: Invariant::name(violation.invariant),
@@ -512,12 +524,15 @@ fn count(sim: &mut Sim, gathered: &mut Gathered) {
                 reached.crashes += 1;
                 reached.torn_tails += u64::from(*lost != 0);
             }
-            What::Intervened(deed) => match deed {
-                Intervention::Pause(_) => reached.pauses += 1,
-                Intervention::FreezeDisk(_) => reached.freezes += 1,
-                Intervention::Cut { .. } => reached.cuts += 1,
-                _ => {}
-            },
+            What::Intervened(deed) => {
+                gathered.deeds.push((event.time, deed.clone()));
+                match deed {
+                    Intervention::Pause(_) => reached.pauses += 1,
+                    Intervention::FreezeDisk(_) => reached.freezes += 1,
+                    Intervention::Cut { .. } => reached.cuts += 1,
+                    _ => {}
+                }
+            }
             What::Client { event, .. } => match event {
                 ClientEvent::Returned { .. } => reached.calls_answered += 1,
                 ClientEvent::Unknown { .. } => reached.calls_unknown += 1,

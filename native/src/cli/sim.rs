@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
+use otterkeeper_core::sim::shrink::{Case, RUNS};
 use otterkeeper_core::sim::swarm::{Options, Outcome, Profile, Reached, run_seed};
 use otterkeeper_core::wire::trace::encode_trace;
 use serde_json::{Map, Value, json};
@@ -39,6 +40,10 @@ pub(crate) struct Args {
     /// Write the first failing run to this file, or the only run there is, for `otterkeeper replay`.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Reduce the first failing run to the few faults that it needs, and write it to this file as a
+    /// script for tests/scripts.
+    #[arg(long, value_name = "FILE")]
+    shrink: Option<PathBuf>,
 }
 
 fn profiles() -> PossibleValuesParser {
@@ -59,7 +64,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let started = Instant::now();
     let mut tally = Tally::default();
-    let bar = progress(args.seeds);
+    let bar = progress(
+        args.seeds,
+        "{bar:40} {pos}/{len} seeds, {elapsed} gone, {eta} to go",
+    );
     swarm(&args, &options, |outcome| {
         bar.inc(1);
         if let Some(failure) = &outcome.failure {
@@ -81,6 +89,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             None => eprintln!("no seed failed, so {} was not written", path.display()),
         }
     }
+    if let Some(path) = &args.shrink {
+        match tally.failed.keys().next() {
+            Some(&seed) => shrink(seed, &options, path)?,
+            None => eprintln!("no seed failed, so {} was not written", path.display()),
+        }
+    }
     println!(
         "{}",
         tally.summary(&args, started.elapsed().as_millis() as u64)
@@ -98,14 +112,13 @@ fn again(args: &Args, seed: u64) -> String {
         .nodes
         .map_or(String::new(), |nodes| format!(" --nodes {nodes}"));
     let profile = &args.profile;
-    format!("otterkeeper sim --seeds 1 --from {seed}{nodes} --profile {profile} --trace FILE")
+    format!("otterkeeper sim --seeds 1 --from {seed}{nodes} --profile {profile} --shrink FILE")
 }
 
 /// Shown on a terminal only.
-fn progress(seeds: u64) -> ProgressBar {
-    let bar = ProgressBar::new(seeds);
-    let style = "{bar:40} {pos}/{len} seeds, {elapsed} gone, {eta} to go";
-    if let Ok(style) = ProgressStyle::with_template(style) {
+fn progress(steps: u64, look: &str) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    if let Ok(style) = ProgressStyle::with_template(look) {
         bar.set_style(style);
     }
     bar
@@ -157,6 +170,25 @@ fn record(seed: u64, options: &Options, path: &PathBuf) -> anyhow::Result<()> {
         "seed {seed} is in {}: otterkeeper replay {}",
         path.display(),
         path.display()
+    );
+    Ok(())
+}
+
+/// Takes from a failing seed what it does not need to fail.
+fn shrink(seed: u64, options: &Options, path: &PathBuf) -> anyhow::Result<()> {
+    let case = Case::of_seed(seed, options)
+        .context("the run does not fail when its faults come from a list; use --trace")?;
+    let bar = progress(RUNS.into(), "{bar:40} {pos}/{len} runs, {msg} faults left");
+    let small = case.shrink(RUNS, |runs, faults| {
+        bar.set_position(runs.into());
+        bar.set_message(faults.to_string());
+    });
+    bar.finish_and_clear();
+    std::fs::write(path, small.script())
+        .with_context(|| format!("cannot write the script to {}", path.display()))?;
+    let (faults, path) = (small.deeds.len(), path.display());
+    eprintln!(
+        "seed {seed} with {faults} faults is in {path}; put it into tests/scripts to keep it"
     );
     Ok(())
 }
