@@ -25,18 +25,17 @@ pub extern "C" fn push(byte: u8) {
     TRACE.with_borrow_mut(|trace| trace.push(byte));
 }
 
-/// Replays the trace, which must meet its recorded digests, and gives the sum of the nodes' last ones;
-/// 0 if it cannot be read or meets another digest.
+/// Replays the trace and forgets it. It must meet its recorded digests; gives the sum of the nodes' last
+/// ones, or 0 if it cannot be read or meets another digest.
 #[unsafe(no_mangle)]
 pub extern "C" fn replayed() -> u64 {
-    TRACE.with_borrow(|bytes| {
-        let replayed = decode_trace(bytes)
-            .ok()
-            .and_then(|trace| replay(&trace, None).ok());
-        replayed.map_or(0, |run| {
-            run.nodes
-                .values()
-                .fold(0_u64, |sum, digest| sum.wrapping_add(*digest))
-        })
+    let bytes = TRACE.take();
+    let replayed = decode_trace(&bytes)
+        .ok()
+        .and_then(|trace| replay(&trace, None).ok());
+    replayed.map_or(0, |run| {
+        run.nodes
+            .values()
+            .fold(0_u64, |sum, digest| sum.wrapping_add(*digest))
     })
 }
