@@ -343,6 +343,7 @@ fn messages() -> Vec<Message> {
         },
         part(Some(cursor)),
         part(None),
+        raft::Message::TimeoutNow { term, last },
     ];
     let mut messages: Vec<Message> = about_the_log.into_iter().map(Message::Raft).collect();
     let commands = vec![Bytes::from_static(&[1, 2]), Bytes::new()];

@@ -12,7 +12,7 @@ use otterkeeper_core::id::{Index, NodeId};
 use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{Note, SnapshotStage, View};
 use otterkeeper_core::raft::message::{Entry, Message as Raft, Payload};
-use otterkeeper_core::raft::note::{Note as RaftNote, Role};
+use otterkeeper_core::raft::note::{Note as RaftNote, Role, TransferStage};
 use otterkeeper_core::request::{Acl, CreateMode, Op, Read, ReadKind, Reply, Request, Response};
 use otterkeeper_core::sim::swarm::recover;
 use otterkeeper_core::sim::{
@@ -237,6 +237,15 @@ impl Stage {
     fn deed(&mut self, words: &[&str]) -> Result<Intervention, String> {
         Ok(match *words {
             ["campaign", id] => Intervention::Campaign(node(id)?),
+            ["transfer", from, "to", to] => Intervention::Transfer {
+                from: node(from)?,
+                to: Some(node(to)?),
+            },
+            ["transfer", from] => Intervention::Transfer {
+                from: node(from)?,
+                to: None,
+            },
+            ["cancel-transfer", id] => Intervention::CancelTransfer(node(id)?),
             ["kill", id] => Intervention::Kill(node(id)?),
             ["crash", id, "keep", keep] => Intervention::Crash {
                 node: node(id)?,
@@ -607,6 +616,11 @@ fn note_text(note: &Note) -> Option<String> {
             format!("has the {kind} configuration {index}")
         }
         Note::Raft(RaftNote::Rewound { peer, next }) => format!("sends {peer} from {next} again"),
+        Note::Raft(RaftNote::Transfer { to, stage }) => match stage {
+            TransferStage::Begun => format!("begins to hand over to {to}"),
+            TransferStage::Told => format!("tells {to} to campaign"),
+            TransferStage::Ended(end) => format!("has handed over to {to}: {end:?}"),
+        },
         Note::SessionOpened { session } => format!("opens session {session}"),
         Note::SessionExpiring { session } => format!("lets session {session} expire"),
         Note::SessionClosed { session, expired } => {
@@ -772,6 +786,7 @@ fn cargo(cargo: &Cargo) -> String {
                 let end = if next.is_none() { " last" } else { "" };
                 format!("snapshot-part term {term} of {last}{end}")
             }
+            Raft::TimeoutNow { term, last } => format!("timeout-now term {term} last {last}"),
         },
         Message::Forward { commands, .. } => format!("forward {} commands", commands.len()),
         Message::Touch { sessions } => format!("touch {} sessions", sessions.len()),

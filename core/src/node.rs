@@ -22,10 +22,11 @@ use self::clients::Clients;
 use self::snapshots::Snapshots;
 use crate::command::{Applied, Change, Command};
 use crate::config::Config;
-use crate::id::{ConnId, Index, LogId, SessionId, Term, WriteId};
+use crate::id::{ConnId, Index, LogId, NodeId, SessionId, Term, WriteId};
 use crate::machine::Machine;
 use crate::message::Message;
 use crate::raft::message::Payload;
+use crate::raft::note::TransferEnd;
 use crate::raft::{Effect, Raft};
 use crate::request::{Request, Response};
 use crate::rng::Rng;
@@ -66,6 +67,8 @@ pub struct Node {
     expiring: Option<(u64, Vec<(SessionId, Index)>)>,
     /// Writes handed to the disk and not reported, with the time of each.
     writes: VecDeque<(WriteId, Time)>,
+    /// The operator's wish that the transfer of the lead under way is to answer.
+    transfer_asked: Option<u64>,
     /// Becomes the secret of session passwords if this node is the first leader (rule R11).
     secret: [u8; 32],
     halted: bool,
@@ -127,6 +130,7 @@ impl Node {
             leads: None,
             expiring: None,
             writes: VecDeque::new(),
+            transfer_asked: None,
             secret: entropy,
             halted: false,
             effects: Vec::new(),
@@ -253,14 +257,29 @@ impl Node {
             }
             Input::Saved(id) => self.saved(id, effects, out),
             Input::Admin { tag, wish } => {
-                match wish {
-                    Admin::TakeSnapshot => self.take_snapshot(true, out),
-                    Admin::Campaign => self.raft.campaign(now, effects),
-                }
-                out.push(Output::Done {
-                    tag,
-                    result: Ok(()),
-                });
+                let result = match wish {
+                    Admin::TakeSnapshot => {
+                        self.take_snapshot(true, out);
+                        Ok(())
+                    }
+                    Admin::Campaign => {
+                        self.raft.campaign(now, effects);
+                        Ok(())
+                    }
+                    Admin::Transfer { to } => match self.raft.transfer(now, to, effects) {
+                        Ok(_) => {
+                            // The answer comes when it is over.
+                            self.transfer_asked = Some(tag);
+                            return;
+                        }
+                        Err(why) => Err(why),
+                    },
+                    Admin::CancelTransfer => match self.raft.cancel_transfer(effects) {
+                        true => Ok(()),
+                        false => Err("no transfer is under way".into()),
+                    },
+                };
+                out.push(Output::Done { tag, result });
             }
         }
     }
@@ -294,8 +313,28 @@ impl Node {
                     self.snapshot_part(last, &cursor, next, bytes, out);
                 }
                 Effect::Installed { meta } => self.installed(&meta, out),
+                Effect::Transferred { to, end } => self.transferred(to, end, out),
             }
         }
+    }
+
+    /// Answers the operator who wanted the lead to move.
+    fn transferred(&mut self, to: NodeId, end: TransferEnd, out: &mut Vec<Output>) {
+        let Some(tag) = self.transfer_asked.take() else {
+            return;
+        };
+        let result = match end {
+            TransferEnd::Done => Ok(()),
+            TransferEnd::TimedOut => Err(alloc::format!(
+                "member {to} did not take over within {} ms",
+                self.config.election_max().as_ms()
+            )),
+            TransferEnd::Cancelled => Err("the transfer was cancelled".into()),
+            TransferEnd::Overtaken(leader) => Err(alloc::format!(
+                "member {leader} leads now, and not member {to}"
+            )),
+        };
+        out.push(Output::Done { tag, result });
     }
 
     fn halt(&mut self, sentence: String, out: &mut Vec<Output>) {

@@ -16,6 +16,7 @@ mod replication;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use alloc::format;
 use alloc::string::String;
@@ -34,9 +35,10 @@ use disk::{Cut, Disk, Facts, Origin};
 use log::Log;
 use membership::Membership;
 use message::{Entry, Message, Payload, SnapshotMeta, Vote};
-use note::{Note, Role, RoleReason};
+use note::{Note, Role, RoleReason, TransferEnd};
 use replication::Leadership;
 use storage::Records;
+use transfer::Handover;
 use view::{PeerView, WithheldView};
 
 /// What Raft wants done.
@@ -94,6 +96,13 @@ pub enum Effect {
         /// Which snapshot.
         meta: SnapshotMeta,
     },
+    /// A transfer of the lead that began here is over.
+    Transferred {
+        /// Who was to lead.
+        to: NodeId,
+        /// How it ended.
+        end: TransferEnd,
+    },
 }
 
 /// Why a proposal was not taken.
@@ -103,6 +112,8 @@ pub enum Refusal {
     NotLeader,
     /// Too many bytes wait to be committed.
     Busy,
+    /// This leader hands over; the next one will take it.
+    HandingOver,
 }
 
 pub use membership::Unready;
@@ -129,6 +140,8 @@ pub struct Raft {
     /// A received snapshot whose write is under way. Until it is reported, appends are refused.
     installing: Option<SnapshotMeta>,
     commit: Index,
+    /// A transfer of the lead that began here.
+    handover: Option<Handover>,
     /// The last confirmation round of any of this node's leaderships.
     round: u64,
     /// The last pre-vote of this incarnation.
@@ -230,6 +243,7 @@ impl Raft {
             snapshot,
             installing: None,
             commit,
+            handover: None,
             round: 0,
             ballot: 0,
             mark: invariant::Mark::default(),
@@ -306,6 +320,11 @@ impl Raft {
                     });
                 }
             }
+            Message::TimeoutNow { last, .. } => {
+                if self.hears_leader(from, term, out) {
+                    self.on_timeout_now(last, out);
+                }
+            }
             Message::Appended { matched, .. } => {
                 if self.is_current(term, out) {
                     self.on_appended(from, matched, out);
@@ -337,6 +356,9 @@ impl Raft {
         self.now = self.now.max(now);
         if self.halted || !self.is_leader() {
             return Err(Refusal::NotLeader);
+        }
+        if self.handover.is_some() {
+            return Err(Refusal::HandingOver);
         }
         let waiting = self.log.bytes_after(self.commit.min(self.disk.durable()));
         let bytes = log::payload_bytes(&payload);
@@ -379,8 +401,13 @@ impl Raft {
             return;
         }
         self.now = self.now.max(now);
+        let given_up = self.transfer_due() <= self.now;
+        if given_up {
+            self.end_transfer(TransferEnd::TimedOut, out);
+        }
         if self.is_leader() {
-            if self.stall_due() <= self.now {
+            let stalled = self.stall_due() <= self.now;
+            if stalled && (given_up || self.handover.is_none() && !self.yield_lead(out)) {
                 self.follow(self.vote.term, None, RoleReason::DiskStalled, out);
             } else if self.quorum_due() <= self.now {
                 self.follow(self.vote.term, None, RoleReason::NoQuorum, out);
@@ -404,6 +431,7 @@ impl Raft {
         self.now = self.now.max(now);
         self.finish_joint_phase(out);
         self.replicate(out);
+        self.hand_over(out);
         self.write(out);
         self.leave_when_removed(out);
         self.log.free_some();
@@ -417,14 +445,18 @@ impl Raft {
     /// The latest moment by which `tick` must be called again.
     #[must_use]
     pub fn deadline(&self) -> Time {
-        match &self.state {
-            _ if self.halted => Time::NEVER,
-            State::Leader(leadership) => leadership
-                .beat_due()
-                .min(self.quorum_due())
-                .min(self.stall_due()),
+        let own = match &self.state {
+            _ if self.halted => return Time::NEVER,
+            State::Leader(leadership) => {
+                let stall = match self.handover {
+                    Some(_) => Time::NEVER,
+                    None => self.stall_due(),
+                };
+                leadership.beat_due().min(self.quorum_due()).min(stall)
+            }
             _ => self.timer.due,
-        }
+        };
+        own.min(self.transfer_due())
     }
 
     /// Whether this node leads its term, as far as it knows.
@@ -607,6 +639,7 @@ impl Raft {
         into(self.installing.as_ref().map_or(0, |meta| meta.last.index.0));
         into(self.rng.clone().next_u64());
         into(self.timer.due.0);
+        into(self.transfer_due().0);
         into(self.round);
         into(self.ballot);
         into(self.membership.index().0);

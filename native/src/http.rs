@@ -8,12 +8,14 @@ use std::rc::Rc;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, Request, State, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, Path, Query, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use hyper_util::rt::TokioIo;
+use otterkeeper_core::id::NodeId;
+use otterkeeper_core::node::Admin;
 use otterkeeper_core::raft::note::Role;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -71,6 +73,7 @@ pub async fn serve(listener: TcpListener, site: Rc<Site>) {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
+        .route("/api/transfer", post(transfer).delete(cancel_transfer))
         .route("/peer", get(member))
         .route("/ws", get(client))
         .route("/", get(async || page::file("index.html")))
@@ -155,6 +158,62 @@ fn status_of(site: &Site) -> Value {
             "digest": format!("{:016x}", view.tree_digest().1),
         })
     })
+}
+
+/// `POST /api/transfer?to=2` hands the lead over; without `to` it goes to the member that is furthest. The
+/// answer comes when it is over.
+async fn transfer(
+    State(door): State<Door>,
+    Query(Transfer { to }): Query<Transfer>,
+    headers: HeaderMap,
+) -> Response {
+    let to = to.map(NodeId);
+    grant(door, &headers, Admin::Transfer { to }).await
+}
+
+/// Which member is to lead.
+#[derive(serde::Deserialize)]
+struct Transfer {
+    to: Option<u64>,
+}
+
+/// `DELETE /api/transfer` keeps the lead where it is.
+async fn cancel_transfer(State(door): State<Door>, headers: HeaderMap) -> Response {
+    grant(door, &headers, Admin::CancelTransfer).await
+}
+
+/// Passes an operator's wish to the node. 200 if it was granted, 409 and a sentence if not.
+async fn grant(door: Door, headers: &HeaderMap, wish: Admin) -> Response {
+    let (host, origin) = (
+        text_of(headers, header::HOST),
+        text_of(headers, header::ORIGIN),
+    );
+    let (sender, answer) = oneshot::channel();
+    door.visit(move |site| {
+        if let Err(refusal) = may_enter(host.as_deref(), origin.as_deref(), &site.host_names) {
+            let _ = sender.send(Err(refusal));
+            return;
+        }
+        let Some(hub) = site.hub.get().cloned() else {
+            let why = "the cluster has not been formed yet";
+            let _ = sender.send(Err((StatusCode::SERVICE_UNAVAILABLE, why)));
+            return;
+        };
+        spawn_local(async move {
+            let _ = sender.send(Ok(hub.admin(wish).await));
+        });
+    });
+    match answer.await {
+        Ok(Ok(Ok(()))) => "done\n".into_response(),
+        Ok(Ok(Err(why))) => (StatusCode::CONFLICT, format!("{why}\n")).into_response(),
+        Ok(Err((code, why))) => (code, format!("{why}\n")).into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+fn text_of(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    let value = headers.get(name)?;
+    value.to_str().ok().map(str::to_owned)
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -268,14 +327,9 @@ async fn client(
     upgrade: WebSocketUpgrade,
     headers: HeaderMap,
 ) -> Response {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &header::HeaderValue| value.to_str().ok())
-    };
     let (host, origin) = (
-        text(header::HOST).map(str::to_owned),
-        text(header::ORIGIN).map(str::to_owned),
+        text_of(&headers, header::HOST),
+        text_of(&headers, header::ORIGIN),
     );
     let door_again = door.clone();
     let checked = door.ask(move |site| {

@@ -5,7 +5,9 @@ use otterkeeper_core::id::NodeId;
 use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{Hangup, Note, SnapshotStage};
 use otterkeeper_core::raft::message::Message as Raft;
-use otterkeeper_core::raft::note::{Note as RaftNote, Role, RoleReason, VoteRefusal};
+use otterkeeper_core::raft::note::{
+    Note as RaftNote, Role, RoleReason, TransferEnd, TransferStage, VoteRefusal,
+};
 use otterkeeper_core::request::Response;
 use otterkeeper_core::sim::{
     Cargo, ClientEvent, ClientId, End, Event, Intervention, LossReason, What,
@@ -173,6 +175,7 @@ pub(crate) fn kind(words: &Words, cargo: &Cargo) -> String {
                 Raft::SnapshotOffer { .. } => "kind-snapshot-offer",
                 Raft::SnapshotPull { .. } => "kind-snapshot-pull",
                 Raft::SnapshotPart { .. } => "kind-snapshot-part",
+                Raft::TimeoutNow { .. } => "kind-timeout-now",
             },
             Message::Forward { .. } => "kind-forward",
             Message::Touch { .. } => "kind-touch",
@@ -274,6 +277,9 @@ pub(crate) fn says(words: &Words, message: &Raft) -> String {
                 ("bytes", (bytes.len() as u64).into()),
             ],
         ),
+        Raft::TimeoutNow { last, .. } => {
+            words.with("says-timeout-now", &[("index", last.index.0.into())])
+        }
     }
 }
 
@@ -331,6 +337,9 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
         Intervention::SlowDisk { node: id, .. } => node("deed-slow", id),
         Intervention::Campaign(id) => node("deed-campaign", id),
         Intervention::TakeSnapshot(id) => node("deed-snapshot", id),
+        Intervention::Transfer { from, to: None } => node("deed-transfer", from),
+        Intervention::Transfer { from, to: Some(to) } => link("deed-transfer-to", from, to),
+        Intervention::CancelTransfer(id) => node("deed-cancel-transfer", id),
         Intervention::OpenClient { client: id, node } => words.with(
             "deed-open",
             &[("client", client_name(*id).into()), ("node", node.0.into())],
@@ -414,6 +423,7 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
                 (Role::Follower, RoleReason::HigherTerm) => "follower-higher-term",
                 (Role::Follower, RoleReason::LeaderFound) => "follower-leader-found",
                 (Role::Follower, RoleReason::NoQuorum) => "follower-no-quorum",
+                (Role::Follower, RoleReason::HandedOver) => "follower-handed-over",
                 (Role::Follower, RoleReason::DiskStalled) => "follower-disk-stalled",
                 (Role::Follower, RoleReason::Lost) => "follower-lost",
                 (Role::Follower, _) => "follower",
@@ -505,6 +515,17 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
                 ("next", next.0.into()),
             ],
         ),
+        RaftNote::Transfer { to, stage } => {
+            let key = match stage {
+                TransferStage::Begun => "transfer-begun",
+                TransferStage::Told => "transfer-told",
+                TransferStage::Ended(TransferEnd::Done) => "transfer-done",
+                TransferStage::Ended(TransferEnd::TimedOut) => "transfer-timed-out",
+                TransferStage::Ended(TransferEnd::Cancelled) => "transfer-cancelled",
+                TransferStage::Ended(TransferEnd::Overtaken(_)) => "transfer-overtaken",
+            };
+            words.with(key, &[("node", node.into()), ("to", to.0.into())])
+        }
         #[allow(unreachable_patterns)]
         _ => words.with("nothing", &[("node", node.into())]),
     }

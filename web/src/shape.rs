@@ -79,5 +79,6 @@ pub(crate) fn of_raft(message: &Raft) -> Shape {
         Raft::SnapshotOffer { .. } => shape("append", STACK, ""),
         Raft::SnapshotPull { .. } => shape("append reply", STACK, ""),
         Raft::SnapshotPart { .. } => shape("append", STACK, ""),
+        Raft::TimeoutNow { .. } => shape("vote", TRIANGLE, "!"),
     }
 }

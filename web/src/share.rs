@@ -199,7 +199,9 @@ fn is_sane(deed: &Intervention, nodes: u8) -> bool {
         | Intervention::FreezeDisk(id)
         | Intervention::ThawDisk(id)
         | Intervention::Campaign(id)
-        | Intervention::TakeSnapshot(id) => node(id),
+        | Intervention::TakeSnapshot(id)
+        | Intervention::CancelTransfer(id) => node(id),
+        Intervention::Transfer { from, to } => node(from) && to.as_ref().is_none_or(node),
         Intervention::Cut { from, to } | Intervention::Heal { from, to } => node(from) && node(to),
         Intervention::Loss { link, per_mille }
         | Intervention::Duplicate { link, per_mille }

@@ -1039,7 +1039,10 @@ pub(crate) fn weight(what: &What) -> u8 {
                 }
                 | RaftNote::Truncated { .. }
                 | RaftNote::Configured { .. } => 2,
-                RaftNote::Role { .. } | RaftNote::Voted { .. } | RaftNote::Refused { .. } => 1,
+                RaftNote::Role { .. }
+                | RaftNote::Voted { .. }
+                | RaftNote::Refused { .. }
+                | RaftNote::Transfer { .. } => 1,
                 RaftNote::Committed { .. } | RaftNote::Rewound { .. } => 0,
             },
             Note::SessionClosed { expired: true, .. } | Note::Snapshot { .. } => 1,

@@ -101,6 +101,14 @@ pub enum Admin {
     TakeSnapshot,
     /// Campaign at once, as if the election timeout had run out.
     Campaign,
+    /// Hand the lead over. Only the leader can; `Done` comes when it is over, at the latest after the
+    /// longest election timeout.
+    Transfer {
+        /// To whom; `None` for the voter that is furthest.
+        to: Option<NodeId>,
+    },
+    /// Keep the lead after all.
+    CancelTransfer,
 }
 
 /// What a node wants done. May be carried out in any relative order, except: writes among themselves,

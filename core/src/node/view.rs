@@ -134,6 +134,12 @@ impl<'a> View<'a> {
         self.node.raft.peers()
     }
 
+    /// To whom the lead is being handed over, and when that is given up.
+    #[must_use]
+    pub fn transfer(&self) -> Option<(NodeId, Time)> {
+        self.node.raft.transferring()
+    }
+
     /// Statements that wait for the disk.
     #[must_use]
     pub fn withheld(&self) -> Vec<WithheldView> {

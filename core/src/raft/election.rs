@@ -30,13 +30,20 @@ impl Raft {
 
     /// Raises the term and asks for votes. A request states the vote for oneself; sent before that is
     /// durable, it could let two incarnations of this node win the same term.
-    fn campaign_in_next_term(&mut self, out: &mut Vec<Effect>) {
+    ///
+    /// With `transfer` the leader asked for it: no pre-vote came before, and the others' loyalty to that
+    /// leader does not count.
+    pub(super) fn campaign_in_next_term(&mut self, transfer: bool, out: &mut Vec<Effect>) {
         let term = self.vote.term.next();
         let voted_for = Some(self.config.id);
         self.set_vote(Vote { term, voted_for });
         self.draw_timeout();
         self.state = State::Candidate(Ballot::default());
-        self.note_role(RoleReason::PreVoteWon, out);
+        let why = match transfer {
+            true => RoleReason::Asked,
+            false => RoleReason::PreVoteWon,
+        };
+        self.note_role(why, out);
         let facts = match self.config.has(Bug::VoteRequestBeforeSync) {
             false => self.disk.vote(),
             true => self.disk.nothing(),
@@ -49,7 +56,7 @@ impl Raft {
         let request = Message::Vote {
             term,
             last: self.log.last(),
-            transfer: false,
+            transfer,
         };
         self.say_to_peers(&request, facts, out);
     }
@@ -60,6 +67,7 @@ impl Raft {
         let (audience, now) = (self.audience(), self.now);
         leadership.serve(&audience, self.membership.configuration(), next, now);
         self.state = State::Leader(leadership);
+        self.settle_transfer(self.config.id, out);
         self.note_role(RoleReason::Won, out);
         // Earlier entries can be committed only along with one of this term (paper 5.4.2).
         self.append_own(super::Payload::Blank);
@@ -116,6 +124,7 @@ impl Raft {
                 self.follow(term, Some(from), why, out);
             }
         }
+        self.settle_transfer(from, out);
         self.rearm();
         true
     }
@@ -178,7 +187,7 @@ impl Raft {
 
     fn count_pre_votes(&mut self, out: &mut Vec<Effect>) {
         match self.outcome() {
-            Outcome::Won => self.campaign_in_next_term(out),
+            Outcome::Won => self.campaign_in_next_term(false, out),
             Outcome::Lost => self.follow(self.vote.term, None, RoleReason::Lost, out),
             Outcome::Open => {}
         }
@@ -200,7 +209,11 @@ impl Raft {
             return self.note_vote(from, term, false, Some(refused), out);
         }
         if self.vote.term < term {
-            self.follow(term, None, RoleReason::HigherTerm, out);
+            let why = match transfer && self.is_leader() {
+                true => RoleReason::HandedOver,
+                false => RoleReason::HigherTerm,
+            };
+            self.follow(term, None, why, out);
         }
         let own = self.vote.term;
         let refused = match self.vote.voted_for {

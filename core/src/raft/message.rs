@@ -163,6 +163,13 @@ pub enum Message {
         /// The part itself.
         bytes: Bytes,
     },
+    /// Campaign at once: the leader hands over.
+    TimeoutNow {
+        /// The leader's term.
+        term: Term,
+        /// The leader's last entry; a receiver without it does nothing.
+        last: LogId,
+    },
 }
 
 impl Message {
@@ -181,7 +188,8 @@ impl Message {
             | Self::HeartbeatReply { term, .. }
             | Self::SnapshotOffer { term, .. }
             | Self::SnapshotPull { term, .. }
-            | Self::SnapshotPart { term, .. } => *term,
+            | Self::SnapshotPart { term, .. }
+            | Self::TimeoutNow { term, .. } => *term,
         }
     }
 }

@@ -65,6 +65,37 @@ pub enum Note {
         /// The next index it will be sent.
         next: Index,
     },
+    /// The lead is being handed over.
+    Transfer {
+        /// To whom.
+        to: NodeId,
+        /// How far it is.
+        stage: TransferStage,
+    },
+}
+
+/// Stages of a transfer of the lead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TransferStage {
+    /// Nothing new is taken until the target has everything.
+    Begun,
+    /// The target was told to campaign.
+    Told,
+    /// It is over.
+    Ended(TransferEnd),
+}
+
+/// How a transfer of the lead ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TransferEnd {
+    /// The target leads.
+    Done,
+    /// Nobody else was heard to lead within the longest election timeout.
+    TimedOut,
+    /// An operator wanted the lead to stay.
+    Cancelled,
+    /// This member leads, not the target.
+    Overtaken(NodeId),
 }
 
 /// What a node is in its term.
@@ -105,6 +136,8 @@ pub enum RoleReason {
     DiskStalled,
     /// It is no voter any more.
     Removed,
+    /// It handed the lead over to the candidate of the new term.
+    HandedOver,
 }
 
 /// Why a (pre-)vote was refused.

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::message::{Entry, Message, Payload, SnapshotMeta, Vote};
-use super::note::Role;
+use super::note::{Role, TransferEnd};
 use super::storage::Records;
 use super::view::PeerState;
 use super::{Effect, Raft};
@@ -21,6 +21,7 @@ mod membership;
 mod paper;
 #[cfg(feature = "planted")]
 mod planted;
+mod transfer;
 mod traps;
 
 const START: Time = Time(1_000_000_000);
@@ -109,6 +110,8 @@ struct Net {
     cut: Vec<(u64, u64)>,
     halted: BTreeMap<u64, String>,
     installed: Vec<u64>,
+    /// Transfers that ended: where they began, to whom, and how.
+    ended: Vec<(u64, NodeId, TransferEnd)>,
 }
 
 impl Net {
@@ -126,6 +129,7 @@ impl Net {
             cut: Vec::new(),
             halted: BTreeMap::new(),
             installed: Vec::new(),
+            ended: Vec::new(),
         };
         for config in configs {
             let node = config.id.0;
@@ -197,6 +201,7 @@ impl Net {
                 }
                 Effect::Offered { meta, .. } => offered = Some(meta),
                 Effect::Installed { .. } => self.installed.push(node),
+                Effect::Transferred { to, end } => self.ended.push((node, to, end)),
                 Effect::Note(_) | Effect::Pulled { .. } | Effect::Part { .. } => {}
             }
         }

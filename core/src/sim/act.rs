@@ -92,6 +92,8 @@ impl Sim {
             }
             Intervention::Campaign(id) => self.wish(id, Admin::Campaign),
             Intervention::TakeSnapshot(id) => self.wish(id, Admin::TakeSnapshot),
+            Intervention::Transfer { from, to } => self.wish(from, Admin::Transfer { to }),
+            Intervention::CancelTransfer(id) => self.wish(id, Admin::CancelTransfer),
             Intervention::OpenClient { client, node } => {
                 if client.0 < FIRST_WORKER && self.member(node).is_some() {
                     let fresh = self.clients.get(&client).is_none_or(Client::is_gone);

@@ -259,7 +259,8 @@ impl Checker {
             | Raft::HeartbeatReply { term, .. }
             | Raft::SnapshotOffer { term, .. }
             | Raft::SnapshotPull { term, .. }
-            | Raft::SnapshotPart { term, .. } => *term,
+            | Raft::SnapshotPart { term, .. }
+            | Raft::TimeoutNow { term, .. } => *term,
         };
         if vote.term < term {
             broken(format!(

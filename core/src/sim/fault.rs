@@ -95,6 +95,7 @@ impl Nemesis {
             faults.drop_client,
             faults.snapshot,
             faults.campaign,
+            faults.transfer,
         ];
         let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
         let mut place = self.rng.below(total);
@@ -188,6 +189,11 @@ impl Nemesis {
             }
             Some(9) => (vec![Intervention::TakeSnapshot(node)], vec![]),
             Some(10) => (vec![Intervention::Campaign(node)], vec![]),
+            Some(11) => {
+                let from = aim.leader.unwrap_or(node);
+                let to = Some(other).filter(|other| *other != from);
+                (vec![Intervention::Transfer { from, to }], vec![])
+            }
             _ => (vec![], vec![]),
         };
         self.repairs.extend(repairs);

@@ -133,6 +133,15 @@ pub enum Intervention {
     },
     /// Faults that come by themselves stop (false) or go on.
     Faults(bool),
+    /// The member, if it leads, hands the lead over.
+    Transfer {
+        /// Which member.
+        from: NodeId,
+        /// To whom; `None` for the one that is furthest.
+        to: Option<NodeId>,
+    },
+    /// The member keeps the lead after all.
+    CancelTransfer(NodeId),
 }
 
 impl Intervention {
@@ -149,9 +158,11 @@ impl Intervention {
             | Self::ThawDisk(id)
             | Self::Campaign(id)
             | Self::TakeSnapshot(id)
+            | Self::CancelTransfer(id)
             | Self::Crash { node: id, .. }
             | Self::SlowDisk { node: id, .. }
             | Self::OpenClient { node: id, .. } => [Some(id), None],
+            Self::Transfer { from, to } => [Some(from), to],
             Self::Cut { from, to } | Self::Heal { from, to } => [Some(from), Some(to)],
             Self::Loss { link, .. }
             | Self::Delay { link, .. }

@@ -339,7 +339,10 @@ impl Sim {
             && let Some(view) = self.members[place].view()
         {
             let disks: Vec<&Disk> = self.members.iter().map(|member| &member.disk).collect();
-            let stall = self.config.node.disk_stall_limit;
+            let mut stall = self.config.node.disk_stall_limit;
+            if view.transfer().is_some() {
+                stall = stall + self.config.node.election_max();
+            }
             self.checker.stepped(now, id, view, &disks, stall);
         }
         for output in out.drain(..) {

@@ -157,4 +157,6 @@ pub struct Faults {
     pub snapshot: u32,
     /// A member is told to campaign.
     pub campaign: u32,
+    /// The leader is told to hand over, to whomever chance says.
+    pub transfer: u32,
 }

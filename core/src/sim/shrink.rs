@@ -265,6 +265,9 @@ fn words(deed: &Intervention) -> String {
             format!("slow-disk {node} {}", range(*min, *max))
         }
         Intervention::Campaign(id) => format!("campaign {id}"),
+        Intervention::Transfer { from, to: None } => format!("transfer {from}"),
+        Intervention::Transfer { from, to: Some(to) } => format!("transfer {from} to {to}"),
+        Intervention::CancelTransfer(id) => format!("cancel-transfer {id}"),
         Intervention::TakeSnapshot(id) => format!("snapshot {id}"),
         Intervention::DropClient(client) => format!("drop-client {}", client.0),
         other => format!("# {other:?}"),

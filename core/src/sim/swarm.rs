@@ -15,7 +15,7 @@ use super::{
 use crate::config::Bug;
 use crate::id::NodeId;
 use crate::node::{Note, SnapshotStage};
-use crate::raft::note::{Note as RaftNote, Role};
+use crate::raft::note::{Note as RaftNote, Role, TransferEnd, TransferStage};
 use crate::request::{Acl, CreateMode, Op, Request};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -197,6 +197,8 @@ situations! {
     elections,
     /// Leaders that stepped down.
     step_downs,
+    /// Leads that were handed over as wished.
+    transfers,
     /// Votes and pre-votes refused.
     votes_refused,
     /// Uncommitted entries dropped for a leader's.
@@ -345,6 +347,7 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         drop_client: 2,
         snapshot: weight(snapshots, 2),
         campaign: 1,
+        transfer: 1,
     });
     if profile == Profile::Calm {
         config.faults = None;
@@ -556,6 +559,10 @@ fn count_note(note: &Note, reached: &mut Reached) {
         Note::Raft(RaftNote::Voted {
             refused: Some(_), ..
         }) => reached.votes_refused += 1,
+        Note::Raft(RaftNote::Transfer {
+            stage: TransferStage::Ended(TransferEnd::Done),
+            ..
+        }) => reached.transfers += 1,
         Note::Raft(RaftNote::Truncated { .. }) => reached.truncations += 1,
         Note::Raft(RaftNote::Refused { .. }) => reached.refused_appends += 1,
         Note::Snapshot {

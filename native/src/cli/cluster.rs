@@ -1,5 +1,7 @@
-//! `otterkeeper cluster`: operations on the cluster as a whole. So far: what its members say of
-//! themselves, asked over HTTP.
+//! `otterkeeper cluster`: operations on the cluster as a whole, asked for over HTTP: what its members say
+//! of themselves, and who leads.
+
+mod transfer;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,6 +18,7 @@ use super::remote::{Servers, UNREACHABLE, complain};
 
 /// A member that does not answer within this is down.
 const LIMIT: Duration = Duration::from_secs(2);
+const STRANGE: &str = "it is not an Otterkeeper server";
 /// No member says more of itself.
 const ANSWER_BYTES: u64 = 1 << 20;
 
@@ -30,6 +33,8 @@ pub(crate) struct Args {
 enum Command {
     /// Print what each member says of itself.
     Status(Status),
+    /// Let another member lead.
+    Transfer(transfer::Args),
 }
 
 #[derive(clap::Args)]
@@ -42,7 +47,10 @@ struct Status {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Command::Status(status) = args.command;
+    let status = match args.command {
+        Command::Status(status) => status,
+        Command::Transfer(args) => return transfer::run(args),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -104,12 +112,21 @@ async fn survey(servers: Vec<String>) -> Answers {
     answers
 }
 
-/// One HTTP request on a connection of its own.
+/// What one member says of itself.
 async fn ask(server: &str) -> Result<Value, String> {
+    let (code, body) = exchange(server, "GET", "/api/status").await?;
+    if code != 200 {
+        return Err(format!("it answers {code}"));
+    }
+    serde_json::from_str(&body).map_err(|_| STRANGE.to_owned())
+}
+
+/// One HTTP request on a connection of its own: status code and body of the answer.
+async fn exchange(server: &str, method: &str, path: &str) -> Result<(u16, String), String> {
     let exchange = async {
         let mut stream = TcpStream::connect(server).await?;
         let request = format!(
-            "GET /api/status HTTP/1.1\r\nHost: {server}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: {server}\r\nAccept: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
@@ -121,13 +138,10 @@ async fn ask(server: &str) -> Result<Value, String> {
         .map_err(|_| "no answer".to_owned())?
         .map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&answer);
-    let strange = || "it is not an Otterkeeper server".to_owned();
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(strange)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or(STRANGE)?;
     let first = head.lines().next().unwrap_or_default();
-    if first.split(' ').nth(1) != Some("200") {
-        return Err(format!("it answers {first:?}"));
-    }
-    serde_json::from_str(body).map_err(|_| strange())
+    let code = first.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((code.ok_or(STRANGE)?, body.to_owned()))
 }
 
 fn as_json((server, answer): (&String, &Result<Value, String>)) -> Value {
