@@ -344,6 +344,12 @@ fn messages() -> Vec<Message> {
         part(Some(cursor)),
         part(None),
         raft::Message::TimeoutNow { term, last },
+        raft::Message::ReadIndex { term, number: 300 },
+        raft::Message::ReadIndexReply {
+            term,
+            number: 300,
+            index: commit,
+        },
     ];
     let mut messages: Vec<Message> = about_the_log.into_iter().map(Message::Raft).collect();
     let commands = vec![Bytes::from_static(&[1, 2]), Bytes::new()];
@@ -425,7 +431,6 @@ fn commands() -> Vec<Command> {
             sessions: vec![(session, epoch), (SessionId(50), Index(60))],
         },
         write(WriteRequest::Multi(ops())),
-        write(WriteRequest::Sync { path: "/a".into() }),
         write(WriteRequest::Close),
     ];
     commands.extend(ops().into_iter().map(|op| write(WriteRequest::Op(op))));

@@ -21,6 +21,7 @@ fn hunt(bug: Bug) -> (Option<&'static str>, Profile) {
         Bug::CommitOldTerm => (Some("prior-term-entries"), Profile::Storm),
         Bug::CommitBeyondMatch => (Some("follower-commit-bound"), Profile::Partitions),
         Bug::ForgetVote => (Some("vote-remembered"), Profile::Crashes),
+        Bug::ReadUnconfirmed | Bug::ReadBeforeOwnTerm => (None, Profile::Partitions),
         _ => (None, Profile::Storm),
     }
 }

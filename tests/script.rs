@@ -354,6 +354,11 @@ impl Stage {
                 version: -1,
             }),
             ["get", path] => read(ReadKind::Data, path, false),
+            ["latest", path] => Request::Latest(Read {
+                kind: ReadKind::Data,
+                path: path.into(),
+                watch: false,
+            }),
             ["watch", path] => read(ReadKind::Exists, path, true),
             ["ls", path] => read(ReadKind::Children, path, false),
             ["sync"] => Request::Sync { path: "/".into() },
@@ -616,6 +621,12 @@ fn note_text(note: &Note) -> Option<String> {
             format!("has the {kind} configuration {index}")
         }
         Note::Raft(RaftNote::Rewound { peer, next }) => format!("sends {peer} from {next} again"),
+        Note::Raft(RaftNote::ReadConfirmed { index, .. }) => {
+            format!("may read what includes {index}")
+        }
+        Note::Raft(RaftNote::ReadsLost { count }) => {
+            format!("drops {count} reads it cannot confirm")
+        }
         Note::Raft(RaftNote::Transfer { to, stage }) => match stage {
             TransferStage::Begun => format!("begins to hand over to {to}"),
             TransferStage::Told => format!("tells {to} to campaign"),
@@ -669,6 +680,7 @@ fn request_text(request: &Request) -> String {
                 if *watch { " with a watch" } else { "" }
             )
         }
+        Request::Latest(Read { path, .. }) => format!("the latest {path}"),
         Request::Sync { .. } => "sync".into(),
         other => format!("{other:?}"),
     }
@@ -715,7 +727,6 @@ fn payload(entry: &Entry) -> String {
         Ok(Command::Write { request, .. }) => match request {
             WriteRequest::Op(op) => op_text(&op),
             WriteRequest::Close => "close".into(),
-            WriteRequest::Sync { .. } => "sync".into(),
             other => format!("{other:?}"),
         },
         Ok(Command::Expire { .. }) => "expire".into(),
@@ -785,6 +796,10 @@ fn cargo(cargo: &Cargo) -> String {
             } => {
                 let end = if next.is_none() { " last" } else { "" };
                 format!("snapshot-part term {term} of {last}{end}")
+            }
+            Raft::ReadIndex { term, .. } => format!("read-index term {term}"),
+            Raft::ReadIndexReply { term, index, .. } => {
+                format!("read-index-reply term {term} at {index}")
             }
             Raft::TimeoutNow { term, last } => format!("timeout-now term {term} last {last}"),
         },

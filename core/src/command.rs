@@ -81,11 +81,6 @@ pub enum WriteRequest {
     Op(Op),
     /// Changes several znodes, all or nothing.
     Multi(Vec<Op>),
-    /// Changes nothing; its place in the log is what counts.
-    Sync {
-        /// It comes back in the answer.
-        path: String,
-    },
     /// Ends the session.
     Close,
 }

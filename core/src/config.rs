@@ -50,6 +50,8 @@ pub struct Config {
     pub uncommitted_bytes: u64,
     /// Messages withheld until the disk reports; beyond it the oldest are dropped (they are acks that a peer asks for again).
     pub withheld_messages: u32,
+    /// Questions about how far a read must see that wait at a leader; beyond it they are asked again.
+    pub waiting_reads: u32,
     /// Bytes of one snapshot part.
     pub snapshot_part_bytes: u64,
     /// A snapshot is taken when the log in memory exceeds this and the size of the last snapshot (rule R7).
@@ -103,6 +105,7 @@ impl Config {
             append_bytes: 1 << 20,
             uncommitted_bytes: 64 << 20,
             withheld_messages: 4_096,
+            waiting_reads: 4_096,
             snapshot_part_bytes: 256 << 10,
             compact_bytes: 64 << 20,
             compact_entries: 1_000_000,
@@ -179,6 +182,10 @@ pub enum Bug {
     NoOwnTermBarrier,
     /// A leader leaves a joint phase that it inherited before that is committed (camunda/camunda#60086).
     JointLeftEarly,
+    /// A leader answers a read without asking whether it still leads (hashicorp/raft#359).
+    ReadUnconfirmed,
+    /// A fresh leader takes its commit index for all that was acknowledged (etcd-io/etcd#7331).
+    ReadBeforeOwnTerm,
 }
 
 impl Bug {
@@ -203,5 +210,7 @@ impl Bug {
         Self::RemovedLeaderCounts,
         Self::NoOwnTermBarrier,
         Self::JointLeftEarly,
+        Self::ReadUnconfirmed,
+        Self::ReadBeforeOwnTerm,
     ];
 }

@@ -287,7 +287,6 @@ impl Machine {
         match request {
             WriteRequest::Op(op) => self.transaction(moment, session, changes).op(op),
             WriteRequest::Multi(ops) => Ok(self.transaction(moment, session, changes).multi(ops)),
-            WriteRequest::Sync { path } => Ok(Response::Synced { path: path.clone() }),
             WriteRequest::Close => {
                 self.end(moment, session, changes);
                 Ok(Response::Closed)

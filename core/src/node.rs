@@ -172,6 +172,7 @@ impl Node {
         self.carry_out(&mut effects, out);
         // A single node commits without anybody's answer.
         self.apply_committed(out);
+        self.serve_confirmed(out);
         self.effects = effects;
     }
 
@@ -313,6 +314,7 @@ impl Node {
                     self.snapshot_part(last, &cursor, next, bytes, out);
                 }
                 Effect::Installed { meta } => self.installed(&meta, out),
+                Effect::Confirmed { number, index } => self.clients.confirmed(number, index),
                 Effect::Transferred { to, end } => self.transferred(to, end, out),
             }
         }

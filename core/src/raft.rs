@@ -12,6 +12,7 @@ mod log;
 mod membership;
 mod progress;
 mod quorum;
+mod read;
 mod replication;
 mod snapshot;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use log::Log;
 use membership::Membership;
 use message::{Entry, Message, Payload, SnapshotMeta, Vote};
 use note::{Note, Role, RoleReason, TransferEnd};
+use read::Questions;
 use replication::Leadership;
 use storage::Records;
 use transfer::Handover;
@@ -96,6 +98,14 @@ pub enum Effect {
         /// Which snapshot.
         meta: SnapshotMeta,
     },
+    /// Who has applied this far sees everything that was acknowledged before this question and those
+    /// before it.
+    Confirmed {
+        /// What `begin_read` gave.
+        number: u64,
+        /// It is committed. It does not fall from answer to answer.
+        index: Index,
+    },
     /// A transfer of the lead that began here is over.
     Transferred {
         /// Who was to lead.
@@ -142,6 +152,8 @@ pub struct Raft {
     commit: Index,
     /// A transfer of the lead that began here.
     handover: Option<Handover>,
+    /// What this node asked for its readers.
+    questions: Questions,
     /// The last confirmation round of any of this node's leaderships.
     round: u64,
     /// The last pre-vote of this incarnation.
@@ -244,6 +256,7 @@ impl Raft {
             installing: None,
             commit,
             handover: None,
+            questions: Questions::new(seed),
             round: 0,
             ballot: 0,
             mark: invariant::Mark::default(),
@@ -323,6 +336,16 @@ impl Raft {
             Message::TimeoutNow { last, .. } => {
                 if self.hears_leader(from, term, out) {
                     self.on_timeout_now(last, out);
+                }
+            }
+            Message::ReadIndex { number, .. } => {
+                if self.is_current(term, out) {
+                    self.on_read_index(from, number);
+                }
+            }
+            Message::ReadIndexReply { number, index, .. } => {
+                if self.hears_leader(from, term, out) {
+                    self.on_read_index_reply(number, index, out);
                 }
             }
             Message::Appended { matched, .. } => {
@@ -430,7 +453,9 @@ impl Raft {
         }
         self.now = self.now.max(now);
         self.finish_joint_phase(out);
+        self.ask(out);
         self.replicate(out);
+        self.answer_reads(out);
         self.hand_over(out);
         self.write(out);
         self.leave_when_removed(out);
@@ -456,7 +481,7 @@ impl Raft {
             }
             _ => self.timer.due,
         };
-        own.min(self.transfer_due())
+        own.min(self.transfer_due()).min(self.question_due())
     }
 
     /// Whether this node leads its term, as far as it knows.
@@ -640,6 +665,7 @@ impl Raft {
         into(self.rng.clone().next_u64());
         into(self.timer.due.0);
         into(self.transfer_due().0);
+        self.questions.digest(into);
         into(self.round);
         into(self.ballot);
         into(self.membership.index().0);

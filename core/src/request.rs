@@ -30,6 +30,8 @@ pub enum Request {
     Ping,
     /// Ends the session: its ephemeral znodes go, then the answer comes, then the connection is closed.
     Close,
+    /// A read that is linearizable: it sees every change that was acknowledged before it was asked.
+    Latest(Read),
 }
 
 /// What a client says to open a session (section 3 of the protocol).

@@ -172,7 +172,7 @@ pub(crate) fn typed(request: &Request) -> String {
     match request {
         Request::Write(op) => typed_op(op),
         Request::Multi(ops) => format!("multi ({})", ops.len()),
-        Request::Read(read) => {
+        Request::Read(read) | Request::Latest(read) => {
             let verb = match read.kind {
                 ReadKind::Exists => "stat",
                 ReadKind::Data => "get",
@@ -332,7 +332,7 @@ fn replied(request: Option<&Request>, reply: &Reply) -> Vec<Body> {
             Response::Data { data, .. } => said(show(data.as_deref())),
             Response::Children { names, .. } => said(format!("[{}]", names.join(", "))),
             Response::Stat(stat) => match request {
-                Some(Request::Read(_)) => said(
+                Some(Request::Read(_) | Request::Latest(_)) => said(
                     stat_lines(stat)
                         .into_iter()
                         .map(|(name, value)| format!("{name} = {value}\n"))
@@ -361,7 +361,7 @@ fn path_of(request: &Request) -> Option<String> {
             | Op::SetData { path, .. }
             | Op::Check { path, .. } => path.clone(),
         }),
-        Request::Read(read) => Some(read.path.clone()),
+        Request::Read(read) | Request::Latest(read) => Some(read.path.clone()),
         Request::Sync { path } => Some(path.clone()),
         _ => None,
     }
@@ -411,7 +411,6 @@ fn command_label(command: &Command) -> String {
         Command::Write { request, .. } => match request {
             WriteRequest::Op(op) => typed_op(op),
             WriteRequest::Multi(ops) => format!("multi {}", ops.len()),
-            WriteRequest::Sync { path } => format!("sync {path}"),
             WriteRequest::Close => "close session".to_owned(),
         },
     }

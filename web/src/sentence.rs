@@ -176,6 +176,8 @@ pub(crate) fn kind(words: &Words, cargo: &Cargo) -> String {
                 Raft::SnapshotPull { .. } => "kind-snapshot-pull",
                 Raft::SnapshotPart { .. } => "kind-snapshot-part",
                 Raft::TimeoutNow { .. } => "kind-timeout-now",
+                Raft::ReadIndex { .. } => "kind-read-index",
+                Raft::ReadIndexReply { .. } => "kind-read-index-reply",
             },
             Message::Forward { .. } => "kind-forward",
             Message::Touch { .. } => "kind-touch",
@@ -277,6 +279,10 @@ pub(crate) fn says(words: &Words, message: &Raft) -> String {
                 ("bytes", (bytes.len() as u64).into()),
             ],
         ),
+        Raft::ReadIndex { .. } => words.get("says-read-index"),
+        Raft::ReadIndexReply { index, .. } => {
+            words.with("says-read-index-reply", &[("index", index.0.into())])
+        }
         Raft::TimeoutNow { last, .. } => {
             words.with("says-timeout-now", &[("index", last.index.0.into())])
         }
@@ -514,6 +520,14 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
                 ("peer", peer.0.into()),
                 ("next", next.0.into()),
             ],
+        ),
+        RaftNote::ReadConfirmed { index, .. } => words.with(
+            "read-confirmed",
+            &[("node", node.into()), ("index", index.0.into())],
+        ),
+        RaftNote::ReadsLost { count } => words.with(
+            "reads-lost",
+            &[("node", node.into()), ("count", (*count).into())],
         ),
         RaftNote::Transfer { to, stage } => {
             let key = match stage {

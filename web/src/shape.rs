@@ -79,6 +79,8 @@ pub(crate) fn of_raft(message: &Raft) -> Shape {
         Raft::SnapshotOffer { .. } => shape("append", STACK, ""),
         Raft::SnapshotPull { .. } => shape("append reply", STACK, ""),
         Raft::SnapshotPart { .. } => shape("append", STACK, ""),
+        Raft::ReadIndex { .. } => shape("beat", DOT, "?"),
+        Raft::ReadIndexReply { .. } => shape("beat reply", DOT, "\u{2713}"),
         Raft::TimeoutNow { .. } => shape("vote", TRIANGLE, "!"),
     }
 }

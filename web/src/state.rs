@@ -1043,7 +1043,10 @@ pub(crate) fn weight(what: &What) -> u8 {
                 | RaftNote::Voted { .. }
                 | RaftNote::Refused { .. }
                 | RaftNote::Transfer { .. } => 1,
-                RaftNote::Committed { .. } | RaftNote::Rewound { .. } => 0,
+                RaftNote::Committed { .. }
+                | RaftNote::Rewound { .. }
+                | RaftNote::ReadConfirmed { .. }
+                | RaftNote::ReadsLost { .. } => 0,
             },
             Note::SessionClosed { expired: true, .. } | Note::Snapshot { .. } => 1,
             Note::StallForgiven { .. } => 1,

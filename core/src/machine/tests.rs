@@ -116,7 +116,6 @@ impl Log {
                         let ops = rest.split("; ").filter(|op| !op.is_empty());
                         WriteRequest::Multi(ops.map(op).collect())
                     }
-                    "sync" => WriteRequest::Sync { path: rest.into() },
                     "close" => WriteRequest::Close,
                     _ => WriteRequest::Op(op(line)),
                 };
@@ -209,7 +208,6 @@ fn said(verb: &str, result: &Result<Response, Error>) -> String {
             let results = results.iter().map(|result| said("set", result));
             format!("[{}]", results.collect::<Vec<_>>().join(" "))
         }
-        Ok(Response::Synced { path }) => path.clone(),
         Ok(_) => "ok".into(),
     }
 }
@@ -400,7 +398,6 @@ fn the_first_error_is_the_one_that_is_told() {
         ("stat ", "BAD_ARGUMENTS"),
         ("get /1/", "NO_NODE"),
         ("ls /no", "NO_NODE"),
-        ("sync //anything", "//anything"),
     ]);
 }
 

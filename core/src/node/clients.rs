@@ -57,6 +57,12 @@ pub(super) struct Clients {
     led_at: Time,
     /// What other nodes forward to this one while it leads: the stream and how much of it was taken.
     inbound: BTreeMap<NodeId, (u64, u64)>,
+    /// Connections that wait for a confirmed read, by its number, in ascending order.
+    barriers: VecDeque<(u64, ConnId)>,
+    /// Confirmed numbers and the index that must have been applied, both in ascending order.
+    confirmed: VecDeque<(u64, Index)>,
+    /// Reads up to this number may be answered.
+    passed: u64,
 }
 
 /// A command that waits to be applied.
@@ -107,7 +113,21 @@ struct Waiting {
 enum What {
     Write(u64),
     Read(Read),
+    /// A read that sees everything acknowledged before it, with the number of its confirmation.
+    Latest(u64, Read),
+    Sync(u64, String),
     Ping,
+}
+
+impl What {
+    /// Whether it can be answered once it stands first.
+    const fn is_ready(&self, passed: u64) -> bool {
+        match self {
+            Self::Write(_) => false,
+            Self::Read(_) | Self::Ping => true,
+            Self::Latest(number, _) | Self::Sync(number, _) => *number <= passed,
+        }
+    }
 }
 
 impl Clients {
@@ -129,6 +149,9 @@ impl Clients {
             told_at: now,
             led_at: now,
             inbound: BTreeMap::new(),
+            barriers: VecDeque::new(),
+            confirmed: VecDeque::new(),
+            passed: 0,
         }
     }
 
@@ -153,6 +176,11 @@ impl Clients {
     /// What other nodes forwarded belongs to a term that is over.
     pub(super) fn forget_inbound(&mut self) {
         self.inbound.clear();
+    }
+
+    /// Reads up to this number may be answered once `index` has been applied.
+    pub(super) fn confirmed(&mut self, number: u64, index: Index) {
+        self.confirmed.push_back((number, index));
     }
 
     /// Starts the stream to the leader again, from the oldest command.
@@ -259,7 +287,12 @@ impl Node {
                         self.write(conn, session, epoch, tag, WriteRequest::Multi(ops), out);
                     }
                     Request::Sync { path } => {
-                        self.write(conn, session, epoch, tag, WriteRequest::Sync { path }, out);
+                        let number = self.barrier(conn);
+                        self.wait(conn, tag, What::Sync(number, path), out);
+                    }
+                    Request::Latest(read) => {
+                        let number = self.barrier(conn);
+                        self.wait(conn, tag, What::Latest(number, read), out);
                     }
                     Request::Close => {
                         self.write(conn, session, epoch, tag, WriteRequest::Close, out)
@@ -668,22 +701,45 @@ impl Node {
         self.serve(conn, out);
     }
 
+    /// The number of a confirmation that begins now. All that are asked for in one step share it.
+    fn barrier(&mut self, conn: ConnId) -> u64 {
+        let number = self.raft.begin_read(self.now);
+        self.clients.barriers.push_back((number, conn));
+        number
+    }
+
+    /// Answers the reads whose confirmation this node has caught up with.
+    pub(super) fn serve_confirmed(&mut self, out: &mut Vec<Output>) {
+        let applied = self.applied.index;
+        let clients = &mut self.clients;
+        while let Some((number, _)) = clients
+            .confirmed
+            .pop_front_if(|(_, index)| *index <= applied)
+        {
+            clients.passed = number;
+        }
+        let passed = clients.passed;
+        while let Some((_, conn)) = self
+            .clients
+            .barriers
+            .pop_front_if(|(number, _)| *number <= passed)
+        {
+            self.serve(conn, out);
+        }
+    }
+
     /// Answers what stands first on a connection, up to the next write.
     fn serve(&mut self, conn: ConnId, out: &mut Vec<Output>) {
         let zxid = self.applied.index;
         let Some(client) = self.clients.conns.get_mut(&conn) else {
             return;
         };
-        while let Some(Waiting {
-            what: What::Read(_) | What::Ping,
-            ..
-        }) = client.waiting.front()
-        {
-            let Some(Waiting { tag, what }) = client.waiting.pop_front() else {
-                return;
-            };
+        let passed = self.clients.passed;
+        let is_ready = |waiting: &mut Waiting| waiting.what.is_ready(passed);
+        while let Some(Waiting { tag, what }) = client.waiting.pop_front_if(is_ready) {
             let result = match what {
-                What::Read(read) => {
+                What::Sync(_, path) => Ok(Response::Synced { path }),
+                What::Read(read) | What::Latest(_, read) => {
                     let result = self.machine.read(&read);
                     let found = result.is_ok()
                         || (read.kind == ReadKind::Exists && result == Err(Error::NoNode));

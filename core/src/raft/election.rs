@@ -90,6 +90,12 @@ impl Raft {
         if was == Role::Leader {
             self.draw_timeout();
         }
+        if let State::Leader(leadership) = &self.state
+            && !leadership.waiting.is_empty()
+        {
+            let count = leadership.waiting.len() as u64;
+            self.note(|| Note::ReadsLost { count }, out);
+        }
         let heard = self.now;
         self.state = State::Follower { leader, heard };
         if risen || was != Role::Follower {

@@ -170,6 +170,22 @@ pub enum Message {
         /// The leader's last entry; a receiver without it does nothing.
         last: LogId,
     },
+    /// How far must I have applied to see everything that was acknowledged until now?
+    ReadIndex {
+        /// The follower's term.
+        term: Term,
+        /// Number of the follower's question; it never means another one.
+        number: u64,
+    },
+    /// Answer to `ReadIndex`: it is committed, and a quorum followed this leader after the question came.
+    ReadIndexReply {
+        /// The leader's term.
+        term: Term,
+        /// The question that is answered, and with it all before it.
+        number: u64,
+        /// That far.
+        index: Index,
+    },
 }
 
 impl Message {
@@ -189,7 +205,9 @@ impl Message {
             | Self::SnapshotOffer { term, .. }
             | Self::SnapshotPull { term, .. }
             | Self::SnapshotPart { term, .. }
-            | Self::TimeoutNow { term, .. } => *term,
+            | Self::TimeoutNow { term, .. }
+            | Self::ReadIndex { term, .. }
+            | Self::ReadIndexReply { term, .. } => *term,
         }
     }
 }

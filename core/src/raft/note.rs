@@ -65,6 +65,18 @@ pub enum Note {
         /// The next index it will be sent.
         next: Index,
     },
+    /// The leader said how far a read must see.
+    ReadConfirmed {
+        /// Number of the question.
+        number: u64,
+        /// Everything acknowledged before it is at or below this.
+        index: Index,
+    },
+    /// Reads that waited for confirmation must ask the next leader.
+    ReadsLost {
+        /// How many questions.
+        count: u64,
+    },
     /// The lead is being handed over.
     Transfer {
         /// To whom.

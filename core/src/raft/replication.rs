@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::message::{Entry, Message, Payload};
 use super::note::Note;
 use super::progress::{Progress, Stream};
+use super::read::Waiting;
 use super::view::PeerView;
 use super::{Effect, Raft, State};
 use crate::config::Bug;
@@ -30,6 +31,8 @@ pub(super) struct Leadership {
     round_wanted: bool,
     /// Numbers and send times of recent rounds, in ascending order. Not every round is here.
     rounds: VecDeque<(u64, Time)>,
+    /// Questions that wait, in ascending order of round and index.
+    pub(super) waiting: VecDeque<Waiting>,
 }
 
 impl Leadership {
@@ -40,6 +43,7 @@ impl Leadership {
             beat: now,
             round_wanted: true,
             rounds: VecDeque::new(),
+            waiting: VecDeque::new(),
         }
     }
 
@@ -108,6 +112,7 @@ impl Leadership {
 
     pub(super) fn digest(&self, into: &mut impl FnMut(u64)) {
         into(self.beat.0);
+        into(self.waiting.len() as u64);
         for peer in &self.peers {
             let view = peer.view();
             into(view.id.0);

@@ -21,6 +21,7 @@ mod membership;
 mod paper;
 #[cfg(feature = "planted")]
 mod planted;
+mod read;
 mod transfer;
 mod traps;
 
@@ -110,6 +111,8 @@ struct Net {
     cut: Vec<(u64, u64)>,
     halted: BTreeMap<u64, String>,
     installed: Vec<u64>,
+    /// Answered questions: at whom, and how far a read must see.
+    confirmed: Vec<(u64, Index)>,
     /// Transfers that ended: where they began, to whom, and how.
     ended: Vec<(u64, NodeId, TransferEnd)>,
 }
@@ -129,6 +132,7 @@ impl Net {
             cut: Vec::new(),
             halted: BTreeMap::new(),
             installed: Vec::new(),
+            confirmed: Vec::new(),
             ended: Vec::new(),
         };
         for config in configs {
@@ -201,6 +205,7 @@ impl Net {
                 }
                 Effect::Offered { meta, .. } => offered = Some(meta),
                 Effect::Installed { .. } => self.installed.push(node),
+                Effect::Confirmed { index, .. } => self.confirmed.push((node, index)),
                 Effect::Transferred { to, end } => self.ended.push((node, to, end)),
                 Effect::Note(_) | Effect::Pulled { .. } | Effect::Part { .. } => {}
             }

@@ -260,7 +260,9 @@ impl Checker {
             | Raft::SnapshotOffer { term, .. }
             | Raft::SnapshotPull { term, .. }
             | Raft::SnapshotPart { term, .. }
-            | Raft::TimeoutNow { term, .. } => *term,
+            | Raft::TimeoutNow { term, .. }
+            | Raft::ReadIndex { term, .. }
+            | Raft::ReadIndexReply { term, .. } => *term,
         };
         if vote.term < term {
             broken(format!(

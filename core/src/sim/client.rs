@@ -502,7 +502,7 @@ impl Client {
     /// What an answer says about the watches of this connection: none of them can have missed a change
     /// that the answer shows. And a new one, if the call left one.
     fn watched(&mut self, request: &Request, reply: &Reply) -> Verdict {
-        let Request::Read(read) = request else {
+        let (Request::Read(read) | Request::Latest(read)) = request else {
             return Ok(());
         };
         let child = read.kind == ReadKind::Children;

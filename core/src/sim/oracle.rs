@@ -267,6 +267,11 @@ impl Oracle {
                 self.refusal(request, *error, after)
             }
             (Request::Read(read), result) => self.read(read, result, reply.zxid),
+            (Request::Latest(read), _) if reply.zxid < after => Err(format!(
+                "a linearizable read of {} shows {} although {after} was acknowledged before it was asked",
+                read.path, reply.zxid
+            )),
+            (Request::Latest(read), result) => self.read(read, result, reply.zxid),
             (Request::Sync { .. }, Ok(_)) if reply.zxid < after => Err(format!(
                 "sync was answered at {} although {after} was acknowledged before it was asked",
                 reply.zxid

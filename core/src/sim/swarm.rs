@@ -197,6 +197,8 @@ situations! {
     elections,
     /// Leaders that stepped down.
     step_downs,
+    /// Reads that the leader confirmed.
+    reads_confirmed,
     /// Leads that were handed over as wished.
     transfers,
     /// Votes and pre-votes refused.
@@ -563,6 +565,7 @@ fn count_note(note: &Note, reached: &mut Reached) {
             stage: TransferStage::Ended(TransferEnd::Done),
             ..
         }) => reached.transfers += 1,
+        Note::Raft(RaftNote::ReadConfirmed { .. }) => reached.reads_confirmed += 1,
         Note::Raft(RaftNote::Truncated { .. }) => reached.truncations += 1,
         Note::Raft(RaftNote::Refused { .. }) => reached.refused_appends += 1,
         Note::Snapshot {

@@ -130,7 +130,7 @@ impl Worker {
                 let owner = stat.map_or(SessionId(0), |stat| stat.ephemeral_owner);
                 self.items.push_back((path.clone(), owner));
             }
-            (Request::Read(read), Ok(Response::Data { stat, .. })) => {
+            (Request::Read(read) | Request::Latest(read), Ok(Response::Data { stat, .. })) => {
                 if let Some(version) = register(&read.path).and_then(|n| self.versions.get_mut(n)) {
                     *version = stat.version;
                 }
@@ -208,7 +208,11 @@ impl Worker {
                 };
             }
         };
-        Request::Read(Read { kind, path, watch })
+        let read = Read { kind, path, watch };
+        match self.rng.chance(150) {
+            true => Request::Latest(read),
+            false => Request::Read(read),
+        }
     }
 }
 

@@ -89,7 +89,7 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             ops: Some(ops.iter().map(op_fields).collect()),
             ..Fields::default()
         },
-        Request::Read(read) => Fields {
+        Request::Read(read) | Request::Latest(read) => Fields {
             op: Some(match read.kind {
                 ReadKind::Exists => Verb::Exists,
                 ReadKind::Data => Verb::Get,
@@ -97,6 +97,7 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             }),
             path: Some(read.path.clone()),
             watch: read.watch.then_some(true),
+            read: matches!(request, Request::Latest(_)).then_some(Consistency::Linearizable),
             ..Fields::default()
         },
         Request::Sync { path } => Fields {
@@ -270,9 +271,9 @@ fn request(mut fields: Fields) -> Result<Request, String> {
             });
             Request::Multi(ops.collect::<Result<_, String>>()?)
         }
-        Verb::Get => Request::Read(read(ReadKind::Data, &mut fields)?),
-        Verb::Exists => Request::Read(read(ReadKind::Exists, &mut fields)?),
-        Verb::Children => Request::Read(read(ReadKind::Children, &mut fields)?),
+        Verb::Get => read(ReadKind::Data, &mut fields)?,
+        Verb::Exists => read(ReadKind::Exists, &mut fields)?,
+        Verb::Children => read(ReadKind::Children, &mut fields)?,
         Verb::Sync => Request::Sync {
             path: path(&mut fields)?,
         },
@@ -315,15 +316,17 @@ fn op(fields: &mut Fields) -> Result<Op, String> {
     })
 }
 
-fn read(kind: ReadKind, fields: &mut Fields) -> Result<Read, String> {
-    if fields.read.take() == Some(Consistency::Linearizable) {
-        return Err("linearizable reads are not there yet; sync first, then read".into());
-    }
+fn read(kind: ReadKind, fields: &mut Fields) -> Result<Request, String> {
+    let latest = fields.read.take() == Some(Consistency::Linearizable);
     let watch = fields.watch.take().unwrap_or(false);
-    Ok(Read {
+    let read = Read {
         kind,
         path: path(fields)?,
         watch,
+    };
+    Ok(match latest {
+        true => Request::Latest(read),
+        false => Request::Read(read),
     })
 }
 

@@ -115,6 +115,26 @@ fn goes_wrong(scene: Bug, bug: Option<Bug>) -> bool {
             net.receive(1, 2, append(3, id(1, 1), vec![entry(1, 2)], 3));
             net.raft(1).commit() != Index(2)
         }
+        Bug::ReadUnconfirmed => {
+            let mut net = net(3, bug);
+            net.elect(1);
+            net.isolate(1);
+            net.ask(1);
+            !net.confirmed.is_empty()
+        }
+        Bug::ReadBeforeOwnTerm => {
+            // Entry 2 is committed, which node 1 learns only with its own blank entry.
+            let mut net = with_log(bug, &[1, 2]);
+            net.pass(Span::from_ms(500));
+            net.step(1, |raft, now, out| raft.campaign(now, out));
+            while !net.raft(1).is_leader() {
+                net.sync_all();
+                net.deliver();
+            }
+            net.ask(1);
+            net.settle();
+            net.confirmed[0].1 < Index(3)
+        }
         Bug::VoteRequestBeforeSync => {
             let mut net = net(3, bug);
             net.pass(Span::from_ms(500));

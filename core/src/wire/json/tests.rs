@@ -87,6 +87,14 @@ fn requests() {
         read(ReadKind::Children, false),
     );
     check(
+        r#"{"id":7,"op":"get","path":"/a","watch":true,"read":"linearizable"}"#,
+        Request::Latest(Read {
+            kind: ReadKind::Data,
+            path: "/a".into(),
+            watch: true,
+        }),
+    );
+    check(
         r#"{"id":7,"op":"sync","path":"/a"}"#,
         Request::Sync { path: "/a".into() },
     );
@@ -148,11 +156,6 @@ fn refused_requests() {
         r#"{"id":7,"op":"get","path":"/a","version":1}"#,
         Some(7),
         r#"not take {"version":1}"#,
-    );
-    check(
-        r#"{"id":7,"op":"get","path":"/a","read":"linearizable"}"#,
-        Some(7),
-        "sync first",
     );
     check(
         r#"{"id":7,"op":"check","path":"/a"}"#,
