@@ -616,3 +616,13 @@ fn part() -> Kind {
         again: Box::new(again),
     }
 }
+
+/// Limits count encoded bytes (rule R7), so what an entry says of itself is what its bytes are.
+#[test]
+fn golden_entries_know_their_length() {
+    for entry in entries() {
+        let mut bytes = Vec::new();
+        wire::encode_entry(&entry, &mut bytes);
+        assert_eq!(bytes.len() as u64, 1 + entry.encoded_bytes(), "{entry:?}");
+    }
+}

@@ -621,6 +621,9 @@ fn note_text(note: &Note) -> Option<String> {
             format!("has the {kind} configuration {index}")
         }
         Note::Raft(RaftNote::Rewound { peer, next }) => format!("sends {peer} from {next} again"),
+        Note::Raft(RaftNote::ClockBehind { by }) => {
+            format!("finds its clock {} s behind the log", by.as_ms() / 1_000)
+        }
         Note::Raft(RaftNote::ReadConfirmed { index, .. }) => {
             format!("may read what includes {index}")
         }

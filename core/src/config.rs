@@ -33,6 +33,9 @@ pub struct Config {
     /// A part of a snapshot, a lost probe and a lost forward are asked for again after this.
     pub retry: Span,
 
+    /// Stamps of entries that are ahead of the leader's clock by more than this raise an alarm (rule R12).
+    pub stamp_ahead_limit: Span,
+
     /// Appends on the way to one peer.
     pub inflight_messages: u32,
     /// Rounds in which a learner may catch up, the last of them shorter than the shortest election
@@ -100,6 +103,7 @@ impl Config {
             catch_up_rounds: 10,
             change_limit: Span::from_ms(60_000),
             farewell: Span::from_ms(2_000),
+            stamp_ahead_limit: Span::from_ms(60_000),
             inflight_messages: 64,
             inflight_bytes: 8 << 20,
             append_bytes: 1 << 20,

@@ -214,6 +214,13 @@ impl Machine {
         Retired(self.tree.retire())
     }
 
+    /// Whether the digests that are kept up with each change are those of what is there (rule R9). Looks at
+    /// everything, so debug builds ask now and then.
+    #[must_use]
+    pub fn is_digest_right(&self) -> bool {
+        self.tree.is_digest_right() && self.sessions.is_digest_right()
+    }
+
     /// Hash of the whole replicated state, kept up to date by `apply` (rule R9).
     #[must_use]
     pub fn digest(&self) -> u64 {

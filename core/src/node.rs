@@ -375,6 +375,10 @@ impl Node {
     fn apply(&mut self, index: Index, command: &Command, out: &mut Vec<Output>) {
         let mut changes = core::mem::take(&mut self.changes);
         let applied = self.machine.apply(index, self.stamp, command, &mut changes);
+        debug_assert!(
+            !self.is_digest_due(index) || self.machine.is_digest_right(),
+            "the digest of the state is not that of the state"
+        );
         for change in changes.drain(..) {
             self.watches.fire(&change, index, &mut |conn, event| {
                 out.push(Output::Notify { conn, event })
@@ -423,6 +427,12 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Recomputing a digest takes as long as the state is large, so a debug build does it in proportion.
+    fn is_digest_due(&self, index: Index) -> bool {
+        let size = self.machine.tree().count().max(256);
+        index.0.is_multiple_of(size.next_power_of_two())
     }
 
     fn session_over(&mut self, session: SessionId, expired: bool, out: &mut Vec<Output>) {

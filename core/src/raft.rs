@@ -158,6 +158,8 @@ pub struct Raft {
     round: u64,
     /// The last pre-vote of this incarnation.
     ballot: u64,
+    /// The stamps of the log are far ahead of this leader's clock.
+    alarmed: bool,
     mark: invariant::Mark,
     halted: bool,
 }
@@ -259,6 +261,7 @@ impl Raft {
             questions: Questions::new(seed),
             round: 0,
             ballot: 0,
+            alarmed: false,
             mark: invariant::Mark::default(),
             halted: false,
             config: Arc::new(config.clone()),
@@ -384,11 +387,13 @@ impl Raft {
             return Err(Refusal::HandingOver);
         }
         let waiting = self.log.bytes_after(self.commit.min(self.disk.durable()));
-        let bytes = log::payload_bytes(&payload);
-        if waiting > 0 && waiting + bytes > self.config.uncommitted_bytes {
+        let entry = self.next_own(payload);
+        if waiting > 0 && waiting + entry.encoded_bytes() > self.config.uncommitted_bytes {
             return Err(Refusal::Busy);
         }
-        Ok(self.append_own(payload))
+        let id = entry.id;
+        self.log.push(entry);
+        Ok(id)
     }
 
     /// Every write up to `id` is durable.
@@ -459,6 +464,7 @@ impl Raft {
         self.hand_over(out);
         self.write(out);
         self.leave_when_removed(out);
+        self.compare_clocks(out);
         self.log.free_some();
         if (cfg!(debug_assertions) || cfg!(feature = "planted"))
             && let Err(sentence) = self.check()
@@ -561,6 +567,12 @@ impl Raft {
     #[must_use]
     pub fn last(&self) -> LogId {
         self.log.last()
+    }
+
+    /// By how much the last entry's stamp is ahead of what this node was last told of the time (rule R12).
+    #[must_use]
+    pub fn stamp_ahead(&self) -> Span {
+        self.log.last_stamp().since(self.now)
     }
 
     /// The first index that is in memory; the index after the last if none is.

@@ -95,6 +95,13 @@ impl Sessions {
         self.live.len() as u64
     }
 
+    /// Whether the digest is that of the sessions (rule R9). Looks at all of them.
+    pub(crate) fn is_digest_right(&self) -> bool {
+        let add =
+            |sum: u64, (id, session): (SessionId, &Session)| sum.wrapping_add(digest(id, session));
+        self.iter().fold(0, add) == self.digest
+    }
+
     pub(crate) fn digest(&self) -> u64 {
         self.lives.iter().fold(self.digest, |digest, &life| {
             hash::of_words(&words(digest, life))

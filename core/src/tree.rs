@@ -135,6 +135,12 @@ impl Tree {
             .map(Owned::path)
     }
 
+    /// Whether the digest is that of the znodes (rule R9). Looks at all of them.
+    pub(crate) fn is_digest_right(&self) -> bool {
+        let add = |sum: u64, record: &Record| sum.wrapping_add(hash::of_bytes(record.bytes()));
+        self.records(None).fold(0, add) == self.digest
+    }
+
     pub(crate) const fn digest(&self) -> u64 {
         self.digest
     }

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use otterkeeper_core::id::{ConnId, NodeId, SaveId, Term, WriteId};
 use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{
-    Admin, Hangup, Input, Node, Output, ReadNow, Records, SavePart, View,
+    Admin, Hangup, Input, Node, Note, Output, ReadNow, Records, SavePart, View,
 };
+use otterkeeper_core::raft::note::Note as RaftNote;
 use otterkeeper_core::raft::note::Role;
 use otterkeeper_core::request::{Reply, Request, WatchEvent};
 use otterkeeper_core::time::{Span, Time};
@@ -468,6 +469,10 @@ impl<S: Storage, N: Network> Driver<S, N> {
                         let _ = wish.send(result);
                     }
                 }
+                Output::Note(Note::Raft(RaftNote::ClockBehind { by })) => tracing::warn!(
+                    "the clock of this machine is {} s behind the times in the log: set it right",
+                    by.as_ms() / 1_000
+                ),
                 Output::Note(note) => tracing::debug!(?note),
                 Output::Halt(sentence) => return Err(sentence),
             }

@@ -268,6 +268,7 @@ fn metrics_of(site: &Site) -> String {
             ("durable_index", view.durable().0),
             ("first_index", view.first_index().0),
             ("last_index", view.last().index.0),
+            ("stamp_ahead_ms", view.stamp_ahead().as_ms()),
             ("znodes", tree.count()),
             ("data_bytes", tree.data_bytes()),
             ("sessions", view.machine().sessions().count() as u64),

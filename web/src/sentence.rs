@@ -521,6 +521,13 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
                 ("next", next.0.into()),
             ],
         ),
+        RaftNote::ClockBehind { by } => words.with(
+            "clock-behind",
+            &[
+                ("node", node.into()),
+                ("seconds", (by.as_ms() / 1_000).into()),
+            ],
+        ),
         RaftNote::ReadConfirmed { index, .. } => words.with(
             "read-confirmed",
             &[("node", node.into()), ("index", index.0.into())],

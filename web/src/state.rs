@@ -1038,7 +1038,8 @@ pub(crate) fn weight(what: &What) -> u8 {
                     role: Role::Leader, ..
                 }
                 | RaftNote::Truncated { .. }
-                | RaftNote::Configured { .. } => 2,
+                | RaftNote::Configured { .. }
+                | RaftNote::ClockBehind { .. } => 2,
                 RaftNote::Role { .. }
                 | RaftNote::Voted { .. }
                 | RaftNote::Refused { .. }

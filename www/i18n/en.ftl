@@ -359,6 +359,7 @@ truncated = Node { $node } throws away entries { $from } to { $to }: they were n
 committed = Node { $node } knows that everything up to { $index } is committed.
 append-refused = Node { $node } cannot store entries of leader { $leader }: it has no matching entry { $prev }. It offers { $hint }.
 rewound = Node { $node } goes back to entry { $next } for node { $peer }.
+clock-behind = The clock of node { $node } is { $seconds } s behind the times in the log.
 read-confirmed = Node { $node } may answer reads once it has applied entry { $index }.
 reads-lost = Node { $node } drops { $count } reads that it can no longer confirm.
 transfer-begun = Node { $node } wants to hand over to node { $to } and takes nothing new until it has everything.

@@ -358,6 +358,7 @@ truncated = 노드 { $node }가 { $from }번부터 { $to }번까지 버립니다
 committed = 노드 { $node }가 { $index }번까지 커밋된 것을 알았습니다.
 append-refused = 노드 { $node }가 리더 { $leader }의 로그를 저장하지 못합니다. { $prev }번 항목이 맞지 않아 { $hint }번을 제안합니다.
 rewound = 노드 { $node }가 노드 { $peer }에게 보낼 위치를 { $next }번으로 되돌립니다.
+clock-behind = 노드 { $node }의 시계가 로그에 적힌 시각보다 { $seconds }초 느립니다.
 read-confirmed = 노드 { $node }는 { $index }번을 적용하면 읽기에 답할 수 있습니다.
 reads-lost = 노드 { $node }가 더는 확인해 줄 수 없는 읽기 { $count }개를 버립니다.
 transfer-begun = 노드 { $node }가 노드 { $to }에게 리더를 넘기려고 합니다. 상대가 다 따라잡을 때까지 새 요청을 받지 않습니다.

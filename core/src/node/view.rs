@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::raft::message::{Entry, SnapshotMeta};
 use crate::raft::note::Role;
 use crate::raft::view::{PeerView, WithheldView};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::watch::Watches;
 
 /// A look at a node between two steps.
@@ -84,6 +84,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn durable(&self) -> Index {
         self.node.raft.durable()
+    }
+
+    /// By how much the last entry's stamp is ahead of this node's clock (rule R12).
+    #[must_use]
+    pub fn stamp_ahead(&self) -> Span {
+        self.node.raft.stamp_ahead()
     }
 
     /// The first entry in memory; one above the last if there is none.

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::message::{Entry, Payload, SnapshotMeta};
-use crate::configuration::{Configuration, Member};
+use crate::configuration::Configuration;
 use crate::id::{Index, LogId, Term};
 use crate::time::Time;
 
@@ -17,24 +17,6 @@ use crate::time::Time;
 const CHUNK: u64 = 256;
 /// Chunks of a cut log that are freed in one step, so that none stalls.
 const FREED_AT_ONCE: usize = 8;
-/// Encoded bytes of an entry beside its command: a bound for all but absurd indexes and terms.
-const ENTRY_OVERHEAD: u64 = 24;
-
-/// Encoded bytes of a member beside its address: a bound.
-const MEMBER_BYTES: u64 = 40;
-
-/// Encoded bytes that an entry counts for (rule R7).
-pub(super) fn payload_bytes(payload: &Payload) -> u64 {
-    match payload {
-        Payload::Blank => ENTRY_OVERHEAD,
-        Payload::Command(bytes) => ENTRY_OVERHEAD + bytes.len() as u64,
-        Payload::Membership(configuration) => {
-            let of = |member: &Member| MEMBER_BYTES + member.address.len() as u64;
-            ENTRY_OVERHEAD + configuration.members().iter().map(of).sum::<u64>()
-        }
-    }
-}
-
 #[derive(Clone)]
 struct Slot {
     entry: Entry,
@@ -52,7 +34,7 @@ struct Sum {
 impl Sum {
     fn with(self, entry: &Entry) -> Self {
         Self {
-            bytes: self.bytes + payload_bytes(&entry.payload),
+            bytes: self.bytes + entry.encoded_bytes(),
             hash: hash(self.hash, entry),
         }
     }
@@ -437,7 +419,7 @@ mod tests {
         assert_eq!(log.base().index.0, base);
         assert_eq!(log.last().index.0, base + plain.len() as u64);
         assert!(log.is_consistent());
-        let bytes = |entries: &[Entry]| entries.iter().map(|e| payload_bytes(&e.payload)).sum();
+        let bytes = |entries: &[Entry]| entries.iter().map(Entry::encoded_bytes).sum();
         assert_eq!(log.bytes(), bytes(plain));
         assert_eq!(log.entry(Index(base)), None);
         let Some(last) = plain.last() else { return };

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Member};
 use crate::id::{Index, LogId, NodeId, Term};
 use crate::time::Time;
 
@@ -20,6 +20,38 @@ pub struct Entry {
     pub stamp: Time,
     /// What it says.
     pub payload: Payload,
+}
+
+impl Entry {
+    /// The bytes that it takes on the wire and on disk, without the frame around it (rule R7).
+    #[must_use]
+    pub fn encoded_bytes(&self) -> u64 {
+        let payload = match &self.payload {
+            Payload::Blank => 0,
+            Payload::Command(bytes) => with_length(bytes.len()),
+            Payload::Membership(configuration) => {
+                let members = configuration.members();
+                let of = |member: &Member| {
+                    let id = varint(u128::from(member.id.0)) + varint(member.replica.0);
+                    id + with_length(member.address.len()) + 1
+                };
+                varint(members.len() as u128) + members.iter().map(of).sum::<u64>()
+            }
+        };
+        let numbers = [self.id.term.0, self.id.index.0, self.stamp.0];
+        let numbers = numbers.map(|number| varint(u128::from(number)));
+        numbers.iter().sum::<u64>() + 1 + payload
+    }
+}
+
+/// Bytes of a number: seven bits each.
+const fn varint(number: u128) -> u64 {
+    let bits = 128 - (number | 1).leading_zeros();
+    bits.div_ceil(7) as u64
+}
+
+const fn with_length(length: usize) -> u64 {
+    varint(length as u128) + length as u64
 }
 
 /// What an entry says.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Index, LogId, NodeId, Term};
+use crate::time::Span;
 
 /// Something happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -64,6 +65,11 @@ pub enum Note {
         peer: NodeId,
         /// The next index it will be sent.
         next: Index,
+    },
+    /// The stamps of the log are ahead of the leader's clock by more than `stamp_ahead_limit` (rule R12).
+    ClockBehind {
+        /// By how much.
+        by: Span,
     },
     /// The leader said how far a read must see.
     ReadConfirmed {

@@ -188,13 +188,31 @@ impl Raft {
 
     /// Adds an entry to the own log.
     pub(super) fn append_own(&mut self, payload: Payload) -> LogId {
+        let entry = self.next_own(payload);
+        let id = entry.id;
+        self.log.push(entry);
+        id
+    }
+
+    /// The entry that would be added.
+    pub(super) fn next_own(&self, payload: Payload) -> Entry {
         let id = LogId {
             term: self.vote.term,
             index: self.log.last().index.next(),
         };
         let stamp = self.now.max(self.log.last_stamp());
-        self.log.push(Entry { id, stamp, payload });
-        id
+        Entry { id, stamp, payload }
+    }
+
+    /// Says so once when the log's stamps have run far ahead of this leader's clock: a leader before it had
+    /// a wrong one, and clients see its time until the clocks catch up (rule R12).
+    pub(super) fn compare_clocks(&mut self, out: &mut Vec<Effect>) {
+        let ahead = self.log.last_stamp().since(self.now);
+        let alarm = self.is_leader() && self.config.stamp_ahead_limit < ahead;
+        if alarm && !self.alarmed {
+            out.push(Effect::Note(Note::ClockBehind { by: ahead })); // Whoever listens.
+        }
+        self.alarmed = alarm;
     }
 
     /// What this node counts for in a quorum: what is on its disk (etcd-io/etcd#14370).
@@ -341,10 +359,7 @@ impl Raft {
                 match &mut peer.stream {
                     Stream::Probe { sent } => *sent = Some(self.now),
                     Stream::Replicate(window) if prev.index < end => {
-                        let bytes = entries
-                            .iter()
-                            .map(|entry| super::log::payload_bytes(&entry.payload))
-                            .sum();
+                        let bytes = entries.iter().map(Entry::encoded_bytes).sum();
                         window.sent(end, bytes, self.now);
                         peer.next = end.next();
                     }

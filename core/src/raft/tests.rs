@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::message::{Entry, Message, Payload, SnapshotMeta, Vote};
-use super::note::{Role, TransferEnd};
+use super::note::{Note, Role, TransferEnd};
 use super::storage::Records;
 use super::view::PeerState;
 use super::{Effect, Raft};
@@ -113,6 +113,7 @@ struct Net {
     installed: Vec<u64>,
     /// Answered questions: at whom, and how far a read must see.
     confirmed: Vec<(u64, Index)>,
+    alarms: Vec<Span>,
     /// Transfers that ended: where they began, to whom, and how.
     ended: Vec<(u64, NodeId, TransferEnd)>,
 }
@@ -133,6 +134,7 @@ impl Net {
             halted: BTreeMap::new(),
             installed: Vec::new(),
             confirmed: Vec::new(),
+            alarms: Vec::new(),
             ended: Vec::new(),
         };
         for config in configs {
@@ -207,6 +209,7 @@ impl Net {
                 Effect::Installed { .. } => self.installed.push(node),
                 Effect::Confirmed { index, .. } => self.confirmed.push((node, index)),
                 Effect::Transferred { to, end } => self.ended.push((node, to, end)),
+                Effect::Note(Note::ClockBehind { by }) => self.alarms.push(by),
                 Effect::Note(_) | Effect::Pulled { .. } | Effect::Part { .. } => {}
             }
         }

@@ -297,7 +297,7 @@ fn a_removed_leader_says_why_it_steps_down() {
             raft.receive(now, NodeId(from), message, &mut out);
             raft.flush(now, &mut out);
             reasons.extend(out.iter().filter_map(|effect| match effect {
-                Effect::Note(super::super::note::Note::Role { why, .. }) => Some(*why),
+                Effect::Note(Note::Role { why, .. }) => Some(*why),
                 _ => None,
             }));
             net.carry_out(to, out);

@@ -621,3 +621,20 @@ fn clones_go_separate_ways() {
     assert_eq!(digest(&fork), before);
     assert_ne!(digest(net.raft(1)), before);
 }
+
+#[test]
+fn a_clock_far_behind_the_log_raises_one_alarm() {
+    let mut net = Net::new(3);
+    let mut stamped = entry(1, 1);
+    stamped.stamp = START + Span::from_ms(61_000);
+    let disk = net.disk(1);
+    disk.vote.term = Term(1);
+    disk.log = vec![stamped];
+    net.restart(1);
+    net.elect(1);
+    assert_eq!(net.alarms.len(), 1);
+    net.propose(1);
+    net.beat(1);
+    assert_eq!(net.alarms.len(), 1, "once is enough");
+    assert!(Span::from_ms(60_000) < net.raft(1).stamp_ahead());
+}
