@@ -12,8 +12,8 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use otterkeeper_core::command::{Command, Origin, WriteRequest};
-use otterkeeper_core::configuration::{Configuration, Member, Standing};
+use otterkeeper_core::command::{Command, Origin, Reconfigure, WriteRequest};
+use otterkeeper_core::configuration::{Change, Configuration, Member, Standing};
 use otterkeeper_core::id::{Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use otterkeeper_core::machine::Machine;
 use otterkeeper_core::message::Message;
@@ -416,6 +416,7 @@ fn commands() -> Vec<Command> {
     };
     let mut commands = vec![
         Command::Init {
+            members: configuration(),
             secret: [7; 32],
             features: 1,
             max_depth: 1_024,
@@ -427,6 +428,24 @@ fn commands() -> Vec<Command> {
             password: [9; 16],
             timeout_ms,
         },
+        Command::Reconfigure {
+            origin,
+            request: Reconfigure {
+                version: Some(Index(300)),
+                change: Change::Incremental {
+                    joining: configuration().members().to_vec(),
+                    leaving: vec![NodeId(3)],
+                },
+            },
+        },
+        Command::Reconfigure {
+            origin,
+            request: Reconfigure {
+                version: None,
+                change: Change::Replace(Vec::new()),
+            },
+        },
+        Command::Abandon { change: Index(301) },
         Command::Expire {
             sessions: vec![(session, epoch), (SessionId(50), Index(60))],
         },
@@ -581,6 +600,7 @@ fn part() -> Kind {
     };
     let log = [
         Command::Init {
+            members: configuration(),
             secret: [7; 32],
             features: 1,
             max_depth: 1_024,

@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rng", &[]),
     ("hash", &[]),
     ("map", &[]),
-    ("configuration", &["id"]),
+    ("configuration", &["id", "hash"]),
     ("config", &["id", "time", "configuration"]),
     ("request", &["id", "time", "config", "configuration"]),
     (

@@ -5,6 +5,7 @@
 use core::time::Duration;
 
 use otterkeeper_core::command::{Applied, Command, Origin, WriteRequest};
+use otterkeeper_core::configuration::Configuration;
 use otterkeeper_core::id::{Index, NodeId, SessionId};
 use otterkeeper_core::machine::Machine;
 use otterkeeper_core::request::{Acl, CreateMode, Op, Read, ReadKind};
@@ -41,6 +42,7 @@ impl Service {
             number: 0,
         };
         service.apply(&Command::Init {
+            members: Configuration::default(),
             secret: [1; 32],
             features: 1,
             max_depth: 1_024,

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::{self, Configuration};
 use crate::id::{Index, NodeId, SessionId};
 use crate::request::{Error, EventKind, Op, Password, Response};
 
@@ -28,6 +29,8 @@ pub enum Command {
     /// The cluster's constants. The first leader proposes them before anything else; only the first
     /// one counts (rule R11).
     Init {
+        /// The first members.
+        members: Configuration,
         /// Key of the session passwords.
         secret: [u8; 32],
         /// Feature level of the replicated state (rule R28).
@@ -72,6 +75,44 @@ pub enum Command {
         /// Session and epoch, in the order in which they are to end.
         sessions: Vec<(SessionId, Index)>,
     },
+    /// An operator's change of the members. It runs once for each origin.
+    Reconfigure {
+        /// Who asks: a node, with a ticket as for `Open`.
+        origin: Origin,
+        /// What is asked.
+        request: Reconfigure,
+    },
+    /// The leader gives up the pending change that was asked for at this index.
+    Abandon {
+        /// Where.
+        change: Index,
+    },
+}
+
+/// A wish about the members (rule R19). Applying it checks it and makes it the pending change; the leader
+/// of the day carries it out, and its asker is answered when that is done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reconfigure {
+    /// The version that the members must have, if it matters.
+    pub version: Option<Index>,
+    /// What is to change.
+    pub change: configuration::Change,
+}
+
+/// Who asked for a change of the members.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Asker {
+    /// An operator.
+    Operator(Origin),
+    /// A client.
+    Client {
+        /// Its session.
+        session: SessionId,
+        /// The attachment.
+        epoch: Index,
+        /// The number of its request.
+        number: u64,
+    },
 }
 
 /// The requests that go through the log.
@@ -83,6 +124,8 @@ pub enum WriteRequest {
     Multi(Vec<Op>),
     /// Ends the session.
     Close,
+    /// Changes the members.
+    Reconfigure(Reconfigure),
 }
 
 /// What became of a command, for the node that has a connection waiting for it.
@@ -119,6 +162,16 @@ pub enum Applied {
         /// The request's number.
         number: u64,
         /// The answer. A failed multi is `Ok` too; its results are the errors.
+        result: Result<Response, Error>,
+    },
+    /// A change of the members is pending: its asker waits on.
+    Pending(Asker),
+    /// A change of the members was carried out, refused or given up. The answer is the new
+    /// `/zookeeper/config`.
+    Reconfigured {
+        /// Who asked.
+        asker: Asker,
+        /// The answer.
         result: Result<Response, Error>,
     },
     /// Sessions were expired.

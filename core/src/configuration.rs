@@ -1,12 +1,14 @@
 //! Who is a member and what each of them counts for, as it lies in the log and in snapshots. Types and
 //! pure rules only: which configuration is in force is `membership`'s business.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{NodeId, ReplicaId};
+use crate::hash;
+use crate::id::{Index, NodeId, ReplicaId};
 
 /// A member of the cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -148,6 +150,91 @@ impl Configuration {
         Some(self.change_to(target.clone()))
     }
 
+    /// These members after a change.
+    ///
+    /// # Errors
+    /// If the change makes no sense: nobody would vote, or two members would share an address, or somebody
+    /// new comes without a replica id.
+    pub fn changed(&self, change: &Change) -> Result<Self, BadChange> {
+        let mut members = self.members.clone();
+        let joining = match change {
+            Change::Incremental { joining, leaving } => {
+                members.retain(|member| !leaving.contains(&member.id));
+                joining
+            }
+            Change::Replace(all) => {
+                members.clear();
+                all
+            }
+        };
+        for member in joining {
+            let known = self.member(member.id);
+            let mut next = member.clone();
+            // What is not said stays as it was.
+            if let Some(known) = known {
+                if next.replica == ReplicaId(0) {
+                    next.replica = known.replica;
+                }
+                if next.address.is_empty() {
+                    next.address.clone_from(&known.address);
+                }
+            } else if next.replica == ReplicaId(0) {
+                return Err(BadChange);
+            }
+            let is_single = matches!(next.standing, Standing::Voter | Standing::Learner);
+            if !is_single || next.id.0 == 0 || MAX_ID < next.id.0 {
+                return Err(BadChange);
+            }
+            members.retain(|member| member.id != next.id);
+            members.push(next);
+        }
+        let changed = Self::new(members);
+        let mut addresses: Vec<&str> = changed.members.iter().map(|m| &*m.address).collect();
+        addresses.retain(|address| !address.is_empty());
+        addresses.sort_unstable();
+        let twice = addresses.windows(2).any(|pair| pair[0] == pair[1]);
+        let too_long = addresses.iter().any(|address| MAX_ADDRESS < address.len());
+        if twice || too_long || changed.voters().next().is_none() {
+            return Err(BadChange);
+        }
+        Ok(changed)
+    }
+
+    /// As ZooKeeper writes it into `/zookeeper/config`: a line for each member, and the version last.
+    #[must_use]
+    pub fn text(&self, version: Index) -> String {
+        let mut text = String::new();
+        for member in &self.members {
+            let (host, port) = member
+                .address
+                .rsplit_once(':')
+                .unwrap_or((&*member.address, "0"));
+            let role = if member.standing.votes() {
+                "participant"
+            } else {
+                "observer"
+            };
+            text += &format!("server.{}={host}:{port}:{port}:{role}\n", member.id);
+        }
+        text + &format!("version={:x}", version.0)
+    }
+
+    /// Hash of everything in it.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let of = |member: &Member| {
+            let replica = member.replica.0;
+            hash::of_words(&[
+                member.id.0,
+                member.standing as u64,
+                replica as u64,
+                (replica >> 64) as u64,
+                hash::of_bytes(member.address.as_bytes()),
+            ])
+        };
+        hash::of_words(&self.members.iter().map(of).collect::<Vec<u64>>())
+    }
+
     /// What a joint configuration leads to.
     #[must_use]
     pub fn settled(&self) -> Self {
@@ -205,6 +292,30 @@ impl Configuration {
         self.members.iter().filter(counts).map(|member| member.id)
     }
 }
+
+/// Members have numbers up to this, as ZooKeeper's servers.
+const MAX_ID: u64 = 255;
+/// Bytes of an address.
+const MAX_ADDRESS: usize = 255;
+
+/// What is wanted of the members.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Change {
+    /// These leave and those join, or stand differently from now on. A member that is known keeps what is
+    /// not said of it: a replica id of 0, an empty address.
+    Incremental {
+        /// Voters or learners.
+        joining: Vec<Member>,
+        /// Numbers; those of nobody do no harm.
+        leaving: Vec<NodeId>,
+    },
+    /// These and nobody else.
+    Replace(Vec<Member>),
+}
+
+/// A change that makes no sense.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BadChange;
 
 /// One change of the configuration in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]

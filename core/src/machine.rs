@@ -1,12 +1,13 @@
 //! The coordination service: applies commands to znodes and sessions, and answers reads. Every replica
 //! that applies the same commands at the same indexes is in the same state. Knows nothing of Raft.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::command::{Applied, Change, Command, Origin, WriteRequest};
+use crate::command::{Applied, Asker, Change, Command, Origin, WriteRequest};
 use crate::hash;
 use crate::id::{Index, SessionId};
 use crate::map;
@@ -16,8 +17,10 @@ use crate::session::{Session, Sessions};
 use crate::time::Time;
 use crate::tree::{Facts, Record, Tree};
 
+mod members;
 mod transaction;
 
+pub use members::{Members, Pending};
 use transaction::Transaction;
 
 /// The replicated state. A clone shares everything and costs next to nothing.
@@ -26,6 +29,7 @@ pub struct Machine {
     pub(crate) constants: Option<Constants>,
     pub(crate) sessions: Sessions,
     pub(crate) tree: Tree,
+    pub(crate) members: Arc<Members>,
 }
 
 /// A version of the state that nobody wants any more.
@@ -76,6 +80,7 @@ impl Machine {
             constants: None,
             sessions: Sessions::new(),
             tree: Tree::new(),
+            members: Arc::default(),
         }
     }
 
@@ -93,12 +98,20 @@ impl Machine {
                 secret,
                 features,
                 max_depth,
+                ref members,
             } => {
-                self.constants.get_or_insert(Constants {
-                    secret,
-                    features,
-                    max_depth,
-                });
+                if self.constants.is_none() {
+                    self.constants = Some(Constants {
+                        secret,
+                        features,
+                        max_depth,
+                    });
+                    if !members.members().is_empty() {
+                        // Nobody waits for the answer.
+                        let _ =
+                            self.settle_members((index, stamp.as_ms()), members.clone(), changes);
+                    }
+                }
                 Applied::Nothing
             }
             &Command::Open { origin, timeout_ms } => self.open(index, origin, timeout_ms),
@@ -117,6 +130,14 @@ impl Machine {
                 if !self.sessions.begin_write(session, epoch, number) {
                     return Applied::Nothing;
                 }
+                if let WriteRequest::Reconfigure(request) = request {
+                    let asker = Asker::Client {
+                        session,
+                        epoch,
+                        number,
+                    };
+                    return self.reconfigure(index, asker, request);
+                }
                 let result = self.write((index, stamp.as_ms()), session, request, changes);
                 Applied::Wrote {
                     session,
@@ -125,6 +146,14 @@ impl Machine {
                     result,
                 }
             }
+            Command::Reconfigure { origin, request } => {
+                if !self.initialised() || !self.sessions.take_ticket(*origin) {
+                    return Applied::Nothing;
+                }
+                let asker = Asker::Operator(*origin);
+                self.reconfigure(index, asker, request)
+            }
+            &Command::Abandon { change } => self.abandon(change),
             Command::Expire { sessions } => {
                 let mut ended = Vec::new();
                 for &(session, epoch) in sessions {
@@ -228,7 +257,8 @@ impl Machine {
             let numbers = [constants.features.into(), constants.max_depth.into()];
             hash::of_bytes(&constants.secret) ^ hash::of_words(&numbers)
         });
-        hash::of_words(&[constants, self.sessions.digest(), self.tree.digest()])
+        let (sessions, tree) = (self.sessions.digest(), self.tree.digest());
+        hash::of_words(&[constants, sessions, tree, self.members.digest()])
     }
 
     fn open(&mut self, epoch: Index, origin: Origin, timeout_ms: u32) -> Applied {
@@ -294,6 +324,8 @@ impl Machine {
         match request {
             WriteRequest::Op(op) => self.transaction(moment, session, changes).op(op),
             WriteRequest::Multi(ops) => Ok(self.transaction(moment, session, changes).multi(ops)),
+            // It does not come here.
+            WriteRequest::Reconfigure(_) => Err(Error::Unimplemented),
             WriteRequest::Close => {
                 self.end(moment, session, changes);
                 Ok(Response::Closed)

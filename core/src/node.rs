@@ -3,6 +3,7 @@
 
 mod clients;
 mod io;
+mod members;
 mod snapshots;
 mod view;
 
@@ -19,6 +20,7 @@ pub use crate::raft::view::{PeerState, PeerView, WithheldView};
 pub use crate::request::Hangup;
 
 use self::clients::Clients;
+use self::members::Wishes;
 use self::snapshots::Snapshots;
 use crate::command::{Applied, Change, Command};
 use crate::config::Config;
@@ -62,6 +64,7 @@ pub struct Node {
     deadlines: Deadlines,
     /// The term whose duties this leader has taken up.
     leads: Option<Term>,
+    wishes: Wishes,
     /// Sessions whose deadline has passed, with their epochs, and the round that must confirm that
     /// this node still leads before it may say so (rule R15).
     expiring: Option<(u64, Vec<(SessionId, Index)>)>,
@@ -128,6 +131,7 @@ impl Node {
             snapshots: Snapshots::new(frozen, bytes),
             deadlines: Deadlines::new(),
             leads: None,
+            wishes: Wishes::default(),
             expiring: None,
             writes: VecDeque::new(),
             transfer_asked: None,
@@ -162,6 +166,8 @@ impl Node {
         self.carry_out(&mut effects, out);
         self.apply_committed(out);
         self.lead(out);
+        self.steer_members(&mut effects);
+        self.carry_out(&mut effects, out);
         self.part_when_leaderless(out);
         self.flush_clients(out);
         self.take_snapshot(false, out);
@@ -190,6 +196,7 @@ impl Node {
             .deadline()
             .min(self.clients_deadline())
             .min(self.snapshots_deadline())
+            .min(self.members_deadline())
             .min(sessions)
     }
 
@@ -275,6 +282,10 @@ impl Node {
                         }
                         Err(why) => Err(why),
                     },
+                    Admin::Reconfigure(request) => {
+                        self.wish_for_members(tag, request);
+                        return;
+                    }
                     Admin::CancelTransfer => match self.raft.cancel_transfer(effects) {
                         true => Ok(()),
                         false => Err("no transfer is under way".into()),
@@ -354,7 +365,13 @@ impl Node {
                 return self.halt(sentence, out);
             };
             (self.applied, self.stamp) = (entry.id, entry.stamp);
-            if let Payload::Command(bytes) = &entry.payload {
+            if let Payload::Membership(configuration) = &entry.payload {
+                let mut changes = core::mem::take(&mut self.changes);
+                let moment = (index, entry.stamp.as_ms());
+                let applied = self.machine.configured(moment, configuration, &mut changes);
+                self.changes = changes;
+                self.applied(index, applied, out);
+            } else if let Payload::Command(bytes) = &entry.payload {
                 match wire::decode_command(bytes) {
                     Ok(command) => self.apply(index, &command, out),
                     // A leader of a newer version must not send what the feature level forbids.
@@ -379,6 +396,13 @@ impl Node {
             !self.is_digest_due(index) || self.machine.is_digest_right(),
             "the digest of the state is not that of the state"
         );
+        self.changes = changes;
+        self.applied(index, applied, out);
+    }
+
+    /// Tells of a change of the state: first its events, then its answer.
+    fn applied(&mut self, index: Index, applied: Applied, out: &mut Vec<Output>) {
+        let mut changes = core::mem::take(&mut self.changes);
         for change in changes.drain(..) {
             self.watches.fire(&change, index, &mut |conn, event| {
                 out.push(Output::Notify { conn, event })
@@ -420,6 +444,8 @@ impl Node {
                 }
                 self.wrote(session, epoch, number, result, out);
             }
+            Applied::Pending(asker) => self.change_pending(asker),
+            Applied::Reconfigured { asker, result } => self.change_ended(asker, result, out),
             Applied::Expired { sessions } => {
                 for session in sessions {
                     self.session_over(session, true, out);
@@ -466,6 +492,7 @@ impl Node {
                 secret: self.secret,
                 features: FEATURES,
                 max_depth: self.config.max_depth,
+                members: self.raft.configuration().clone(),
             };
             // A fresh leader has room: its log holds nothing uncommitted of its own but the blank entry.
             let _ = self

@@ -315,6 +315,10 @@ pub enum Error {
     Unimplemented = -6,
     /// The arguments are wrong.
     BadArguments = -8,
+    /// The members that would vote are not connected, or did not catch up.
+    NewConfigNoQuorum = -13,
+    /// Another change of the members is under way.
+    ReconfigInProgress = -14,
     /// No such znode.
     NoNode = -101,
     /// Not permitted.
@@ -344,6 +348,8 @@ impl Error {
         Self::MarshallingError,
         Self::Unimplemented,
         Self::BadArguments,
+        Self::NewConfigNoQuorum,
+        Self::ReconfigInProgress,
         Self::NoNode,
         Self::NoAuth,
         Self::BadVersion,
@@ -371,6 +377,8 @@ impl Error {
             Self::MarshallingError => "MARSHALLING_ERROR",
             Self::Unimplemented => "UNIMPLEMENTED",
             Self::BadArguments => "BAD_ARGUMENTS",
+            Self::NewConfigNoQuorum => "NEW_CONFIG_NO_QUORUM",
+            Self::ReconfigInProgress => "RECONFIG_IN_PROGRESS",
             Self::NoNode => "NO_NODE",
             Self::NoAuth => "NO_AUTH",
             Self::BadVersion => "BAD_VERSION",
@@ -394,6 +402,10 @@ impl fmt::Display for Error {
             Self::MarshallingError => "the request's bytes make no sense",
             Self::Unimplemented => "there is no such operation",
             Self::BadArguments => "the path or another argument is not valid",
+            Self::NewConfigNoQuorum => {
+                "the members that would vote do not answer, or do not catch up"
+            }
+            Self::ReconfigInProgress => "another change of the members is under way",
             Self::NoNode => "there is no such znode",
             Self::NoAuth => "this is not permitted",
             Self::BadVersion => "the znode has another version",

@@ -266,6 +266,8 @@ pub(crate) const fn error_name(error: Error) -> &'static str {
         Error::MarshallingError => "MARSHALLINGERROR",
         Error::Unimplemented => "UNIMPLEMENTED",
         Error::BadArguments => "BADARGUMENTS",
+        Error::NewConfigNoQuorum => "NEWCONFIGNOQUORUM",
+        Error::ReconfigInProgress => "RECONFIGINPROGRESS",
         Error::NoNode => "NONODE",
         Error::NoAuth => "NOAUTH",
         Error::BadVersion => "BADVERSION",
@@ -408,10 +410,13 @@ fn command_label(command: &Command) -> String {
         Command::Open { .. } => "open session".to_owned(),
         Command::Attach { session, .. } => format!("attach {session}"),
         Command::Expire { sessions } => format!("expire {}", sessions.len()),
+        Command::Reconfigure { .. } => "change members".to_owned(),
+        Command::Abandon { .. } => "give up change".to_owned(),
         Command::Write { request, .. } => match request {
             WriteRequest::Op(op) => typed_op(op),
             WriteRequest::Multi(ops) => format!("multi {}", ops.len()),
             WriteRequest::Close => "close session".to_owned(),
+            WriteRequest::Reconfigure(_) => "members".to_owned(),
         },
     }
 }

@@ -7,6 +7,7 @@ use alloc::vec;
 use bytes::Bytes;
 
 use super::*;
+use crate::configuration::Configuration;
 use crate::id::NodeId;
 use crate::request::Stat;
 use crate::request::{Acl, CreateMode, EventKind, Op};
@@ -35,6 +36,7 @@ impl Log {
             passwords,
         };
         log.apply(&Command::Init {
+            members: Configuration::default(),
             secret: [7; 32],
             features: 1,
             max_depth: 4,
@@ -606,6 +608,7 @@ fn nothing_runs_before_the_initialisation_and_only_the_first_counts() {
     apply(
         2,
         &Command::Init {
+            members: Configuration::default(),
             secret: [1; 32],
             features: 1,
             max_depth: 9,
@@ -615,6 +618,7 @@ fn nothing_runs_before_the_initialisation_and_only_the_first_counts() {
         apply(
             3,
             &Command::Init {
+                members: Configuration::default(),
                 secret: [2; 32],
                 features: 2,
                 max_depth: 9

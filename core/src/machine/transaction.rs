@@ -121,6 +121,19 @@ impl<'a> Transaction<'a> {
         Response::Multi(results)
     }
 
+    /// Writes the members into their znode, with ZooKeeper's version -1.
+    pub(super) fn configure(&mut self, text: &str) -> Option<(Bytes, Stat)> {
+        let (mut facts, _) = self.tree.get(path::CONFIG)?.open();
+        facts.version = -1;
+        facts.mzxid = self.zxid;
+        facts.mtime_ms = self.now_ms;
+        let data = Bytes::copy_from_slice(text.as_bytes());
+        self.put(Record::new(path::CONFIG, &facts, Some(&data)));
+        self.changed(EventKind::NodeDataChanged, path::CONFIG);
+        let stat = facts.stat(Some(&data));
+        Some((data, stat))
+    }
+
     /// Removes the ephemeral znodes of a session that has ended, in byte order of their paths.
     pub(super) fn end_session(&mut self) {
         let paths: Vec<String> = self

@@ -76,12 +76,14 @@ struct Pending {
 enum PendingOf {
     Attach { ticket: u64, conn: ConnId },
     Write { conn: ConnId, number: u64 },
+    Wish { ticket: u64 },
 }
 
 impl PendingOf {
-    const fn conn(self) -> ConnId {
+    const fn conn(self) -> Option<ConnId> {
         match self {
-            Self::Attach { conn, .. } | Self::Write { conn, .. } => conn,
+            Self::Attach { conn, .. } | Self::Write { conn, .. } => Some(conn),
+            Self::Wish { .. } => None,
         }
     }
 }
@@ -117,6 +119,8 @@ enum What {
     Latest(u64, Read),
     Sync(u64, String),
     Ping,
+    /// Applied, with this answer, while a change of the members before it was pending.
+    Answered(Reply),
 }
 
 impl What {
@@ -124,7 +128,7 @@ impl What {
     const fn is_ready(&self, passed: u64) -> bool {
         match self {
             Self::Write(_) => false,
-            Self::Read(_) | Self::Ping => true,
+            Self::Read(_) | Self::Ping | Self::Answered(_) => true,
             Self::Latest(number, _) | Self::Sync(number, _) => *number <= passed,
         }
     }
@@ -197,7 +201,7 @@ impl Clients {
         let mut place = 0;
         let mut sent_left = sent;
         self.pending.retain(|pending| {
-            let stays = pending.of.conn() != conn;
+            let stays = pending.of.conn() != Some(conn);
             if !stays && place < sent {
                 sent_left -= 1;
             }
@@ -553,8 +557,46 @@ impl Node {
         self.hang_up(conn, Hangup::Expired, out);
     }
 
+    /// A command of this node's own that is to run once.
+    pub(super) fn next_origin(&mut self) -> Origin {
+        self.clients.tickets += 1;
+        Origin {
+            node: self.config.id,
+            incarnation: self.clients.incarnation,
+            ticket: self.clients.tickets,
+        }
+    }
+
+    /// Whether that was made by this life of this node.
+    pub(super) fn is_own(&self, origin: &Origin) -> bool {
+        origin.node == self.config.id && origin.incarnation == self.clients.incarnation
+    }
+
+    /// An operator's command joins the queue.
+    pub(super) fn queue_wish(&mut self, ticket: u64, command: Bytes) {
+        let of = PendingOf::Wish { ticket };
+        self.clients.pending.push_back(Pending { of, command });
+    }
+
+    /// It has been applied.
+    pub(super) fn settle_wish(&mut self, origin: &Origin) {
+        if self.is_own(origin) {
+            let ticket = origin.ticket;
+            let of = PendingOf::Wish { ticket };
+            self.clients.settle(of, self.now, self.config.retry);
+        }
+    }
+
+    /// A write has been applied; its answer comes later.
+    pub(super) fn settle_write(&mut self, session: SessionId, number: u64) {
+        if let Some(&conn) = self.clients.serving.get(&session) {
+            let of = PendingOf::Write { conn, number };
+            self.clients.settle(of, self.now, self.config.retry);
+        }
+    }
+
     fn take_attaching(&mut self, origin: &Origin) -> Option<ConnId> {
-        if origin.node != self.config.id || origin.incarnation != self.clients.incarnation {
+        if !self.is_own(origin) {
             return None;
         }
         let conn = self.clients.attaching.remove(&origin.ticket)?;
@@ -585,21 +627,14 @@ impl Node {
             return;
         }
         let closed = matches!(result, Ok(Response::Closed));
-        // Numbers are applied in order and reads wait behind writes, so this write is the first in line.
-        if let Some(Waiting {
-            tag,
-            what: What::Write(first),
-        }) = client.waiting.front()
-            && *first == number
-        {
-            let tag = *tag;
-            client.waiting.pop_front();
-            let reply = Reply {
-                zxid: self.applied.index,
-                result,
-            };
-            out.push(Output::Reply { conn, tag, reply });
+        // Numbers are applied in order and reads wait behind writes, so this write is the first in line;
+        // unless a change of the members, which is answered late, is before it.
+        let is_it = |waiting: &&mut Waiting| matches!(waiting.what, What::Write(n) if n == number);
+        let zxid = self.applied.index;
+        if let Some(waiting) = client.waiting.iter_mut().find(is_it) {
+            waiting.what = What::Answered(Reply { zxid, result });
         }
+        self.serve(conn, out);
         self.clients.settle(
             PendingOf::Write { conn, number },
             self.now,
@@ -607,8 +642,6 @@ impl Node {
         );
         if closed {
             self.hang_up(conn, Hangup::Closed, out);
-        } else {
-            self.serve(conn, out);
         }
     }
 
@@ -631,13 +664,8 @@ impl Node {
             self.config.session_max.as_ms(),
         );
         let timeout_ms = u64::from(connect.timeout_ms).clamp(shortest, longest) as u32;
-        self.clients.tickets += 1;
-        let ticket = self.clients.tickets;
-        let origin = Origin {
-            node: self.config.id,
-            incarnation: self.clients.incarnation,
-            ticket,
-        };
+        let origin = self.next_origin();
+        let ticket = origin.ticket;
         let command = if connect.session == SessionId(0) {
             Command::Open { origin, timeout_ms }
         } else {
@@ -738,6 +766,10 @@ impl Node {
         let is_ready = |waiting: &mut Waiting| waiting.what.is_ready(passed);
         while let Some(Waiting { tag, what }) = client.waiting.pop_front_if(is_ready) {
             let result = match what {
+                What::Answered(reply) => {
+                    out.push(Output::Reply { conn, tag, reply });
+                    continue;
+                }
                 What::Sync(_, path) => Ok(Response::Synced { path }),
                 What::Read(read) | What::Latest(_, read) => {
                     let result = self.machine.read(&read);

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::command::Reconfigure;
 use crate::id::{ConnId, Index, NodeId, SaveId, SessionId, WriteId};
 use crate::message::Message;
 use crate::raft::message::{Entry, SnapshotMeta, Vote};
@@ -109,6 +110,8 @@ pub enum Admin {
     },
     /// Keep the lead after all.
     CancelTransfer,
+    /// Other members. The answer comes when they are there, or cannot be.
+    Reconfigure(Reconfigure),
 }
 
 /// What a node wants done. May be carried out in any relative order, except: writes among themselves,

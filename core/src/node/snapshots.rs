@@ -2,6 +2,7 @@
 //! lane of their own (rule R3). A snapshot is a clone of the state machine, which shares its pages; its
 //! parts are encoded when the disk or a peer asks for them, a bounded piece a step.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -75,7 +76,7 @@ struct Receiving {
 enum Incoming {
     /// Waits for the part after `cursor`.
     Pulling {
-        rebuild: Rebuild,
+        rebuild: Box<Rebuild>,
         cursor: Bytes,
         ask_at: Time,
         retries: u32,
@@ -256,7 +257,7 @@ impl Node {
         }
         self.note_snapshot(meta.last.index, SnapshotStage::Offered, out);
         self.snapshots.taking = None;
-        let rebuild = Rebuild::new();
+        let rebuild = Box::new(Rebuild::new());
         let state = Incoming::Pulling {
             rebuild,
             cursor: Bytes::new(),
@@ -399,7 +400,7 @@ impl Node {
             self.pull_snapshot(out);
             return;
         }
-        let rebuild = mem::replace(rebuild, Rebuild::new());
+        let rebuild = mem::replace(&mut **rebuild, Rebuild::new());
         let Ok(machine) = rebuild.finish() else {
             self.snapshots.receiving = None;
             return;

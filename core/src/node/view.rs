@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Node;
-use crate::id::{ConnId, Index, LogId, NodeId, SessionId, Term};
+use crate::configuration::Configuration;
+use crate::id::{ConnId, Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use crate::machine::Machine;
 use crate::raft::message::{Entry, SnapshotMeta};
 use crate::raft::note::Role;
@@ -66,6 +67,38 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn voters(&self) -> &'a [NodeId] {
         self.node.raft.voters()
+    }
+
+    /// The configuration in force here: the newest in this node's log.
+    #[must_use]
+    pub fn configuration(&self) -> &'a Configuration {
+        self.node.raft.configuration()
+    }
+
+    /// Where the log has it; 0 if it is the first.
+    #[must_use]
+    pub fn configuration_index(&self) -> Index {
+        self.node.raft.configuration_index()
+    }
+
+    /// Whether this node votes in it.
+    #[must_use]
+    pub fn is_voter(&self) -> bool {
+        self.node.raft.is_voter()
+    }
+
+    /// This node's data directory.
+    #[must_use]
+    pub fn replica(&self) -> ReplicaId {
+        self.node.config.replica
+    }
+
+    /// Whether a link to that replica may be used under that number, see `Node::admits`.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub fn admits(&self, id: NodeId, replica: ReplicaId, since: Index) -> Result<(), String> {
+        self.node.admits(id, replica, since)
     }
 
     /// Committed as far as this node knows.

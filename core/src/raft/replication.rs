@@ -551,6 +551,7 @@ impl Raft {
             return;
         };
         let sent = leadership.sent_at(round);
+        let last = self.log.last().index;
         let Some(peer) = leadership.peer_mut(from) else {
             return;
         };
@@ -559,6 +560,7 @@ impl Raft {
         }
         peer.round = peer.round.max(round);
         peer.answered = peer.answered.max(sent.unwrap_or_default());
+        peer.chases(last, self.config.election_min, self.now);
         if !peer.is_stuck(self.config.retry, self.now) {
             return;
         }

@@ -4,6 +4,7 @@
 //! A part is the version byte and then items, each with its kind in front: first the totals, then the
 //! sessions by id, then the znodes by depth and path. A cursor names the last item of a part.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{Append, VERSION, WireError};
 use crate::command::Origin;
 use crate::id::SessionId;
-use crate::machine::{Constants, Machine};
+use crate::machine::{Constants, Machine, Members};
 use crate::map::{Item, Key};
 use crate::session::{Session, Sessions};
 use crate::tree::Record;
@@ -26,6 +27,7 @@ const ZNODE: u8 = 2;
 #[derive(Clone, Serialize, Deserialize)]
 struct Totals {
     constants: Option<Constants>,
+    members: Members,
     lives: Vec<Origin>,
     sessions: u64,
     znodes: u64,
@@ -55,6 +57,7 @@ impl Machine {
         if matches!(cursor, Cursor::Begin) {
             let totals = Totals {
                 constants: self.constants,
+                members: self.members().clone(),
                 lives: self.sessions.lives().into(),
                 sessions: self.session_count(),
                 znodes: self.tree.count(),
@@ -191,6 +194,7 @@ impl Rebuild {
             (TOTALS, None) => {
                 let (mut totals, rest) = take::<Totals>(bytes)?;
                 machine.constants = totals.constants;
+                machine.members = Arc::new(mem::take(&mut totals.members));
                 machine.sessions = Sessions::with_lives(mem::take(&mut totals.lives));
                 self.totals = Some(totals);
                 Ok(rest)

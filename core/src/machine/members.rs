@@ -1,0 +1,150 @@
+//! The members as the state machine knows them: those of the last change that came to its end, and the one
+//! that is pending (rule R19). It checks and remembers; the leader of the day carries out. What a
+//! majority is, it does not know.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::Machine;
+use crate::command::{Applied, Asker, Change, Reconfigure};
+use crate::configuration::Configuration;
+use crate::hash;
+use crate::id::{Index, SessionId};
+use crate::request::{Error, Response};
+
+/// Who is a member, and who is to be.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Members {
+    settled: Configuration,
+    version: Index,
+    pending: Option<Pending>,
+}
+
+/// A change that was asked for and has not come to its end.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pending {
+    /// The entry that asked for it.
+    pub at: Index,
+    /// What it leads to.
+    pub target: Configuration,
+    asker: Asker,
+}
+
+impl Members {
+    /// The members of the last change that came to its end.
+    #[must_use]
+    pub const fn settled(&self) -> &Configuration {
+        &self.settled
+    }
+
+    /// The index of the entry that ended it: the version in `/zookeeper/config`.
+    #[must_use]
+    pub const fn version(&self) -> Index {
+        self.version
+    }
+
+    /// The change under way, if there is one.
+    #[must_use]
+    pub const fn pending(&self) -> Option<&Pending> {
+        self.pending.as_ref()
+    }
+
+    pub(super) fn digest(&self) -> u64 {
+        let pending = self.pending.as_ref();
+        hash::of_words(&[
+            self.settled.digest(),
+            self.version.0,
+            pending.map_or(0, |pending| pending.at.0),
+            pending.map_or(0, |pending| pending.target.digest()),
+        ])
+    }
+}
+
+impl Machine {
+    /// The members, and what is pending about them.
+    #[must_use]
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// The configuration in the entry at `index` is committed. If it is what the pending change leads to,
+    /// that change has come to its end.
+    pub fn configured(
+        &mut self,
+        moment: (Index, u64),
+        configuration: &Configuration,
+        changes: &mut Vec<Change>,
+    ) -> Applied {
+        let reached = |pending: &mut Pending| pending.target == *configuration;
+        let members = Arc::make_mut(&mut self.members);
+        match members.pending.take_if(reached) {
+            Some(pending) => Applied::Reconfigured {
+                asker: pending.asker,
+                result: self.settle_members(moment, pending.target, changes),
+            },
+            None => Applied::Nothing,
+        }
+    }
+
+    /// Checks in ZooKeeper's order (protocol section 18).
+    pub(super) fn reconfigure(
+        &mut self,
+        index: Index,
+        asker: Asker,
+        request: &Reconfigure,
+    ) -> Applied {
+        let refused = |error| Applied::Reconfigured {
+            asker,
+            result: Err(error),
+        };
+        if self.members.pending.is_some() {
+            return refused(Error::ReconfigInProgress);
+        }
+        if request
+            .version
+            .is_some_and(|version| version != self.members.version)
+        {
+            return refused(Error::BadVersion);
+        }
+        let Ok(target) = self.members.settled.changed(&request.change) else {
+            return refused(Error::BadArguments);
+        };
+        Arc::make_mut(&mut self.members).pending = Some(Pending {
+            at: index,
+            target,
+            asker,
+        });
+        Applied::Pending(asker)
+    }
+
+    pub(super) fn abandon(&mut self, change: Index) -> Applied {
+        let members = Arc::make_mut(&mut self.members);
+        match members.pending.take_if(|pending| pending.at == change) {
+            Some(pending) => Applied::Reconfigured {
+                asker: pending.asker,
+                result: Err(Error::NewConfigNoQuorum),
+            },
+            None => Applied::Nothing,
+        }
+    }
+
+    pub(super) fn settle_members(
+        &mut self,
+        moment: (Index, u64),
+        members: Configuration,
+        changes: &mut Vec<Change>,
+    ) -> Result<Response, Error> {
+        let version = moment.0;
+        let text = members.text(version);
+        let own = Arc::make_mut(&mut self.members);
+        (own.settled, own.version) = (members, version);
+        let mut transaction = self.transaction(moment, SessionId(0), changes);
+        let (data, stat) = transaction.configure(&text).ok_or(Error::NoNode)?;
+        Ok(Response::Data {
+            data: Some(data),
+            stat,
+        })
+    }
+}
