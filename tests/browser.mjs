@@ -3,17 +3,16 @@
 //   OTTERKEEPER_WWW=target/www OTTERKEEPER_PLAYWRIGHT=.../playwright-core node --test tests/browser.mjs
 // It knows the page by its test hooks only (data-testid, window.otterkeeper), never by its markup.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-const www = process.env.OTTERKEEPER_WWW ?? "target/www";
+import { LIMIT, ahead, allHold, command, drawn, lacks, leader, moment, serve, shows, split, underWay } from "./browser/tab.mjs";
+
 const playwright = join(process.env.OTTERKEEPER_PLAYWRIGHT, "index.mjs");
 const { chromium } = await import(pathToFileURL(playwright));
 
-const LIMIT = 30_000;
 const SECOND = 1_000_000;
 const WIDE = { width: 1280, height: 860 };
 const NARROW = { width: 390, height: 844 };
@@ -91,15 +90,18 @@ describe("page", { concurrency: 1 }, () => {
   test("a 3-2 partition blocks the minority's write, and heals", async () => {
     const page = await settled();
     const old = await leader(page);
+    // A client with a session on the leader, which is then on the smaller side.
+    await command(page, old.id, "create /before 1");
+    await ahead(page, SECOND);
     await split(page);
-    // The old leader is on the smaller side; whoever asks it for a write waits, until it hangs up for
-    // want of a majority and the client tries elsewhere.
     await command(page, old.id, "create /minority 1");
-    await ahead(page, 0.3 * SECOND);
+    // The write lies in the old leader's log, and nobody is told that it was made: the client hears that
+    // nobody can know, and does not ask again by itself.
+    await ahead(page, 8 * SECOND);
     const said = page.getByTestId("command-output");
+    assert.match(await said.innerText(), /Created \/before/);
     assert.doesNotMatch(await said.innerText(), /Created \/minority/);
-    await ahead(page, 5 * SECOND);
-    await lacks(page, old.id, "/minority");
+    for (const id of [1, 2, 3, 4, 5]) await lacks(page, id, "/minority");
     const fresh = await leader(page, (one) => one.term > old.term);
     await command(page, fresh.id, "create /majority 1");
     await ahead(page, 2 * SECOND);
@@ -109,7 +111,10 @@ describe("page", { concurrency: 1 }, () => {
     await ahead(page, 5 * SECOND);
     assert.equal(await page.locator('[data-role="leader"]').count(), 1);
     assert.equal(await page.locator('[data-state="cut"]').count(), 0);
-    for (const id of [1, 2, 3, 4, 5]) await shows(page, id, "/majority");
+    for (const id of [1, 2, 3, 4, 5]) {
+      await shows(page, id, "/majority");
+      await lacks(page, id, "/minority");
+    }
     await allHold(page);
     await page.close();
   });
@@ -195,6 +200,134 @@ describe("page", { concurrency: 1 }, () => {
     await page.close();
   });
 
+  test("messages are dealt with by keyboard alone", async () => {
+    const page = await settled();
+    const chosen = page.getByTestId("chosen");
+    const flights = () => page.locator("#messages g[data-flight]:not(.gone)").count();
+    // To the messages by the Tab key, and from one to the next by an arrow.
+    await underWay(page, 2);
+    await page.locator("#messages").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.waitForFunction(() => document.querySelector("[data-testid=chosen]").innerText !== "");
+    const first = await chosen.innerText();
+    assert.match(first, /from .* to /);
+    const id = await page.locator("#messages g.sel").getAttribute("data-flight");
+    await page.keyboard.press("ArrowRight");
+    await drawn(page);
+    assert.notEqual(await page.locator("#messages g.sel").getAttribute("data-flight"), id);
+    await page.keyboard.press("ArrowLeft");
+    await drawn(page);
+    assert.equal(await page.locator("#messages g.sel").getAttribute("data-flight"), id);
+
+    // N delivers it, D makes it late, W sends it twice, X drops it: each is an event of the run.
+    for (const [key, more] of [["w", 1], ["d", 0], ["n", -1], ["x", -1]]) {
+      await underWay(page, 2);
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("f");
+      await drawn(page);
+      const before = await moment(page);
+      const there = await flights();
+      await page.keyboard.press(key);
+      await drawn(page);
+      const after = await moment(page);
+      assert.equal(after.events, before.events + 1, key);
+      assert.equal(after.us, before.us, "the clock stands still");
+      assert.notEqual(after.digest, before.digest, key);
+      // What a delivery sets off may send new messages.
+      if (key !== "n") assert.equal(await flights(), there + more, key);
+      await page.keyboard.press("Control+z");
+      assert.deepEqual(await moment(page), before, `undo of ${key}`);
+      await page.getByTestId("tab-runs").click();
+      await page.getByTestId("redo").click();
+      assert.deepEqual(await moment(page), after, `redo of ${key}`);
+    }
+    await allHold(page);
+    await page.close();
+  });
+
+  test("messages are dealt with by click", async () => {
+    const page = await settled();
+    for (const button of ["drop", "delay-message", "duplicate", "deliver"]) {
+      await underWay(page, 1);
+      await page.locator("#messages g[data-flight]:not(.gone)").first().dispatchEvent("click");
+      const before = await moment(page);
+      await page.getByTestId(button).click();
+      assert.equal((await moment(page)).events, before.events + 1, button);
+    }
+    await allHold(page);
+    await page.close();
+  });
+
+  test("loss, delay and load follow their sliders", async () => {
+    const page = await settled();
+    const set = async (name, value) => {
+      const slider = page.getByTestId(name);
+      await slider.fill(String(value));
+      assert.equal(await slider.inputValue(), String(value));
+    };
+    await set("loss", 500);
+    await page.getByTestId("link-1-2").dispatchEvent("click");
+    assert.match(await page.locator(".inspect").innerText(), /50 %/);
+    await set("delay", 150);
+    assert.match(await page.locator(".inspect").innerText(), /50.150 ms/);
+    await set("load", 100);
+    await ahead(page, 4 * SECOND);
+    await set("loss", 0);
+    await set("delay", 15);
+    await ahead(page, 4 * SECOND);
+    const { id } = await leader(page);
+    await page.getByTestId(`node-${id}`).click();
+    const committed = Number(await page.locator(`[data-testid="node-${id}"]`).getAttribute("data-commit"));
+    assert.ok(committed > 50, `${committed} entries were committed under load`);
+    await allHold(page);
+    await page.close();
+  });
+
+  test("a node takes a snapshot, freezes its disk, and a leader is left alone", async () => {
+    const page = await settled();
+    const { id, term } = await leader(page);
+    for (let write = 0; write < 5; write += 1) {
+      await page.keyboard.press("r");
+      await ahead(page, 0.5 * SECOND);
+    }
+    await page.getByTestId(`node-${id}`).click();
+    await page.getByTestId("snapshot").click();
+    await ahead(page, SECOND);
+    const facts = page.locator(".inspect dl, .inspect .facts");
+    assert.match(await facts.first().innerText(), /snapshot\s+\d+/);
+    await page.getByTestId("freeze").click();
+    // The write that the disk does not take is what tells the leader.
+    await page.keyboard.press("r");
+    await ahead(page, 4 * SECOND);
+    const fresh = await leader(page, (one) => one.term > term);
+    assert.notEqual(fresh.id, id);
+    await page.getByTestId(`node-${id}`).click();
+    await page.getByTestId("freeze").click();
+
+    await page.getByTestId("leader-alone").click();
+    await ahead(page, 4 * SECOND);
+    const third = await leader(page, (one) => one.term > fresh.term);
+    assert.notEqual(third.id, fresh.id);
+    await page.getByTestId("heal").click();
+    await ahead(page, 4 * SECOND);
+    assert.equal(await page.locator('[data-role="leader"]').count(), 1);
+    await allHold(page);
+    await page.close();
+  });
+
+  test("a link that tells of another state says so", async () => {
+    const page = await settled();
+    await page.getByTestId("share").click();
+    await page.waitForFunction(() => location.hash.includes("&h="));
+    const link = await page.evaluate(() => location.href);
+    const wrong = link.replace(/&h=([0-9a-f]{16})/, (_, hash) => `&h=${hash.replace(/./g, (digit) => (digit === "0" ? "1" : "0"))}`);
+    const other = await open(wrong);
+    await other.waitForFunction((hash) => document.querySelector("[data-testid=notice]")?.innerText.includes(hash), (await moment(page)).digest);
+    assert.match(await other.getByTestId("notice").innerText(), /0000|1111/);
+    await other.close();
+    await page.close();
+  });
+
   test("fits a telephone of 390 pixels", async () => {
     const phone = await browser.newContext({ viewport: NARROW, hasTouch: true, locale: "en-GB" });
     const page = await open(home, phone);
@@ -205,6 +338,9 @@ describe("page", { concurrency: 1 }, () => {
     await page.getByTestId(`node-${id}`).tap();
     await page.getByTestId("kill").tap();
     await leader(page, (one) => one.term > term);
+    await page.getByTestId("tab-clients").tap();
+    const line = await page.getByTestId("command").boundingBox();
+    assert.ok(line.y + line.height <= NARROW.height, "the command line is in view");
     await phone.close();
   });
 
@@ -212,87 +348,3 @@ describe("page", { concurrency: 1 }, () => {
     assert.deepEqual(complaints, []);
   });
 });
-
-/** Waits for exactly one leader, the newest where there are two, that `fits`. */
-async function leader(page, fits = () => true) {
-  const limit = Date.now() + LIMIT;
-  while (Date.now() < limit) {
-    const found = await page.locator('[data-testid^="node-"][data-role="leader"]').evaluateAll((nodes) =>
-      nodes.map((node) => ({ id: Number(node.dataset.testid.slice(5)), term: Number(node.dataset.term) })));
-    const [one] = found.sort((a, b) => b.term - a.term);
-    if (one && fits(one)) return one;
-    await page.waitForTimeout(50);
-  }
-  throw new Error(`no such leader within ${LIMIT} ms`);
-}
-
-/** Stops the clock and goes on by so many microseconds of the cluster's time. */
-async function ahead(page, us) {
-  await page.evaluate((us) => window.otterkeeper.seek(window.otterkeeper.now() + us), us);
-  await drawn(page);
-}
-
-async function moment(page) {
-  return page.evaluate(() => {
-    const { digest, now, events } = window.otterkeeper;
-    return { digest: digest(), us: now(), events: events() };
-  });
-}
-
-/** Two frames later what the model says is on the screen. */
-async function drawn(page) {
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-}
-
-async function split(page) {
-  await page.getByTestId("split").click();
-  await page.waitForFunction(() => document.querySelectorAll('[data-testid^="link-"][data-state="cut"]').length === 12);
-}
-
-/** Types a command to the client at node `id`. */
-async function command(page, id, text) {
-  await page.getByTestId("tab-clients").click();
-  await page.getByTestId(`at-${id}`).click();
-  const line = page.getByTestId("command");
-  await line.fill(text);
-  await line.press("Enter");
-  await drawn(page);
-}
-
-/** Node `id` has `path` in its own tree. */
-async function shows(page, id, path) {
-  await page.getByTestId("tab-znodes").click();
-  await page.getByTestId(`at-${id}`).click();
-  await page.getByTestId(`znode:${path}`).waitFor({ state: "visible" });
-}
-
-/** Node `id` does not have `path`. */
-async function lacks(page, id, path) {
-  await page.getByTestId("tab-znodes").click();
-  await page.getByTestId(`at-${id}`).click();
-  await page.getByTestId("znode:/").waitFor({ state: "visible" });
-  assert.equal(await page.getByTestId(`znode:${path}`).count(), 0);
-}
-
-async function allHold(page) {
-  const states = await page.locator('[data-testid^="invariant-"]').evaluateAll((all) =>
-    all.map((one) => [one.dataset.testid, one.dataset.state]));
-  assert.ok(states.length >= 6, `${states.length} invariants`);
-  for (const [name, state] of states) assert.equal(state, "ok", name);
-}
-
-const TYPES = {
-  ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".wasm": "application/wasm",
-  ".svg": "image/svg+xml", ".png": "image/png",
-};
-
-function serve(request, response) {
-  const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-  const file = join(www, path === "/" ? "index.html" : path);
-  if (!existsSync(file) || !statSync(file).isFile()) {
-    response.writeHead(path === "/favicon.ico" ? 204 : 404).end();
-    return;
-  }
-  response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
-  response.end(readFileSync(file));
-}

@@ -180,12 +180,8 @@ const FORBIDDEN_IN_CORE: &[(&str, &str)] = &[
     ("std", "the core is no_std; use core or alloc"),
 ];
 
-/// Files above this many lines need a reason here.
+/// No file has more lines than this.
 const LONG_LINES: usize = 1_000;
-const LONG: &[(&str, &str)] = &[(
-    "web/src/state.rs",
-    "the page's whole reducer with its tests in one place",
-)];
 
 #[test]
 fn rooms_of_the_core_import_only_what_they_may() {
@@ -328,13 +324,12 @@ fn sources_are_ascii_finished_and_of_a_readable_length() {
             }
         }
         let length = file.text.lines().count();
-        let has_reason = LONG.iter().any(|(path, _)| *path == file.path);
-        if LONG_LINES < length && !has_reason {
-            let text = format!("{length} lines: split it by subject, or give the reason in LONG");
-            complaints.add(&file, length, &text);
-        }
-        if length <= LONG_LINES && has_reason {
-            complaints.add(&file, 0, "is no longer long: take it out of LONG");
+        if LONG_LINES < length {
+            complaints.add(
+                &file,
+                length,
+                &format!("{length} lines: split it by subject"),
+            );
         }
     }
     complaints.none();

@@ -25,7 +25,7 @@ use crate::view::time::Time;
 use crate::view::tools::Tools;
 use crate::view::verdicts::Verdicts;
 use crate::view::znodes::Znodes;
-use crate::{frame, hooks, keys};
+use crate::{frame, hooks, keys, sentence};
 
 /// The cluster a visitor meets first.
 const NODES: u8 = 5;
@@ -160,6 +160,7 @@ impl Component for App {
                 <Time ..panels.clone() />
                 <Verdicts ..panels.clone() />
                 <Help ..panels />
+                <p class="sr" aria-live="polite" data-testid="chosen">{ chosen(&model) }</p>
                 <p class="sr" aria-live="polite">{ self.spoken.as_ref().map(|(_, text)| text.clone()).unwrap_or_default() }</p>
             </div>
         }
@@ -185,6 +186,12 @@ impl App {
         });
         html! { <div class="tabs" role="tablist">{ for tabs }</div> }
     }
+}
+
+/// The selected message, for those who cannot see it.
+fn chosen(model: &Model) -> String {
+    let label = |flight| sentence::flight(&model.words, flight);
+    model.message().map_or_else(String::new, label)
 }
 
 /// Puts a link to this very moment on the clipboard and into the address bar.

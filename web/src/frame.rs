@@ -197,15 +197,7 @@ impl Painter {
                 .or_insert_with(|| free.pop().unwrap_or_else(|| Slot::new(&layer)));
             let selected = model.selection == Some(Selection::Message(flight.id));
             if slot.seen == 0 {
-                let words = &model.words;
-                let label = words.with(
-                    "stage-message",
-                    &[
-                        ("what", sentence::kind(words, &flight.cargo).into()),
-                        ("from", sentence::end(words, flight.from).into()),
-                        ("to", sentence::end(words, flight.to).into()),
-                    ],
-                );
+                let label = sentence::flight(&model.words, flight);
                 slot.name(flight.id, &label);
             }
             slot.show(shape, selected, turn);

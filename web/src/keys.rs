@@ -6,7 +6,7 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{HtmlElement, KeyboardEvent};
 
 use crate::desk::Desk;
-use crate::state::{Action, Deal, Selection, Tab};
+use crate::state::{Action, Deal, Model, Selection, Tab};
 use crate::{app, frame};
 
 pub(crate) fn listen(desk: &Desk) {
@@ -96,6 +96,8 @@ fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Op
         "Escape" if model.scissors => Action::Scissors,
         "Escape" if model.notice.is_some() => Action::Dismiss,
         "Escape" => Action::Select(None),
+        "ArrowLeft" | "ArrowUp" if on_messages(&model) => Action::NextMessage(false),
+        "ArrowRight" | "ArrowDown" if on_messages(&model) => Action::NextMessage(true),
         "ArrowLeft" | "ArrowUp" | "ArrowRight" | "ArrowDown" => return neighbour(desk, key),
         digit if digit.len() == 1 && digit.as_bytes()[0].is_ascii_digit() && digit != "0" => {
             let id = u64::from(digit.as_bytes()[0] - b'0');
@@ -117,6 +119,7 @@ fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Op
                 later("goto");
                 Action::Tab(Tab::Runs)
             }
+            "f" => Action::NextMessage(!shift),
             "k" => Action::KillOrRestart,
             "p" => Action::Pause,
             "i" => Action::Isolate,
@@ -138,6 +141,15 @@ fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Op
             _ => return None,
         },
     })
+}
+
+/// Whether arrows go from message to message: one is selected, or the Tab key has come to them.
+fn on_messages(model: &Model) -> bool {
+    let focused = web_sys::window()
+        .and_then(|window| window.document())
+        .and_then(|document| document.active_element())
+        .is_some_and(|element| element.id() == "messages");
+    focused || matches!(model.selection, Some(Selection::Message(_)))
 }
 
 /// The nearest node in the direction of an arrow.

@@ -10,7 +10,7 @@ use otterkeeper_core::raft::note::{
 };
 use otterkeeper_core::request::Response;
 use otterkeeper_core::sim::{
-    Cargo, ClientEvent, ClientId, End, Event, Intervention, LossReason, What,
+    Cargo, ClientEvent, ClientId, End, Event, Flight, Intervention, LossReason, What,
 };
 
 use crate::command;
@@ -156,6 +156,18 @@ pub(crate) fn end(words: &Words, end: End) -> String {
         End::Node(node) => words.with("end-node", &[("node", node.0.into())]),
         End::Client(client) => words.with("end-client", &[("client", client_name(client).into())]),
     }
+}
+
+/// A message under way: what it is, from whom and to whom.
+pub(crate) fn flight(words: &Words, flight: &Flight) -> String {
+    words.with(
+        "stage-message",
+        &[
+            ("what", kind(words, &flight.cargo).into()),
+            ("from", end(words, flight.from).into()),
+            ("to", end(words, flight.to).into()),
+        ],
+    )
 }
 
 /// What kind of message it is.

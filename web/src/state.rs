@@ -1,20 +1,25 @@
 //! The page's model: a run, where it stands, what is selected and how fast it plays. Plain Rust without
 //! markup; components only draw it and send it actions.
 
+mod act;
+mod mirror;
 mod run;
+#[cfg(test)]
+mod tests;
+mod travel;
+mod weight;
 
 use std::collections::BTreeMap;
 
 use otterkeeper_core::id::{NodeId, Term};
-use otterkeeper_core::node::{Note, View};
-use otterkeeper_core::raft::note::{Note as RaftNote, Role};
-use otterkeeper_core::request::{CreateMode, Op, Request};
-use otterkeeper_core::sim::{
-    Cargo, ClientEvent, ClientId, Event, Flight, FlightId, Intervention, LossReason, Sim, What,
-};
+use otterkeeper_core::node::View;
+use otterkeeper_core::raft::note::Role;
+use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Sim, What};
 use otterkeeper_core::time::Span;
 
+pub(crate) use self::act::delays;
 pub(crate) use self::run::{Deed, Run};
+pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
 use crate::i18n::{Lang, Words};
 
@@ -24,9 +29,6 @@ pub(crate) const SPEEDS: core::ops::RangeInclusive<i32> = -9..=6;
 const SPEED: i32 = -4;
 /// Events in one frame at most, so that a frame stays short whatever the speed.
 const FRAME_EVENTS: u64 = 1_500;
-/// What a single order may run through: `run until`, and seeking into what was never executed.
-const ORDER_EVENTS: u64 = 400_000;
-const ORDER_SPAN: Span = Span::from_ms(120_000);
 
 /// What is selected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,6 +176,8 @@ pub(crate) enum Action {
     Delay(u32),
     Load(u32),
     Message(Deal),
+    /// To the next message under way, or the one before.
+    NextMessage(bool),
     Write,
     Command(String),
     At(NodeId),
@@ -374,6 +378,12 @@ impl Model {
             }
             Action::Speed(speed) => self.speed = speed.clamp(*SPEEDS.start(), *SPEEDS.end()),
             Action::Select(selection) => self.select(selection),
+            Action::NextMessage(forward) => {
+                // Whoever goes from message to message needs them to stay.
+                self.playing = false;
+                let next = self.next_message(forward);
+                self.select(next.map(Selection::Message));
+            }
             Action::Tab(tab) => self.tab = tab,
             Action::Scissors => self.scissors = !self.scissors,
             Action::Undo => self.undo(),
@@ -411,60 +421,6 @@ impl Model {
         self.changed();
     }
 
-    /// Goes to a time, also into what was never executed, up to a limit.
-    pub(crate) fn seek(&mut self, at: Span) -> bool {
-        let far = Span(self.run.current().end.0.saturating_add(ORDER_SPAN.0));
-        let at = at.min(far);
-        let mut arrived = false;
-        self.travel(|run| arrived = run.go_to(at, ORDER_EVENTS));
-        arrived
-    }
-
-    /// Runs until something happens. False if it does not within the limits.
-    pub(crate) fn run_until(&mut self, until: Until) -> bool {
-        self.playing = false;
-        let end = Span(self.run.now().0 + ORDER_SPAN.0);
-        let mut budget = ORDER_EVENTS;
-        // What comes is judged by what the page sees, so that both directions of time give the same answer.
-        let leaders = |sim: &Sim| -> Vec<(NodeId, Term)> {
-            sim.nodes()
-                .filter_map(|id| sim.node(id))
-                .filter(|view| view.role() == Role::Leader)
-                .map(|view| (view.id(), view.term()))
-                .collect()
-        };
-        let commit = |sim: &Sim| {
-            sim.nodes()
-                .filter_map(|id| sim.node(id))
-                .map(|view| view.commit())
-                .max()
-        };
-        let before = (
-            leaders(self.sim()),
-            commit(self.sim()),
-            self.watches_seen(),
-            self.sim().violations().len(),
-        );
-        let mut reached = false;
-        while !reached && budget > 0 && self.run.now() < end && self.run.step() {
-            budget -= 1;
-            let sim = &self.run.sim;
-            reached = match until {
-                Until::Leader => leaders(sim).iter().any(|leader| !before.0.contains(leader)),
-                Until::Commit => commit(sim) > before.1,
-                Until::StepDown => {
-                    let now = leaders(sim);
-                    before.0.iter().any(|leader| !now.contains(leader))
-                }
-                Until::Watch => self.watches_seen() > before.2,
-                Until::Violation => sim.violations().len() > before.3,
-            };
-        }
-        self.mirror_logs();
-        self.changed();
-        reached
-    }
-
     /// The highest-term leader that is up.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         let sim = self.sim();
@@ -491,15 +447,23 @@ impl Model {
         }
     }
 
-    /// An entry at the end of a node's log: its term and its label, also while the node is down.
-    pub(crate) fn remembered(&self, node: NodeId, index: u64) -> Option<(Term, &str)> {
-        let (term, label) = self.mirror.get(&(node, index))?;
-        Some((*term, label))
-    }
-
     /// Whether something was undone that can be done again.
     pub(crate) fn can_redo(&self) -> bool {
         !self.redo.is_empty()
+    }
+
+    /// The message that arrives after the selected one, or before it; round and round.
+    fn next_message(&self, forward: bool) -> Option<FlightId> {
+        let shown = |flight: &&Flight| !self.muted || !is_beat(&flight.cargo);
+        let flights = self.sim().flights().filter(shown);
+        let mut ids: Vec<_> = flights.map(|flight| (flight.arrives, flight.id)).collect();
+        ids.sort_unstable();
+        if !forward {
+            ids.reverse();
+        }
+        let here = self.message().map(|flight| (flight.arrives, flight.id));
+        let after = here.and_then(|here| ids.iter().skip_while(|id| **id != here).nth(1));
+        after.or(ids.first()).map(|(_, id)| *id)
     }
 
     /// The lines of the command line up to this moment.
@@ -609,71 +573,6 @@ impl Model {
         self.run_to_first_election();
     }
 
-    /// To the moment in which the first node asks for votes: nobody has to wait for something to happen.
-    fn run_to_first_election(&mut self) {
-        for _ in 0..10_000 {
-            let sim = self.sim();
-            let asks = sim
-                .nodes()
-                .filter_map(|id| sim.node(id))
-                .any(|view| view.role() == Role::PreCandidate);
-            if asks || !self.run.step() {
-                break;
-            }
-        }
-        self.mirror_logs();
-    }
-
-    fn travel(&mut self, go: impl FnOnce(&mut Run)) {
-        go(&mut self.run);
-        self.lost_entries.clear();
-        self.mirror.clear();
-        self.mirror_logs();
-        if let Some(Selection::Message(id)) = self.selection
-            && self.sim().flight(id).is_none()
-        {
-            self.selection = None;
-        }
-        self.changed();
-    }
-
-    fn interesting(&mut self, forward: bool) {
-        self.playing = false;
-        let now = self.sim().events();
-        let journal = &self.run.current().journal;
-        let found = if forward {
-            journal
-                .iter()
-                .find(|event| event.number > now && weight(&event.what) > 1)
-        } else {
-            journal
-                .iter()
-                .rev()
-                .find(|event| event.number < now && weight(&event.what) > 1)
-        };
-        if let Some(event) = found.map(|event| event.number) {
-            self.travel(|run| run.go_to_event(event));
-            return;
-        }
-        if forward {
-            let until = Span(self.run.now().0 + ORDER_SPAN.0);
-            for _ in 0..ORDER_EVENTS {
-                let before = self.run.journal().len();
-                if self.run.now() > until || !self.run.step() {
-                    break;
-                }
-                let journal = self.run.journal();
-                if journal[before.min(journal.len())..]
-                    .iter()
-                    .any(|event| weight(&event.what) > 1)
-                {
-                    break;
-                }
-            }
-            self.mirror_logs();
-        }
-    }
-
     fn select(&mut self, selection: Option<Selection>) {
         self.selection = selection;
         match selection {
@@ -687,517 +586,5 @@ impl Model {
             Some(_) => self.tab = Tab::Inspect,
             None => {}
         }
-    }
-
-    fn undo(&mut self) {
-        if let Some(deed) = self.run.deeds_done().last().cloned() {
-            self.playing = false;
-            self.travel(|run| {
-                run.undo();
-            });
-            self.redo.push(deed);
-        }
-    }
-
-    fn intervene(&mut self, action: Action) {
-        let leader = self.leader();
-        let deeds = self.deeds(action, leader);
-        if deeds.is_empty() {
-            return;
-        }
-        self.redo.clear();
-        for deed in deeds {
-            self.run.act(deed);
-        }
-        self.mirror_logs();
-        if let Some(Selection::Message(id)) = self.selection
-            && self.sim().flight(id).is_none()
-        {
-            self.selection = None;
-        }
-    }
-
-    /// What an action means for the cluster as it is now.
-    fn deeds(&mut self, action: Action, leader: Option<NodeId>) -> Vec<Intervention> {
-        let target = self.target();
-        let one = |deed: Option<Intervention>| deed.into_iter().collect();
-        let up = |id: NodeId| self.sim().node(id).is_some();
-        match action {
-            Action::Kill => one(target.filter(|id| up(*id)).map(Intervention::Kill)),
-            Action::Restart => one(target.filter(|id| !up(*id)).map(Intervention::Restart)),
-            Action::KillOrRestart => one(target.map(|id| {
-                if up(id) {
-                    Intervention::Kill(id)
-                } else {
-                    Intervention::Restart(id)
-                }
-            })),
-            Action::Pause => one(target.map(|id| match self.sim().is_paused(id) {
-                true => Intervention::Resume(id),
-                false => Intervention::Pause(id),
-            })),
-            Action::Isolate => one(target.map(|id| match self.sim().is_isolated(id) {
-                true => Intervention::Rejoin(id),
-                false => Intervention::Isolate(id),
-            })),
-            Action::Campaign => one(target.map(Intervention::Campaign)),
-            Action::Snapshot => one(target.map(Intervention::TakeSnapshot)),
-            Action::FreezeDisk => {
-                one(target.map(
-                    |id| match self.sim().disk(id).is_some_and(|disk| disk.frozen) {
-                        true => Intervention::ThawDisk(id),
-                        false => Intervention::FreezeDisk(id),
-                    },
-                ))
-            }
-            Action::HealAll => vec![Intervention::HealAll],
-            Action::ToggleLink(from, to) => match self.sim().link(from, to).up {
-                true => vec![Intervention::Cut { from, to }],
-                false => self.heal(from, to),
-            },
-            Action::Cut(links) => {
-                let up = links
-                    .into_iter()
-                    .filter(|(from, to)| self.sim().link(*from, *to).up);
-                up.map(|(from, to)| Intervention::Cut { from, to })
-                    .collect()
-            }
-            Action::Split => {
-                // The leader stays with the minority: the interesting side.
-                let ids: Vec<NodeId> = self.sim().nodes().collect();
-                let small = (ids.len() - 1) / 2;
-                let first = leader.unwrap_or(ids[0]);
-                let mut minority = vec![first];
-                minority.extend(
-                    ids.iter()
-                        .copied()
-                        .filter(|id| *id != first)
-                        .take(small.saturating_sub(1)),
-                );
-                let pairs = ids.iter().flat_map(|a| ids.iter().map(move |b| (*a, *b)));
-                pairs
-                    .filter(|(a, b)| {
-                        minority.contains(a) != minority.contains(b) && self.sim().link(*a, *b).up
-                    })
-                    .map(|(from, to)| Intervention::Cut { from, to })
-                    .collect()
-            }
-            Action::LeaderAlone => one(leader.map(Intervention::Isolate)),
-            Action::Loss(per_mille) => {
-                self.sliders.0 = per_mille;
-                vec![Intervention::Loss {
-                    link: None,
-                    per_mille,
-                }]
-            }
-            Action::Delay(ms) => {
-                self.sliders.1 = ms;
-                let (min, max) = delays(ms);
-                vec![Intervention::Delay {
-                    link: None,
-                    min,
-                    max,
-                }]
-            }
-            Action::Load(ops_per_second) => {
-                self.sliders.2 = ops_per_second;
-                vec![Intervention::Workload { ops_per_second }]
-            }
-            Action::Message(deal) => one(self.message().map(|flight| {
-                let flight = flight.id;
-                match deal {
-                    Deal::Drop => Intervention::DropFlight(flight),
-                    Deal::Delay => Intervention::DelayFlight {
-                        flight,
-                        by: Span::from_ms(50),
-                    },
-                    Deal::Duplicate => Intervention::DuplicateFlight(flight),
-                    Deal::Now => Intervention::DeliverFlight(flight),
-                }
-            })),
-            Action::Write => self.write(leader),
-            Action::DropClient(client) => vec![Intervention::DropClient(client)],
-            Action::KillClient(client) => vec![Intervention::KillClient(client)],
-            _ => Vec::new(),
-        }
-    }
-
-    /// What brings one direction back: its own cut, and the isolation of its ends.
-    fn heal(&self, from: NodeId, to: NodeId) -> Vec<Intervention> {
-        let mut deeds = vec![Intervention::Heal { from, to }];
-        deeds.extend(
-            [from, to]
-                .into_iter()
-                .filter(|id| self.sim().is_isolated(*id))
-                .map(Intervention::Rejoin),
-        );
-        deeds
-    }
-
-    /// A write by a client of the leader.
-    fn write(&mut self, leader: Option<NodeId>) -> Vec<Intervention> {
-        let Some(leader) = leader else {
-            return Vec::new();
-        };
-        self.at = leader;
-        let path = "/otter".to_owned();
-        let known = self.sim().node(leader).and_then(|view| {
-            view.machine()
-                .tree()
-                .get(&path)
-                .map(|znode| znode.stat().version)
-        });
-        let op = match known {
-            Some(version) => Op::SetData {
-                path,
-                data: Some(format!("{}", version + 2).into_bytes().into()),
-                version: -1,
-            },
-            None => command::create(path, "1", CreateMode::Persistent),
-        };
-        let (client, mut deeds) = self.speaker(leader);
-        deeds.push(Intervention::Client {
-            client,
-            request: Request::Write(op),
-        });
-        deeds
-    }
-
-    fn command(&mut self, text: &str) {
-        let said = text.trim();
-        if said.is_empty() {
-            return;
-        }
-        let event = self.sim().events();
-        match command::parse(said) {
-            Ok(command::Parsed::Request(request)) => {
-                let (client, mut deeds) = match self.client.filter(|client| self.is_open(*client)) {
-                    Some(client) => (client, Vec::new()),
-                    None => self.speaker(self.at),
-                };
-                deeds.push(match request {
-                    Request::Close => Intervention::CloseClient(client),
-                    request => Intervention::Client { client, request },
-                });
-                self.redo.clear();
-                for deed in deeds {
-                    self.run.act(deed);
-                }
-            }
-            Ok(command::Parsed::Help) => self.asides.push(Aside {
-                event,
-                line: Line::help(said),
-            }),
-            Err(mistake) => self.asides.push(Aside {
-                event,
-                line: Line::mistake(said, mistake),
-            }),
-        }
-    }
-
-    /// A client of ours on this node; if there is none yet, with what opens it.
-    fn speaker(&mut self, node: NodeId) -> (ClientId, Vec<Intervention>) {
-        if let Some(client) = self.client_at(node) {
-            self.client = Some(client);
-            return (client, Vec::new());
-        }
-        // A number is never used twice in a run, also not by a client that has gone.
-        let used = |id: u32| {
-            self.run.deeds_done().iter().any(|deed| matches!(deed.what, Intervention::OpenClient { client, .. } if client.0 == id))
-        };
-        let client = ClientId((1..1_000).find(|id| !used(*id)).unwrap_or(999));
-        self.client = Some(client);
-        (client, vec![Intervention::OpenClient { client, node }])
-    }
-
-    fn client_at(&self, node: NodeId) -> Option<ClientId> {
-        self.sim()
-            .clients()
-            .find(|view| view.id.0 < 1_000 && view.node == Some(node))
-            .map(|view| view.id)
-    }
-
-    fn is_open(&self, client: ClientId) -> bool {
-        self.sim().clients().any(|view| view.id == client)
-    }
-
-    fn watches_seen(&self) -> usize {
-        let watch = |event: &&std::rc::Rc<Event>| {
-            matches!(
-                event.what,
-                What::Client {
-                    event: ClientEvent::Watch(_),
-                    ..
-                }
-            )
-        };
-        self.run
-            .journal()
-            .iter()
-            .rev()
-            .take(2_000)
-            .filter(watch)
-            .count()
-    }
-
-    /// Remembers the ends of the logs, so that what a node throws away can still be shown.
-    fn mirror_logs(&mut self) {
-        let now = self.run.now();
-        let mut seen = Vec::new();
-        for id in self.run.sim.nodes() {
-            let Some(view) = self.run.sim.node(id) else {
-                continue;
-            };
-            let last = view.last().index.0;
-            let first = last.saturating_sub(16).max(view.first_index().0);
-            for index in first..=last {
-                if let Some(entry) = view.entry(otterkeeper_core::id::Index(index)) {
-                    seen.push((id, index, entry.id.term));
-                }
-            }
-            let gone: Vec<u64> = self
-                .mirror
-                .range((id, last + 1)..=(id, u64::MAX))
-                .map(|((_, index), _)| *index)
-                .collect();
-            for index in gone {
-                self.forget_entry(id, index, now);
-            }
-        }
-        for (id, index, term) in seen {
-            if self
-                .mirror
-                .get(&(id, index))
-                .is_some_and(|(old, _)| *old == term)
-            {
-                continue;
-            }
-            self.forget_entry(id, index, now);
-            let label = self
-                .run
-                .sim
-                .node(id)
-                .and_then(|view| {
-                    view.entry(otterkeeper_core::id::Index(index))
-                        .map(command::label)
-                })
-                .unwrap_or_default();
-            self.mirror.insert((id, index), (term, label));
-        }
-        while self.mirror.len() > 600 {
-            let oldest = self.mirror.keys().min_by_key(|(_, index)| *index).copied();
-            if let Some(oldest) = oldest {
-                self.mirror.remove(&oldest);
-            }
-        }
-        self.lost_entries
-            .retain(|lost| now.0.saturating_sub(lost.at.0) < 400_000);
-    }
-
-    fn forget_entry(&mut self, node: NodeId, index: u64, at: Span) {
-        if let Some((term, label)) = self.mirror.remove(&(node, index)) {
-            self.lost_entries.push(LostEntry {
-                node,
-                index,
-                term,
-                label,
-                at,
-            });
-        }
-    }
-}
-
-/// The shortest and the longest delay for the slider's number of milliseconds.
-pub(crate) fn delays(ms: u32) -> (Span, Span) {
-    let max = u64::from(ms.max(1));
-    (Span::from_ms((max / 3).max(1)), Span::from_ms(max))
-}
-
-/// Whether something is worth a sentence.
-pub(crate) fn is_told(what: &What) -> bool {
-    let detail = match what {
-        What::Note { note, .. } => matches!(
-            note,
-            Note::Raft(RaftNote::Committed { .. } | RaftNote::Rewound { .. })
-        ),
-        What::Client { client, event } => {
-            client.0 < 1_000 && matches!(event, ClientEvent::Called { .. })
-        }
-        What::Lost { .. } => true,
-        _ => false,
-    };
-    detail || weight(what) > 0
-}
-
-/// 2: a turn of events; 1: a step of one; 0: a detail.
-pub(crate) fn weight(what: &What) -> u8 {
-    match what {
-        What::Note { note, .. } => match note {
-            Note::Raft(note) => match note {
-                RaftNote::Role {
-                    role: Role::Leader, ..
-                }
-                | RaftNote::Truncated { .. }
-                | RaftNote::Configured { .. }
-                | RaftNote::ClockBehind { .. } => 2,
-                RaftNote::Role { .. }
-                | RaftNote::Voted { .. }
-                | RaftNote::Refused { .. }
-                | RaftNote::Transfer { .. } => 1,
-                RaftNote::Committed { .. }
-                | RaftNote::Rewound { .. }
-                | RaftNote::ReadConfirmed { .. }
-                | RaftNote::ReadsLost { .. } => 0,
-            },
-            Note::SessionClosed { expired: true, .. } | Note::Snapshot { .. } => 1,
-            Note::StallForgiven { .. } => 1,
-            _ => 0,
-        },
-        What::Lost { why, cargo, .. } => match (why, cargo) {
-            (LossReason::Dropped, _) => 1,
-            _ => 0,
-        },
-        What::Booted { .. } | What::Synced { .. } | What::Delivered { .. } => 0,
-        What::Died { .. } | What::Halted { .. } | What::Violated(_) => 2,
-        What::Client { client, event } => match event {
-            _ if client.0 >= 1_000 => 0,
-            ClientEvent::Called { .. } | ClientEvent::Connecting { .. } => 0,
-            _ => 1,
-        },
-        What::Intervened(deed) => match deed {
-            Intervention::Client { .. }
-            | Intervention::OpenClient { .. }
-            | Intervention::CloseClient(_) => 1,
-            Intervention::DropFlight(_) => 0,
-            _ => 2,
-        },
-    }
-}
-
-/// Whether a message is a sign of life without entries, which `M` hides.
-pub(crate) fn is_beat(cargo: &Cargo) -> bool {
-    use otterkeeper_core::message::Message;
-    use otterkeeper_core::raft::message::Message as Raft;
-    match cargo {
-        Cargo::Peer(message) => {
-            matches!(
-                &**message,
-                Message::Raft(Raft::Heartbeat { .. } | Raft::HeartbeatReply { .. })
-                    | Message::Touch { .. }
-            )
-        }
-        Cargo::Request {
-            request: Request::Ping,
-            ..
-        } => true,
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn led() -> Model {
-        let mut model = Model::new(5, 42, Lang::En);
-        model.playing = false;
-        assert!(
-            model.leader().is_none(),
-            "the page begins in the middle of an election"
-        );
-        assert!(model.run_until(Until::Leader));
-        model
-    }
-
-    #[test]
-    fn killing_the_leader_gives_another_in_a_higher_term() {
-        let mut model = led();
-        let old = model.leader().expect("elected");
-        let term = model.sim().node(old).expect("up").term();
-        model.update(Action::Select(Some(Selection::Node(old))));
-        model.update(Action::Kill);
-        assert!(model.run_until(Until::Leader));
-        let new = model.leader().expect("elected again");
-        assert_ne!(old, new);
-        assert!(model.sim().node(new).expect("up").term() > term);
-        assert!(model.sim().violations().is_empty());
-    }
-
-    #[test]
-    fn a_moment_is_the_same_however_it_is_reached() {
-        let mut model = led();
-        model.update(Action::Write);
-        model.update(Action::Load(50));
-        assert!(model.seek(Span::from_ms(3_000)));
-        model.update(Action::Select(Some(Selection::Node(NodeId(2)))));
-        model.update(Action::Kill);
-        let (now, digest) = (model.run.now(), model.sim().digest());
-        assert!(model.seek(Span::from_ms(9_000)));
-        let (late, later) = (model.run.now(), model.sim().digest());
-        model.seek(now);
-        assert_eq!(model.sim().digest(), digest);
-        model.update(Action::StepForward);
-        model.update(Action::StepForward);
-        model.update(Action::StepBack);
-        model.update(Action::StepBack);
-        assert_eq!(
-            model.sim().events(),
-            model.run.deeds_done().last().expect("the kill").event + 1
-        );
-        model.seek(late);
-        assert_eq!(model.sim().digest(), later);
-    }
-
-    #[test]
-    fn acting_in_the_past_keeps_the_old_course() {
-        let mut model = led();
-        let fork = model.run.now();
-        model.update(Action::Select(Some(Selection::Node(NodeId(1)))));
-        model.seek(Span::from_ms(2_000));
-        let end = model.run.now();
-        let old = model.sim().digest();
-        model.seek(fork);
-        model.update(Action::Isolate);
-        assert_eq!(model.run.branches.len(), 2);
-        model.seek(end);
-        assert_ne!(model.sim().digest(), old);
-        model.update(Action::Branch(0));
-        assert_eq!(model.sim().digest(), old);
-        model.update(Action::Branch(1));
-        model.update(Action::Undo);
-        assert_eq!(model.run.branches.len(), 3);
-        model.seek(end);
-        assert_eq!(
-            model.sim().digest(),
-            old,
-            "without the deed, the same course again up to the number of the branch"
-        );
-    }
-
-    #[test]
-    fn a_shared_run_is_reproduced_with_its_hash() {
-        let mut model = led();
-        model.update(Action::Command("create /app 1".to_owned()));
-        model.seek(Span::from_ms(1_500));
-        model.update(Action::Command("get -w /app".to_owned()));
-        model.seek(Span::from_ms(2_500));
-        let recipe = crate::share::Recipe::of(&model);
-        let read = crate::share::Recipe::read(&recipe.fragment())
-            .expect("a run")
-            .expect("sane");
-        let mut other = Model::new(3, 7, Lang::En);
-        read.play(&mut other);
-        for _ in 0..10_000 {
-            if other.replay.is_none() {
-                break;
-            }
-            other.frame(16.0);
-        }
-        assert_eq!(other.notice, Some(Notice::Reproduced(model.sim().digest())));
-        let text: Vec<_> = other.console().into_iter().map(|line| line.body).collect();
-        assert!(
-            text.contains(&command::Body::Said("Created /app".to_owned())),
-            "{text:?}"
-        );
     }
 }

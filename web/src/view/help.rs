@@ -28,7 +28,7 @@ pub(crate) fn Help(seen: &Seen) -> Html {
         html! { <span key={name.clone()}><svg viewBox="-12 -12 24 24" aria-hidden="true"><g {class}><path {d} /></g></svg>{ name }</span> }
     });
     let shapes: Vec<Html> = shapes.collect();
-    let keys: [(&[&str], String); 21] = [
+    let keys: [(&[&str], String); 22] = [
         (&["Space"], words.get("key-space")),
         (&[".", ","], words.get("key-step")),
         (&["Shift .", ","], words.get("key-turn")),
@@ -44,6 +44,7 @@ pub(crate) fn Help(seen: &Seen) -> Html {
         (&["C"], words.get("key-scissors")),
         (&["H"], words.get("key-heal")),
         (&["R"], words.get("key-write")),
+        (&["F", "Shift F"], words.get("key-messages")),
         (&["X", "D", "W"], words.get("key-message")),
         (&["N"], words.get("key-now")),
         (&["/"], words.get("key-command")),

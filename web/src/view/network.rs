@@ -59,7 +59,7 @@ pub(crate) fn Network(seen: &Seen) -> Html {
                 </table>
                 <div class="presets">
                     <button class="btn" data-testid="split" onclick={seen.desk.on(Action::Split)}>{ words.get("preset-split") }</button>
-                    <button class="btn" onclick={seen.desk.on(Action::LeaderAlone)}>{ words.get("preset-leader") }</button>
+                    <button class="btn" data-testid="leader-alone" onclick={seen.desk.on(Action::LeaderAlone)}>{ words.get("preset-leader") }</button>
                     <button class="btn" onclick={seen.desk.on(Action::HealAll)}>{ words.get("preset-heal") }</button>
                 </div>
             </div>

@@ -65,7 +65,7 @@ pub(crate) fn Runs(seen: &Seen) -> Html {
             <div class="branches">{ branches(seen, &model) }</div>
             <h3>{ words.get("deeds") }<span class="grow"></span>
                 <button class="tiny" aria-label={words.get("tool-undo")} title={words.get("tool-undo")} disabled={model.run.deeds_done().is_empty()} onclick={seen.desk.on(Action::Undo)}>{ icon(icon::UNDO) }</button>
-                <button class="tiny" aria-label={words.get("redo")} title={words.get("redo")} disabled={!model.can_redo()} onclick={seen.desk.on(Action::Redo)}>{ icon(icon::REDO) }</button>
+                <button class="tiny" data-testid="redo" aria-label={words.get("redo")} title={words.get("redo")} disabled={!model.can_redo()} onclick={seen.desk.on(Action::Redo)}>{ icon(icon::REDO) }</button>
             </h3>
             { deeds(seen, &model) }
             <h3>{ words.get("digest") }</h3>

@@ -127,7 +127,7 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
                 </g>
                 <g class="links">{ for wires }</g>
                 <g class="guests">{ for guests }</g>
-                <g id="messages" class={model.muted.then_some("muted")} onclick={pick}></g>
+                <g id="messages" class={model.muted.then_some("muted")} tabindex="0" role="group" aria-label={words.get("stage-messages")} aria-keyshortcuts="F" onclick={pick}></g>
                 <g class="nodes">{ for faces }</g>
                 <g id="bursts"></g>
                 <path class="stroke" id="stroke" d="" />

@@ -1,0 +1,239 @@
+//! What the visitor does to the cluster: actions become interventions.
+
+use otterkeeper_core::id::NodeId;
+use otterkeeper_core::request::{CreateMode, Op, Request};
+use otterkeeper_core::sim::{ClientId, Intervention};
+use otterkeeper_core::time::Span;
+
+use super::{Action, Aside, Deal, Model, Selection};
+use crate::command::{self, Line};
+
+impl Model {
+    pub(super) fn intervene(&mut self, action: Action) {
+        let leader = self.leader();
+        let deeds = self.deeds(action, leader);
+        if deeds.is_empty() {
+            return;
+        }
+        self.redo.clear();
+        for deed in deeds {
+            self.run.act(deed);
+        }
+        self.mirror_logs();
+        if let Some(Selection::Message(id)) = self.selection
+            && self.sim().flight(id).is_none()
+        {
+            self.selection = None;
+        }
+    }
+
+    /// What an action means for the cluster as it is now.
+    fn deeds(&mut self, action: Action, leader: Option<NodeId>) -> Vec<Intervention> {
+        let target = self.target();
+        let one = |deed: Option<Intervention>| deed.into_iter().collect();
+        let up = |id: NodeId| self.sim().node(id).is_some();
+        match action {
+            Action::Kill => one(target.filter(|id| up(*id)).map(Intervention::Kill)),
+            Action::Restart => one(target.filter(|id| !up(*id)).map(Intervention::Restart)),
+            Action::KillOrRestart => one(target.map(|id| {
+                if up(id) {
+                    Intervention::Kill(id)
+                } else {
+                    Intervention::Restart(id)
+                }
+            })),
+            Action::Pause => one(target.map(|id| match self.sim().is_paused(id) {
+                true => Intervention::Resume(id),
+                false => Intervention::Pause(id),
+            })),
+            Action::Isolate => one(target.map(|id| match self.sim().is_isolated(id) {
+                true => Intervention::Rejoin(id),
+                false => Intervention::Isolate(id),
+            })),
+            Action::Campaign => one(target.map(Intervention::Campaign)),
+            Action::Snapshot => one(target.map(Intervention::TakeSnapshot)),
+            Action::FreezeDisk => {
+                one(target.map(
+                    |id| match self.sim().disk(id).is_some_and(|disk| disk.frozen) {
+                        true => Intervention::ThawDisk(id),
+                        false => Intervention::FreezeDisk(id),
+                    },
+                ))
+            }
+            Action::HealAll => vec![Intervention::HealAll],
+            Action::ToggleLink(from, to) => match self.sim().link(from, to).up {
+                true => vec![Intervention::Cut { from, to }],
+                false => self.heal(from, to),
+            },
+            Action::Cut(links) => {
+                let up = links
+                    .into_iter()
+                    .filter(|(from, to)| self.sim().link(*from, *to).up);
+                up.map(|(from, to)| Intervention::Cut { from, to })
+                    .collect()
+            }
+            Action::Split => {
+                // The leader stays with the minority: the interesting side.
+                let ids: Vec<NodeId> = self.sim().nodes().collect();
+                let small = (ids.len() - 1) / 2;
+                let first = leader.unwrap_or(ids[0]);
+                let mut minority = vec![first];
+                minority.extend(
+                    ids.iter()
+                        .copied()
+                        .filter(|id| *id != first)
+                        .take(small.saturating_sub(1)),
+                );
+                let pairs = ids.iter().flat_map(|a| ids.iter().map(move |b| (*a, *b)));
+                pairs
+                    .filter(|(a, b)| {
+                        minority.contains(a) != minority.contains(b) && self.sim().link(*a, *b).up
+                    })
+                    .map(|(from, to)| Intervention::Cut { from, to })
+                    .collect()
+            }
+            Action::LeaderAlone => one(leader.map(Intervention::Isolate)),
+            Action::Loss(per_mille) => {
+                self.sliders.0 = per_mille;
+                vec![Intervention::Loss {
+                    link: None,
+                    per_mille,
+                }]
+            }
+            Action::Delay(ms) => {
+                self.sliders.1 = ms;
+                let (min, max) = delays(ms);
+                vec![Intervention::Delay {
+                    link: None,
+                    min,
+                    max,
+                }]
+            }
+            Action::Load(ops_per_second) => {
+                self.sliders.2 = ops_per_second;
+                vec![Intervention::Workload { ops_per_second }]
+            }
+            Action::Message(deal) => one(self.message().map(|flight| {
+                let flight = flight.id;
+                match deal {
+                    Deal::Drop => Intervention::DropFlight(flight),
+                    Deal::Delay => Intervention::DelayFlight {
+                        flight,
+                        by: Span::from_ms(50),
+                    },
+                    Deal::Duplicate => Intervention::DuplicateFlight(flight),
+                    Deal::Now => Intervention::DeliverFlight(flight),
+                }
+            })),
+            Action::Write => self.write(leader),
+            Action::DropClient(client) => vec![Intervention::DropClient(client)],
+            Action::KillClient(client) => vec![Intervention::KillClient(client)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What brings one direction back: its own cut, and the isolation of its ends.
+    fn heal(&self, from: NodeId, to: NodeId) -> Vec<Intervention> {
+        let mut deeds = vec![Intervention::Heal { from, to }];
+        deeds.extend(
+            [from, to]
+                .into_iter()
+                .filter(|id| self.sim().is_isolated(*id))
+                .map(Intervention::Rejoin),
+        );
+        deeds
+    }
+
+    /// A write by a client of the leader.
+    fn write(&mut self, leader: Option<NodeId>) -> Vec<Intervention> {
+        let Some(leader) = leader else {
+            return Vec::new();
+        };
+        self.at = leader;
+        let path = "/otter".to_owned();
+        let known = self.sim().node(leader).and_then(|view| {
+            view.machine()
+                .tree()
+                .get(&path)
+                .map(|znode| znode.stat().version)
+        });
+        let op = match known {
+            Some(version) => Op::SetData {
+                path,
+                data: Some(format!("{}", version + 2).into_bytes().into()),
+                version: -1,
+            },
+            None => command::create(path, "1", CreateMode::Persistent),
+        };
+        let (client, mut deeds) = self.speaker(leader);
+        deeds.push(Intervention::Client {
+            client,
+            request: Request::Write(op),
+        });
+        deeds
+    }
+
+    pub(super) fn command(&mut self, text: &str) {
+        let said = text.trim();
+        if said.is_empty() {
+            return;
+        }
+        let event = self.sim().events();
+        match command::parse(said) {
+            Ok(command::Parsed::Request(request)) => {
+                let (client, mut deeds) = match self.client.filter(|client| self.is_open(*client)) {
+                    Some(client) => (client, Vec::new()),
+                    None => self.speaker(self.at),
+                };
+                deeds.push(match request {
+                    Request::Close => Intervention::CloseClient(client),
+                    request => Intervention::Client { client, request },
+                });
+                self.redo.clear();
+                for deed in deeds {
+                    self.run.act(deed);
+                }
+            }
+            Ok(command::Parsed::Help) => self.asides.push(Aside {
+                event,
+                line: Line::help(said),
+            }),
+            Err(mistake) => self.asides.push(Aside {
+                event,
+                line: Line::mistake(said, mistake),
+            }),
+        }
+    }
+
+    /// A client of ours on this node; if there is none yet, with what opens it.
+    fn speaker(&mut self, node: NodeId) -> (ClientId, Vec<Intervention>) {
+        if let Some(client) = self.client_at(node) {
+            self.client = Some(client);
+            return (client, Vec::new());
+        }
+        // A number is never used twice in a run, also not by a client that has gone.
+        let used = |id: u32| {
+            self.run.deeds_done().iter().any(|deed| matches!(deed.what, Intervention::OpenClient { client, .. } if client.0 == id))
+        };
+        let client = ClientId((1..1_000).find(|id| !used(*id)).unwrap_or(999));
+        self.client = Some(client);
+        (client, vec![Intervention::OpenClient { client, node }])
+    }
+
+    pub(super) fn client_at(&self, node: NodeId) -> Option<ClientId> {
+        self.sim()
+            .clients()
+            .find(|view| view.id.0 < 1_000 && view.node == Some(node))
+            .map(|view| view.id)
+    }
+
+    fn is_open(&self, client: ClientId) -> bool {
+        self.sim().clients().any(|view| view.id == client)
+    }
+}
+
+/// The shortest and the longest delay for the slider's number of milliseconds.
+pub(crate) fn delays(ms: u32) -> (Span, Span) {
+    let max = u64::from(ms.max(1));
+    (Span::from_ms((max / 3).max(1)), Span::from_ms(max))
+}

@@ -1,0 +1,106 @@
+//! What the page does, without a page.
+
+use super::*;
+
+fn led() -> Model {
+    let mut model = Model::new(5, 42, Lang::En);
+    model.playing = false;
+    assert!(
+        model.leader().is_none(),
+        "the page begins in the middle of an election"
+    );
+    assert!(model.run_until(Until::Leader));
+    model
+}
+
+#[test]
+fn killing_the_leader_gives_another_in_a_higher_term() {
+    let mut model = led();
+    let old = model.leader().expect("elected");
+    let term = model.sim().node(old).expect("up").term();
+    model.update(Action::Select(Some(Selection::Node(old))));
+    model.update(Action::Kill);
+    assert!(model.run_until(Until::Leader));
+    let new = model.leader().expect("elected again");
+    assert_ne!(old, new);
+    assert!(model.sim().node(new).expect("up").term() > term);
+    assert!(model.sim().violations().is_empty());
+}
+
+#[test]
+fn a_moment_is_the_same_however_it_is_reached() {
+    let mut model = led();
+    model.update(Action::Write);
+    model.update(Action::Load(50));
+    assert!(model.seek(Span::from_ms(3_000)));
+    model.update(Action::Select(Some(Selection::Node(NodeId(2)))));
+    model.update(Action::Kill);
+    let (now, digest) = (model.run.now(), model.sim().digest());
+    assert!(model.seek(Span::from_ms(9_000)));
+    let (late, later) = (model.run.now(), model.sim().digest());
+    model.seek(now);
+    assert_eq!(model.sim().digest(), digest);
+    model.update(Action::StepForward);
+    model.update(Action::StepForward);
+    model.update(Action::StepBack);
+    model.update(Action::StepBack);
+    assert_eq!(
+        model.sim().events(),
+        model.run.deeds_done().last().expect("the kill").event + 1
+    );
+    model.seek(late);
+    assert_eq!(model.sim().digest(), later);
+}
+
+#[test]
+fn acting_in_the_past_keeps_the_old_course() {
+    let mut model = led();
+    let fork = model.run.now();
+    model.update(Action::Select(Some(Selection::Node(NodeId(1)))));
+    model.seek(Span::from_ms(2_000));
+    let end = model.run.now();
+    let old = model.sim().digest();
+    model.seek(fork);
+    model.update(Action::Isolate);
+    assert_eq!(model.run.branches.len(), 2);
+    model.seek(end);
+    assert_ne!(model.sim().digest(), old);
+    model.update(Action::Branch(0));
+    assert_eq!(model.sim().digest(), old);
+    model.update(Action::Branch(1));
+    model.update(Action::Undo);
+    assert_eq!(model.run.branches.len(), 3);
+    model.seek(end);
+    assert_eq!(
+        model.sim().digest(),
+        old,
+        "without the deed, the same course again up to the number of the branch"
+    );
+}
+
+#[test]
+fn a_shared_run_is_reproduced_with_its_hash() {
+    let mut model = led();
+    model.update(Action::Command("create /app 1".to_owned()));
+    model.seek(Span::from_ms(1_500));
+    model.update(Action::Command("get -w /app".to_owned()));
+    model.seek(Span::from_ms(2_500));
+    let recipe = crate::share::Recipe::of(&model);
+    let read = crate::share::Recipe::read(&recipe.fragment())
+        .expect("a run")
+        .expect("sane");
+    let mut other = Model::new(3, 7, Lang::En);
+    read.play(&mut other);
+    for _ in 0..10_000 {
+        if other.replay.is_none() {
+            break;
+        }
+        other.frame(16.0);
+    }
+    assert_eq!(other.notice, Some(Notice::Reproduced(model.sim().digest())));
+    let text: Vec<_> = other.console().into_iter().map(|line| line.body).collect();
+    assert!(
+        text.contains(&command::Body::Said("Created /app".to_owned())),
+        "{text:?}"
+    );
+}
