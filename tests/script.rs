@@ -208,6 +208,7 @@ impl Stage {
                 return Err(format!("{pair:?} lacks a value"));
             };
             match *key {
+                "voters" => config.voters = Some(number(value)? as u8),
                 "seed" => seed = number(value)?,
                 "election" => {
                     let (min, spread) = value.split_once('+').ok_or("MIN+SPREAD")?;
@@ -244,6 +245,17 @@ impl Stage {
             ["transfer", from] => Intervention::Transfer {
                 from: node(from)?,
                 to: None,
+            },
+            ["wipe", id] => Intervention::Wipe(node(id)?),
+            ["members", id, "to", voters] => Intervention::Members {
+                node: node(id)?,
+                voters: list(voters)?,
+                learners: Vec::new(),
+            },
+            ["members", id, "to", voters, "learners", learners] => Intervention::Members {
+                node: node(id)?,
+                voters: list(voters)?,
+                learners: list(learners)?,
             },
             ["cancel-transfer", id] => Intervention::CancelTransfer(node(id)?),
             ["kill", id] => Intervention::Kill(node(id)?),
@@ -848,6 +860,11 @@ fn view<'a>(sim: &'a Sim, id: &str) -> Result<View<'a>, String> {
 
 fn node(text: &str) -> Result<NodeId, String> {
     number(text).map(NodeId)
+}
+
+/// Members, with commas between them.
+fn list(text: &str) -> Result<Vec<NodeId>, String> {
+    text.split(',').map(node).collect()
 }
 
 fn number(text: &str) -> Result<u64, String> {

@@ -15,6 +15,7 @@ pub use self::io::{
     Admin, Boot, BootError, Input, Note, Output, ReadNow, SavePart, SnapshotImage, SnapshotStage,
 };
 pub use self::view::{ConnView, View};
+pub use crate::command::Reconfigure;
 pub use crate::raft::storage::Records;
 pub use crate::raft::view::{PeerState, PeerView, WithheldView};
 pub use crate::request::Hangup;

@@ -44,7 +44,7 @@ use self::member::Member;
 use self::net::Net;
 use self::oracle::{Oracle, Verdict};
 use self::workload::Worker;
-use crate::id::{Index, NodeId};
+use crate::id::{Index, NodeId, ReplicaId};
 use crate::node::{Output, View};
 use crate::raft::note::Role;
 use crate::rng::Rng;
@@ -112,8 +112,8 @@ impl Sim {
             seed,
             now,
             events: 0,
-            members: (0..config.nodes)
-                .map(|_| Member::new(config.disk))
+            members: (1..=config.nodes)
+                .map(|id| Member::new(config.disk, ReplicaId(id.into())))
                 .collect(),
             net: Net::new(config.nodes, config.link, config.client_link, net_rng),
             clients: BTreeMap::new(),
@@ -447,11 +447,18 @@ impl Sim {
 
     fn fault(&mut self) {
         let clients: Vec<ClientId> = self.clients.keys().copied().collect();
+        let (voters, learners) = match self.newest_members() {
+            Some(newest) => (newest.voters().collect(), newest.learners().collect()),
+            None => (Vec::new(), Vec::new()),
+        };
         let aim = Aim {
             members: u64::from(self.config.nodes),
             leader: self.leader(),
             clients: &clients,
             disk: self.config.disk,
+            voters: &voters,
+            learners: &learners,
+            settled: self.all_settled(),
         };
         let Some(nemesis) = &mut self.nemesis else {
             return;

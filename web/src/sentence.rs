@@ -60,6 +60,7 @@ pub(crate) fn sentence(words: &Words, event: &Event) -> String {
                 LossReason::Cut => "lost-cut",
                 LossReason::Down => "lost-down",
                 LossReason::Dropped => "lost-dropped",
+                LossReason::NotAdmitted => "lost-not-admitted",
             };
             let what = kind(words, cargo);
             words.with(
@@ -119,6 +120,8 @@ pub(crate) fn invariant(words: &Words, invariant: otterkeeper_core::sim::Invaria
         I::StateMachineSafety => "invariant-state-machine-safety",
         I::DurableBeforeTold => "invariant-durable-before-told",
         I::LeaderWrites => "invariant-leader-writes",
+        I::NewestMembers => "invariant-newest-members",
+        I::OneChange => "invariant-one-change",
         I::NoHalt => "invariant-no-halt",
         I::Clients => "invariant-clients",
     })
@@ -135,6 +138,8 @@ pub(crate) fn promise(words: &Words, invariant: otterkeeper_core::sim::Invariant
         I::StateMachineSafety => "promise-state-machine-safety",
         I::DurableBeforeTold => "promise-durable-before-told",
         I::LeaderWrites => "promise-leader-writes",
+        I::NewestMembers => "promise-newest-members",
+        I::OneChange => "promise-one-change",
         I::NoHalt => "promise-no-halt",
         I::Clients => "promise-clients",
     })
@@ -357,6 +362,8 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
         Intervention::TakeSnapshot(id) => node("deed-snapshot", id),
         Intervention::Transfer { from, to: None } => node("deed-transfer", from),
         Intervention::Transfer { from, to: Some(to) } => link("deed-transfer-to", from, to),
+        Intervention::Members { node: id, .. } => node("deed-members", id),
+        Intervention::Wipe(id) => node("deed-wipe", id),
         Intervention::CancelTransfer(id) => node("deed-cancel-transfer", id),
         Intervention::OpenClient { client: id, node } => words.with(
             "deed-open",

@@ -200,6 +200,8 @@ fn is_sane(deed: &Intervention, nodes: u8) -> bool {
         | Intervention::ThawDisk(id)
         | Intervention::Campaign(id)
         | Intervention::TakeSnapshot(id)
+        | Intervention::Members { node: id, .. }
+        | Intervention::Wipe(id)
         | Intervention::CancelTransfer(id) => node(id),
         Intervention::Transfer { from, to } => node(from) && to.as_ref().is_none_or(node),
         Intervention::Cut { from, to } | Intervention::Heal { from, to } => node(from) && node(to),

@@ -83,7 +83,7 @@ impl Node {
     /// Leads what is in force to what is wanted; one step at a time, each when the one before is
     /// committed. A change that does not get on is given up.
     pub(super) fn steer_members(&mut self, effects: &mut Effects) {
-        if self.leads.is_none() || !self.raft.serving() || !self.machine.initialised() {
+        if self.leads.is_none() || !self.machine.initialised() {
             return;
         }
         let members = self.machine.members();

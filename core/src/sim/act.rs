@@ -4,8 +4,9 @@ use super::{
     Cargo, Client, ClientId, Deed, End, FIRST_WORKER, Flight, FlightId, Intervention, LossReason,
     Sim, What,
 };
+use crate::configuration::{Change, Standing};
 use crate::id::{ConnId, NodeId};
-use crate::node::{Admin, Input};
+use crate::node::{Admin, Input, Reconfigure};
 use crate::request::Request;
 
 /// Session timeout that a visitor's client asks for.
@@ -93,6 +94,24 @@ impl Sim {
             Intervention::Campaign(id) => self.wish(id, Admin::Campaign),
             Intervention::TakeSnapshot(id) => self.wish(id, Admin::TakeSnapshot),
             Intervention::Transfer { from, to } => self.wish(from, Admin::Transfer { to }),
+            Intervention::Members {
+                node,
+                ref voters,
+                ref learners,
+            } => {
+                let voters = voters.iter().map(|id| (*id, Standing::Voter));
+                let learners = learners.iter().map(|id| (*id, Standing::Learner));
+                let all = voters.chain(learners);
+                let all = all.filter_map(|(id, standing)| self.as_member(id, standing));
+                let request = Reconfigure {
+                    version: self
+                        .node(node)
+                        .map(|view| view.machine().members().version()),
+                    change: Change::Replace(all.collect()),
+                };
+                self.wish(node, Admin::Reconfigure(request));
+            }
+            Intervention::Wipe(id) => self.wipe(id),
             Intervention::CancelTransfer(id) => self.wish(id, Admin::CancelTransfer),
             Intervention::OpenClient { client, node } => {
                 if client.0 < FIRST_WORKER && self.member(node).is_some() {
@@ -135,7 +154,7 @@ impl Sim {
     }
 
     /// What is under way on a direction that went down is lost.
-    fn cut_off(&mut self, from: NodeId, to: NodeId) {
+    pub(super) fn cut_off(&mut self, from: NodeId, to: NodeId) {
         for flight in self.net.take_between(from, to) {
             self.lost(flight, LossReason::Cut);
         }

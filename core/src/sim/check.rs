@@ -2,21 +2,24 @@
 //! what a member shows in its view, what it hands to its disk and what it says; it keeps a shadow of
 //! each log as a chain of hashes, so that each check costs a few steps whatever the length of the log.
 
+mod members;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use self::members::Joined;
 use super::chunks::Chunks;
 use super::disk::{Disk, entry_hash};
 use super::hash::mix;
-use crate::id::{Index, LogId, NodeId, Term};
+use crate::configuration::Configuration;
+use crate::id::{Index, LogId, NodeId, ReplicaId, Term};
 use crate::message::Message;
 use crate::node::{Boot, View};
-use crate::raft::message::Message as Raft;
+use crate::raft::message::{Message as Raft, Payload};
 use crate::raft::note::Role;
 use crate::time::{Span, Time};
 
@@ -37,6 +40,10 @@ pub enum Invariant {
     DurableBeforeTold,
     /// A leader whose disk has stopped answering stops leading in time.
     LeaderWrites,
+    /// Each member acts by the newest configuration in its log.
+    NewestMembers,
+    /// One change of the members at a time, and nobody votes who has not caught up.
+    OneChange,
     /// No member halts or refuses its own disk.
     NoHalt,
     /// Every client sees what ZooKeeper promises.
@@ -53,6 +60,8 @@ impl Invariant {
         Self::StateMachineSafety,
         Self::DurableBeforeTold,
         Self::LeaderWrites,
+        Self::NewestMembers,
+        Self::OneChange,
         Self::NoHalt,
         Self::Clients,
     ];
@@ -68,6 +77,8 @@ impl Invariant {
             Self::StateMachineSafety => "state-machine-safety",
             Self::DurableBeforeTold => "durable-before-told",
             Self::LeaderWrites => "leader-writes",
+            Self::NewestMembers => "newest-members",
+            Self::OneChange => "one-change-at-a-time",
             Self::NoHalt => "no-halt",
             Self::Clients => "clients",
         }
@@ -111,6 +122,8 @@ struct Committed {
 /// What was seen of one member after its last step.
 #[derive(Clone)]
 struct Shadow {
+    /// Which data directory it has.
+    replica: ReplicaId,
     /// Term and chain hash by index, from the one before the member's first entry.
     log: Chunks<(Term, u64)>,
     leads: Option<Term>,
@@ -120,6 +133,14 @@ struct Shadow {
     granted: (Term, NodeId),
     /// The furthest it said it has, and in which term. Survives its crashes.
     told: (Term, Index),
+    /// The same of the replica before it, whose disk is lost: leaders may count on what they heard.
+    told_before: (Term, Index),
+    /// The members in force after its last step, who decide about what it commits in the next one.
+    members: Configuration,
+    /// Where its log has configurations.
+    changes: Vec<Index>,
+    /// The last of them that was looked at.
+    seen_change: Index,
 }
 
 #[derive(Clone)]
@@ -132,6 +153,7 @@ pub(super) struct Checker {
     tails: BTreeMap<(Index, Term), u64>,
     /// Digest of the state by applied index; 0 if nobody was seen there.
     digests: Chunks<u64>,
+    joined: Joined,
     found: Found,
 }
 
@@ -143,20 +165,26 @@ impl Checker {
             chain: 0,
             in_term: Term(0),
         });
-        let shadow = Shadow {
+        let shadow = |id: u8| Shadow {
+            replica: ReplicaId(id.into()),
             log: Chunks::new(0),
             leads: None,
             commit: Index(0),
             applied: Index(0),
             granted: (Term(0), NodeId(0)),
             told: (Term(0), Index(0)),
+            told_before: (Term(0), Index(0)),
+            members: Configuration::default(),
+            changes: Vec::new(),
+            seen_change: Index(0),
         };
         Self {
-            shadows: vec![shadow; usize::from(members)],
+            shadows: (1..=members).map(shadow).collect(),
             leaders: BTreeMap::new(),
             committed,
             tails: BTreeMap::new(),
             digests: Chunks::new(0),
+            joined: Joined::new(),
             found: Vec::new(),
         }
     }
@@ -200,11 +228,22 @@ impl Checker {
         }
     }
 
+    /// A member has lost its disk, and with it what it promised: it comes back as another replica.
+    pub(super) fn wiped(&mut self, id: NodeId, replica: ReplicaId) {
+        if let Some(shadow) = shadow(&mut self.shadows, id) {
+            shadow.replica = replica;
+            shadow.granted = (Term(0), NodeId(0));
+            shadow.told_before = shadow.told;
+            shadow.told = (Term(0), Index(0));
+        }
+    }
+
     /// A member has booted.
     pub(super) fn booted(&mut self, id: NodeId, view: View<'_>) {
         let Some(shadow) = shadow(&mut self.shadows, id) else {
             return;
         };
+        shadow.members = view.configuration().clone();
         shadow.log = Chunks::new(0);
         shadow.leads = None;
         shadow.commit = Index(0);
@@ -226,8 +265,14 @@ impl Checker {
         self.leader_completeness(id, view, disks);
         self.state_machine_safety(id, view);
         self.leader_writes(now, id, view, disks, stall);
+        self.newest_members(id, view);
+        self.one_change(id, view, disks);
         if let Some(shadow) = shadow(&mut self.shadows, id) {
             shadow.leads = (view.role() == Role::Leader).then(|| view.term());
+            if shadow.members != *view.configuration() {
+                shadow.members = view.configuration().clone();
+            }
+            shadow.seen_change = shadow.changes.last().copied().unwrap_or_default();
         }
     }
 
@@ -360,8 +405,10 @@ impl Checker {
             }
             shadow.log = Chunks::new(before);
             shadow.log.push(chain.unwrap_or((Term(0), 0)));
+            shadow.changes.clear();
         }
         shadow.log.drop_before(before);
+        shadow.changes.retain(|change| before < change.0);
         if let Some(meta) = view.snapshot()
             && meta.last.index.0 == before
             && shadow
@@ -374,6 +421,7 @@ impl Checker {
             let base = committed.map_or((meta.last.term, 0), |base| (base.term, base.chain));
             shadow.log = Chunks::new(before);
             shadow.log.push(base);
+            shadow.changes.clear();
         }
         let at_last = shadow
             .log
@@ -407,6 +455,7 @@ impl Checker {
                 self.found.push((Invariant::DurableBeforeTold, text));
             }
             shadow.log.truncate(same + 1);
+            shadow.changes.retain(|change| change.0 <= same);
         }
         for index in same + 1..=last.index.0 {
             let (Some(entry), Some((_, chain))) = (view.entry(Index(index)), shadow.log.last())
@@ -418,6 +467,9 @@ impl Checker {
             let term = entry.id.term;
             let chain = mix(*chain, entry_hash(entry));
             shadow.log.push((term, chain));
+            if matches!(entry.payload, Payload::Membership(_)) {
+                shadow.changes.push(Index(index));
+            }
             let known = match self.committed.get(index) {
                 Some(committed) if committed.term == term => committed.chain,
                 _ => *self.tails.entry((Index(index), term)).or_insert(chain),
@@ -503,10 +555,25 @@ impl Checker {
             term: *entry_term,
             index: commit,
         };
-        let disks = disks.iter().filter(|disk| disk.surely_has(entry)).count();
-        if disks <= view.voters().len() / 2 {
-            let text = format!("{id} commits {commit}, which is on {disks} disks");
-            self.found.push((Invariant::DurableBeforeTold, text));
+        // In a joint phase a majority of each set.
+        let members = &shadow.members;
+        let sets: [Vec<NodeId>; 2] = [members.voters().collect(), members.old_voters().collect()];
+        for voters in sets {
+            let has = |voter: &&NodeId| {
+                let place = (voter.0 as usize).wrapping_sub(1);
+                let on_disk = |disk: &&Disk| disk.surely_has(entry);
+                let was_told = |shadow: &Shadow| {
+                    shadow.told_before.0 == entry.term && entry.index <= shadow.told_before.1
+                };
+                disks.get(place).is_some_and(on_disk)
+                    || self.shadows.get(place).is_some_and(was_told)
+            };
+            let having = voters.iter().filter(has).count();
+            if having <= voters.len() / 2 {
+                let text =
+                    format!("{id} commits {commit}, which is on {having} disks of {voters:?}");
+                self.found.push((Invariant::DurableBeforeTold, text));
+            }
         }
     }
 

@@ -105,6 +105,8 @@ pub enum LossReason {
     Down,
     /// Somebody dropped it.
     Dropped,
+    /// One end does not let the other in: it is no member, or has lost its disk.
+    NotAdmitted,
 }
 
 /// What happened at a client.

@@ -26,6 +26,13 @@ pub(super) struct Aim<'a> {
     pub(super) leader: Option<NodeId>,
     pub(super) clients: &'a [ClientId],
     pub(super) disk: DiskProfile,
+    /// Who votes, in the newest configuration.
+    pub(super) voters: &'a [NodeId],
+    /// Who listens in it.
+    pub(super) learners: &'a [NodeId],
+    /// Whether all members are up and the replicas that the newest configuration names, with no change
+    /// pending anywhere: then one of them may lose its disk, and a majority still has what was promised.
+    pub(super) settled: bool,
 }
 
 impl Nemesis {
@@ -96,6 +103,8 @@ impl Nemesis {
             faults.snapshot,
             faults.campaign,
             faults.transfer,
+            faults.members,
+            faults.wipe,
         ];
         let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
         let mut place = self.rng.below(total);
@@ -194,10 +203,41 @@ impl Nemesis {
                 let to = Some(other).filter(|other| *other != from);
                 (vec![Intervention::Transfer { from, to }], vec![])
             }
+            Some(12) => (vec![self.other_members(aim, node, draw)], vec![]),
+            Some(13) if aim.settled && 3 <= aim.voters.len() => {
+                let among = [aim.voters, aim.learners].concat();
+                let node = among[(draw % among.len() as u64) as usize];
+                let operator = aim.voters.iter().find(|id| **id != node);
+                let again = Intervention::Members {
+                    node: operator.copied().unwrap_or(node),
+                    voters: aim.voters.to_vec(),
+                    learners: aim.learners.to_vec(),
+                };
+                (vec![Intervention::Wipe(node)], vec![repair(again)])
+            }
             _ => (vec![], vec![]),
         };
         self.repairs.extend(repairs);
         deeds
+    }
+
+    /// Any members, at least as many voters as they say; two in three of the others listen.
+    fn other_members(&mut self, aim: &Aim<'_>, node: NodeId, draw: u64) -> Intervention {
+        let mut ids: Vec<NodeId> = (1..=aim.members).map(NodeId).collect();
+        for place in (1..ids.len()).rev() {
+            ids.swap(place, self.rng.below(place as u64 + 1) as usize);
+        }
+        let least = u64::from(self.faults.least_voters).clamp(1, aim.members);
+        let voters = self.rng.between(least, aim.members) as usize;
+        let listens = |(place, id): (usize, &NodeId)| (draw >> place & 3 != 0).then_some(*id);
+        let learners = ids[voters..].iter().enumerate().filter_map(listens);
+        let learners: Vec<NodeId> = learners.take(2).collect();
+        ids.truncate(voters);
+        Intervention::Members {
+            node: aim.leader.unwrap_or(node),
+            voters: ids,
+            learners,
+        }
     }
 
     /// A span around this mean.

@@ -1,6 +1,8 @@
 //! What a visitor, a script or a fault plan can do to a run. They go into links and traces, so variants
 //! are only ever added at the end.
 
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ClientId, FlightId};
@@ -142,6 +144,17 @@ pub enum Intervention {
     },
     /// The member keeps the lead after all.
     CancelTransfer(NodeId),
+    /// An operator asks this member for these members and no others, if nobody has changed them meanwhile.
+    Members {
+        /// Whom it asks.
+        node: NodeId,
+        /// Those who are to vote, each with the disk it has now.
+        voters: Vec<NodeId>,
+        /// Those who are to listen.
+        learners: Vec<NodeId>,
+    },
+    /// The member's process ends and its disk is lost; it boots on an empty one, as another replica.
+    Wipe(NodeId),
 }
 
 impl Intervention {
@@ -159,6 +172,8 @@ impl Intervention {
             | Self::Campaign(id)
             | Self::TakeSnapshot(id)
             | Self::CancelTransfer(id)
+            | Self::Wipe(id)
+            | Self::Members { node: id, .. }
             | Self::Crash { node: id, .. }
             | Self::SlowDisk { node: id, .. }
             | Self::OpenClient { node: id, .. } => [Some(id), None],

@@ -14,8 +14,8 @@ use super::{
     Cargo, ClientId, DiskProfile, DiskView, End, Flight, Invariant, LossReason, Sim, What,
 };
 use crate::config::Config;
-use crate::configuration::Configuration;
-use crate::id::{ConnId, NodeId};
+use crate::configuration::{self, Configuration, Standing};
+use crate::id::{ConnId, Index, NodeId, ReplicaId};
 use crate::node::{Input, Node, Output, ReadNow, View};
 use crate::time::Time;
 use crate::trace::{DIGEST_EVERY, Step, with_bug};
@@ -32,12 +32,15 @@ pub(super) struct Member {
     touched: Vec<ConnId>,
     conns: BTreeMap<ConnId, ClientId>,
     calls: u64,
+    /// Which data directory it has; a wiped member gets another one.
+    replica: ReplicaId,
     pub(super) disk: Disk,
 }
 
 impl Member {
-    pub(super) fn new(profile: DiskProfile) -> Self {
+    pub(super) fn new(profile: DiskProfile, replica: ReplicaId) -> Self {
         Self {
+            replica,
             node: None,
             due: Time::NEVER,
             paused: false,
@@ -103,7 +106,10 @@ impl Sim {
         let planted = self.config.planted;
         let config = Config {
             id,
-            members: Configuration::of_voters(self.nodes()),
+            replica: self
+                .member(id)
+                .map_or(ReplicaId(0), |member| member.replica),
+            members: self.first_members(id),
             ..self.config.node.clone()
         };
         let mut entropy = [0; 32];
@@ -139,6 +145,103 @@ impl Sim {
             }
             Err(why) => self.halted(id, why.0),
         }
+    }
+
+    /// The members that the cluster begins with; nobody for one that comes later, or anew.
+    fn first_members(&self, id: NodeId) -> Configuration {
+        let voters = u64::from(self.config.voters.unwrap_or(self.config.nodes));
+        let is_first = |id: NodeId| ReplicaId(id.0.into());
+        let own = self.member(id).map(|member| member.replica);
+        if voters < id.0 || own != Some(is_first(id)) {
+            return Configuration::default();
+        }
+        let voter = |id| configuration::Member {
+            id: NodeId(id),
+            replica: is_first(NodeId(id)),
+            address: String::new(),
+            standing: Standing::Voter,
+        };
+        Configuration::new((1..=voters).map(voter).collect())
+    }
+
+    /// A member with the disk it has now.
+    pub(super) fn as_member(
+        &self,
+        id: NodeId,
+        standing: Standing,
+    ) -> Option<configuration::Member> {
+        Some(configuration::Member {
+            id,
+            replica: self.member(id)?.replica,
+            address: String::new(),
+            standing,
+        })
+    }
+
+    /// Who are members, as the latest leader says.
+    pub(super) fn newest_members(&self) -> Option<&Configuration> {
+        Some(self.node(self.leader()?)?.configuration())
+    }
+
+    /// Whether the newest configuration counts on this member as it is, with the disk that it has now.
+    pub(super) fn is_counted_on(&self, id: NodeId) -> bool {
+        let newest = self.newest_members().and_then(|newest| newest.member(id));
+        let own = self.member(id).map(|member| member.replica);
+        newest.is_some_and(|newest| Some(newest.replica) == own)
+    }
+
+    /// Whether all are up, no change of the members is pending, and no member has lost its disk.
+    pub(super) fn all_settled(&self) -> bool {
+        let Some(leader) = self.leader().and_then(|leader| self.node(leader)) else {
+            return false;
+        };
+        let newest = leader.configuration_index();
+        let quiet = |member: &Member| {
+            let view = member.view();
+            view.is_some_and(|view| {
+                let pending = view.machine().members().pending();
+                pending.is_none() && view.configuration_index() <= newest
+            })
+        };
+        let mut members = leader.configuration().members().iter();
+        self.members.iter().all(quiet)
+            && newest <= leader.commit()
+            && !leader.configuration().is_joint()
+            && members.all(|member| self.is_counted_on(member.id))
+    }
+
+    /// A member loses its disk and comes back on an empty one, as another replica.
+    pub(super) fn wipe(&mut self, id: NodeId) {
+        self.kill(id, 0);
+        // Its connections end with it: what was said to the lost replica, or by it, is not the new one's.
+        for other in self.nodes() {
+            self.cut_off(id, other);
+            self.cut_off(other, id);
+        }
+        let profile = self.config.disk;
+        let Some(member) = self.member_mut(id) else {
+            return;
+        };
+        // Beyond all numbers that replicas began with, and another one each time.
+        let replica = ReplicaId(member.replica.0 + 256);
+        *member = Member::new(profile, replica);
+        self.checker.wiped(id, replica);
+        self.boot(id);
+    }
+
+    /// Whether both ends of a link let each other in: drivers ask them before they use one.
+    fn is_admitted(&self, from: NodeId, to: NodeId) -> bool {
+        let admits = |host: NodeId, guest: NodeId| {
+            let (Some(host), Some(guest_member)) = (self.member(host), self.member(guest)) else {
+                return false;
+            };
+            let since = guest_member
+                .view()
+                .map_or(Index(0), |view| view.configuration_index());
+            host.view()
+                .is_none_or(|view| view.admits(guest, guest_member.replica, since).is_ok())
+        };
+        admits(to, from) && admits(from, to)
     }
 
     /// Ends a member's process. Of the records that are not synced, `keep` survive.
@@ -412,16 +515,15 @@ impl Sim {
 
     /// Sends from member to member; what is lost at once is noted.
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, cargo: Cargo) {
-        if let Some(flight) = self.net.send(self.now, from, to, cargo) {
+        let admitted = matches!(cargo, Cargo::PeerLost) || self.is_admitted(from, to);
+        if let Some(flight) = self.net.send(self.now, (from, to), cargo, admitted) {
             let up = self.net.link(from, to).up;
-            self.lost(
-                flight,
-                if up {
-                    LossReason::Chance
-                } else {
-                    LossReason::Cut
-                },
-            );
+            let why = match (admitted, up) {
+                (false, _) => LossReason::NotAdmitted,
+                (true, true) => LossReason::Chance,
+                (true, false) => LossReason::Cut,
+            };
+            self.lost(flight, why);
         }
     }
 

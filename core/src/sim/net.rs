@@ -112,13 +112,13 @@ impl Net {
         }
     }
 
-    /// Sends from member to member. What is lost at once comes back.
+    /// Sends from member to member, if they let each other in. What is lost at once comes back.
     pub(super) fn send(
         &mut self,
         now: Time,
-        from: NodeId,
-        to: NodeId,
+        (from, to): (NodeId, NodeId),
         cargo: Cargo,
+        admitted: bool,
     ) -> Option<Flight> {
         let place = self.place(from, to)?;
         let profile = self.links[place].profile;
@@ -139,7 +139,7 @@ impl Net {
             arrives = arrives.max(self.links[place].latest);
         }
         let flight = self.make(now, End::Node(from), End::Node(to), arrives, cargo);
-        if !up || (lost && !reliable) {
+        if !up || !admitted || (lost && !reliable) {
             return Some(flight);
         }
         if !overtakes {

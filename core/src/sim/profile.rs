@@ -12,6 +12,9 @@ use crate::time::{Span, Time};
 pub struct SimConfig {
     /// Members, 1 to 9; their numbers are 1, 2, 3 and so on.
     pub nodes: u8,
+    /// The first members of the cluster are 1 up to this one; `None` means all. The others boot empty and
+    /// wait to be added.
+    pub voters: Option<u8>,
     /// Settings of every member; `id`, `members` and `planted` are filled in.
     pub node: Config,
     /// Every direction of every link at the start.
@@ -45,6 +48,7 @@ impl SimConfig {
         node.notes = true;
         Self {
             nodes,
+            voters: None,
             node,
             link: LinkProfile::new(5, 15),
             client_link: LinkProfile::new(1, 2),
@@ -159,4 +163,10 @@ pub struct Faults {
     pub campaign: u32,
     /// The leader is told to hand over, to whomever chance says.
     pub transfer: u32,
+    /// An operator asks for other members.
+    pub members: u32,
+    /// The fewest voters to ask for.
+    pub least_voters: u8,
+    /// A member loses its disk and is asked for again; only while all others are members that kept theirs.
+    pub wipe: u32,
 }

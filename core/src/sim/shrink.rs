@@ -13,6 +13,7 @@ use core::fmt::Write as _;
 
 use super::swarm::{self, Failure, Options, run_seed};
 use super::{Intervention, Sim, SimConfig};
+use crate::id::NodeId;
 use crate::time::{Span, Time};
 
 /// Runs that one shrinking may take, unless said otherwise.
@@ -203,6 +204,8 @@ impl Case {
                 let _ = write!(text, " {name} {value}");
             }
         };
+        let voters = config.voters.unwrap_or(config.nodes);
+        say("voters", voters.into(), config.nodes.into());
         let (link, usual) = (&config.link, &plain.link);
         say(
             "loss",
@@ -267,6 +270,22 @@ fn words(deed: &Intervention) -> String {
         Intervention::Campaign(id) => format!("campaign {id}"),
         Intervention::Transfer { from, to: None } => format!("transfer {from}"),
         Intervention::Transfer { from, to: Some(to) } => format!("transfer {from} to {to}"),
+        Intervention::Wipe(id) => format!("wipe {id}"),
+        Intervention::Members {
+            node,
+            voters,
+            learners,
+        } => {
+            let list = |ids: &[NodeId]| {
+                let ids: Vec<String> = ids.iter().map(|id| format!("{id}")).collect();
+                ids.join(",")
+            };
+            let mut words = format!("members {node} to {}", list(voters));
+            if !learners.is_empty() {
+                words += &format!(" learners {}", list(learners));
+            }
+            words
+        }
         Intervention::CancelTransfer(id) => format!("cancel-transfer {id}"),
         Intervention::TakeSnapshot(id) => format!("snapshot {id}"),
         Intervention::DropClient(client) => format!("drop-client {}", client.0),

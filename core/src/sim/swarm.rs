@@ -37,7 +37,7 @@ const SLICE: u64 = 512;
 /// How to run a seed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Members; `None` draws 3 or 5.
+    /// First members; `None` draws 1 to 7, most often 3 or 5.
     pub nodes: Option<u8>,
     /// Which faults; `Mixed` draws them.
     pub profile: Profile,
@@ -87,6 +87,8 @@ pub enum Profile {
     Stalls,
     /// Small logs, many snapshots, members away for long.
     Snapshots,
+    /// Members come and go, listen first, and lose their disks.
+    Members,
     /// All of them.
     Storm,
 }
@@ -101,6 +103,7 @@ impl Profile {
         Self::Crashes,
         Self::Stalls,
         Self::Snapshots,
+        Self::Members,
         Self::Storm,
     ];
 
@@ -115,6 +118,7 @@ impl Profile {
             Self::Crashes => "crashes",
             Self::Stalls => "stalls",
             Self::Snapshots => "snapshots",
+            Self::Members => "members",
             Self::Storm => "storm",
         }
     }
@@ -201,6 +205,14 @@ situations! {
     reads_confirmed,
     /// Leads that were handed over as wished.
     transfers,
+    /// Members that took over a joint configuration.
+    joint_phases,
+    /// Members that took over a configuration that a joint phase led to, or that has other learners.
+    settled_phases,
+    /// Members that lost their disk.
+    wipes,
+    /// Messages to or from those who are no members, refused.
+    not_admitted,
     /// Votes and pre-votes refused.
     votes_refused,
     /// Uncommitted entries dropped for a leader's.
@@ -295,8 +307,18 @@ pub fn digest_of_seed(seed: u64, events: u64) -> u64 {
 #[must_use]
 pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
     let mut rng = Rng::stream(seed, 9);
-    let nodes = if rng.chance(500) { 3 } else { 5 };
-    let mut config = SimConfig::new(options.nodes.unwrap_or(nodes));
+    let nodes = match rng.below(20) {
+        0 => 1,
+        1 => 2,
+        2..9 => 3,
+        9 | 10 => 4,
+        11..17 => 5,
+        17 => 6,
+        _ => 7,
+    };
+    let nodes = options.nodes.unwrap_or(nodes);
+    let spares = rng.between(0, 2) as u8;
+    let mut config = SimConfig::new(nodes);
     config.checks = options.checks;
     config.record = options.record;
     config.planted = options.planted;
@@ -316,13 +338,18 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         }
         on
     };
-    let [lossy, partitions, crashes, stalls, snapshots] = [
+    let [lossy, partitions, crashes, stalls, snapshots, members] = [
         has(Profile::Lossy),
         has(Profile::Partitions),
         has(Profile::Crashes),
         has(Profile::Stalls),
         has(Profile::Snapshots),
+        has(Profile::Members),
     ];
+    if members {
+        config.nodes = (nodes + spares).min(9);
+        config.voters = Some(nodes);
+    }
     if lossy {
         config.link.loss_per_mille = rng.between(1, 150) as u32;
         config.link.duplicate_per_mille = rng.between(0, 100) as u32;
@@ -350,13 +377,15 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         snapshot: weight(snapshots, 2),
         campaign: 1,
         transfer: 1,
+        members: weight(members, 4),
+        least_voters: 3,
+        wipe: weight(members, 2),
     });
     if profile == Profile::Calm {
         config.faults = None;
     }
     let plan = format!(
-        "{} nodes,{}",
-        config.nodes,
+        "{nodes} nodes,{}",
         if words.is_empty() { " calm" } else { &words }
     );
     (config, plan)
@@ -381,9 +410,10 @@ fn heal(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
         mode: CreateMode::Persistent,
         stat: false,
     };
+    let home = sim.leader().unwrap_or(NodeId(1));
     sim.apply(&Intervention::OpenClient {
         client: PROBE,
-        node: NodeId(1),
+        node: home,
     });
     sim.apply(&Intervention::Client {
         client: PROBE,
@@ -485,11 +515,12 @@ fn healing(sim: &Sim) -> Vec<Intervention> {
     deeds
 }
 
-/// Whether one member leads and all have applied the same.
+/// Whether one member leads and all have applied the same: all that the cluster counts on, that is. Who
+/// was removed, or has lost its disk and was not added again, stands aside.
 fn agree(sim: &Sim) -> bool {
     let mut first = None;
     let mut leaders = 0;
-    for id in sim.nodes() {
+    for id in sim.nodes().filter(|id| sim.is_counted_on(*id)) {
         let Some(view) = sim.node(id) else {
             return false;
         };
@@ -525,6 +556,10 @@ fn count(sim: &mut Sim, gathered: &mut Gathered) {
                 from: End::Node(_),
                 ..
             } => reached.losses += 1,
+            What::Lost {
+                why: LossReason::NotAdmitted,
+                ..
+            } => reached.not_admitted += 1,
             What::Died { lost, .. } => {
                 reached.crashes += 1;
                 reached.torn_tails += u64::from(*lost != 0);
@@ -535,6 +570,7 @@ fn count(sim: &mut Sim, gathered: &mut Gathered) {
                     Intervention::Pause(_) => reached.pauses += 1,
                     Intervention::FreezeDisk(_) => reached.freezes += 1,
                     Intervention::Cut { .. } => reached.cuts += 1,
+                    Intervention::Wipe(_) => reached.wipes += 1,
                     _ => {}
                 }
             }
@@ -565,6 +601,8 @@ fn count_note(note: &Note, reached: &mut Reached) {
             stage: TransferStage::Ended(TransferEnd::Done),
             ..
         }) => reached.transfers += 1,
+        Note::Raft(RaftNote::Configured { joint: true, .. }) => reached.joint_phases += 1,
+        Note::Raft(RaftNote::Configured { joint: false, .. }) => reached.settled_phases += 1,
         Note::Raft(RaftNote::ReadConfirmed { .. }) => reached.reads_confirmed += 1,
         Note::Raft(RaftNote::Truncated { .. }) => reached.truncations += 1,
         Note::Raft(RaftNote::Refused { .. }) => reached.refused_appends += 1,
