@@ -1,5 +1,5 @@
-//! The sentences of the Raft paper's figure 2 and the traps beside it, each as a small test, on a harness
-//! that shuttles effects between members and keeps what each disk would hold.
+//! The sentences of the Raft paper's figures 2 and 3 and the traps beside them, each as a small test, on a
+//! harness that shuttles effects between members and keeps what each disk would hold.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -17,11 +17,14 @@ use crate::id::{Index, LogId, NodeId, Term, WriteId};
 use crate::time::{Span, Time};
 
 mod chaos;
+mod dissertation;
 mod membership;
 mod paper;
 #[cfg(feature = "planted")]
 mod planted;
 mod read;
+mod rules;
+mod safety;
 mod transfer;
 mod traps;
 

@@ -4,8 +4,8 @@
 use super::*;
 use crate::rng::Rng;
 
-struct Chaos {
-    net: Net,
+pub(super) struct Chaos {
+    pub(super) net: Net,
     rng: Rng,
     /// What was committed anywhere, by index.
     committed: BTreeMap<u64, Entry>,
@@ -16,7 +16,7 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn new(nodes: u64, seed: u64, adjust: impl Fn(&mut Config)) -> Self {
+    pub(super) fn new(nodes: u64, seed: u64, adjust: impl Fn(&mut Config)) -> Self {
         let mut configs: Vec<Config> = (1..=nodes).map(|node| config(node, nodes)).collect();
         for config in &mut configs {
             config.append_bytes = 200;
@@ -38,7 +38,7 @@ impl Chaos {
         self.rng.between(1, self.net.configs.len() as u64)
     }
 
-    fn event(&mut self) {
+    pub(super) fn event(&mut self) {
         let node = self.member();
         match self.rng.below(1_000) {
             0..500 => self.deliver_one(),
