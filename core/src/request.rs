@@ -335,8 +335,24 @@ pub enum Error {
     SessionExpired = -112,
     /// The access control list is not valid.
     InvalidAcl = -114,
+    /// Who the client says it is could not be believed, or not be understood.
+    AuthFailed = -115,
     /// The session is served on another connection.
     SessionMoved = -118,
+    /// A change on a server that serves reads only.
+    NotReadOnly = -119,
+    /// An ephemeral znode of a session that only this server knows.
+    EphemeralOnLocalSession = -120,
+    /// There is no such watch.
+    NoWatcher = -121,
+    /// The members cannot be changed through this server.
+    ReconfigDisabled = -123,
+    /// The server wants to know first who the client is.
+    SessionClosedRequireSaslAuth = -124,
+    /// A hard quota would be exceeded.
+    QuotaExceeded = -125,
+    /// The server has too much to do.
+    ThrottledOp = -127,
 }
 
 impl Error {
@@ -358,7 +374,15 @@ impl Error {
         Self::NotEmpty,
         Self::SessionExpired,
         Self::InvalidAcl,
+        Self::AuthFailed,
         Self::SessionMoved,
+        Self::NotReadOnly,
+        Self::EphemeralOnLocalSession,
+        Self::NoWatcher,
+        Self::ReconfigDisabled,
+        Self::SessionClosedRequireSaslAuth,
+        Self::QuotaExceeded,
+        Self::ThrottledOp,
     ];
 
     /// ZooKeeper's number.
@@ -387,7 +411,15 @@ impl Error {
             Self::NotEmpty => "NOT_EMPTY",
             Self::SessionExpired => "SESSION_EXPIRED",
             Self::InvalidAcl => "INVALID_ACL",
+            Self::AuthFailed => "AUTH_FAILED",
             Self::SessionMoved => "SESSION_MOVED",
+            Self::NotReadOnly => "NOT_READ_ONLY",
+            Self::EphemeralOnLocalSession => "EPHEMERAL_ON_LOCAL_SESSION",
+            Self::NoWatcher => "NO_WATCHER",
+            Self::ReconfigDisabled => "RECONFIG_DISABLED",
+            Self::SessionClosedRequireSaslAuth => "SESSION_CLOSED_REQUIRE_SASL_AUTH",
+            Self::QuotaExceeded => "QUOTA_EXCEEDED",
+            Self::ThrottledOp => "THROTTLED_OP",
         }
     }
 }
@@ -416,7 +448,19 @@ impl fmt::Display for Error {
             Self::InvalidAcl => {
                 "only the access control list world:anyone with all permissions is taken so far"
             }
+            Self::AuthFailed => "the server does not believe who the client says it is",
             Self::SessionMoved => "the session is served on another connection",
+            Self::NotReadOnly => "this server serves reads only",
+            Self::EphemeralOnLocalSession => {
+                "a session that only this server knows cannot have ephemeral znodes"
+            }
+            Self::NoWatcher => "there is no such watch",
+            Self::ReconfigDisabled => "this server does not let clients change the members",
+            Self::SessionClosedRequireSaslAuth => {
+                "the server wants to know first who the client is"
+            }
+            Self::QuotaExceeded => "a hard quota would be exceeded",
+            Self::ThrottledOp => "the server has too much to do",
         })
     }
 }

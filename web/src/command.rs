@@ -276,7 +276,15 @@ pub(crate) const fn error_name(error: Error) -> &'static str {
         Error::NotEmpty => "NOTEMPTY",
         Error::SessionExpired => "SESSIONEXPIRED",
         Error::InvalidAcl => "INVALIDACL",
+        Error::AuthFailed => "AUTHFAILED",
         Error::SessionMoved => "SESSIONMOVED",
+        Error::NotReadOnly => "NOTREADONLY",
+        Error::EphemeralOnLocalSession => "EPHEMERALONLOCALSESSION",
+        Error::NoWatcher => "NOWATCHER",
+        Error::ReconfigDisabled => "RECONFIGDISABLED",
+        Error::SessionClosedRequireSaslAuth => "SESSIONCLOSEDREQUIRESASLAUTH",
+        Error::QuotaExceeded => "QUOTAEXCEEDED",
+        Error::ThrottledOp => "THROTTLEDOP",
     }
 }
 
