@@ -5,12 +5,17 @@
 
 mod disk;
 
+use core::time::Duration;
+use std::sync::Arc;
+use std::thread;
+
 use bytes::Bytes;
 use disk::{Disk, below};
+use otterkeeper::driver::{Signals, Storage as _};
 use otterkeeper::snapshots::Snapshots;
 use otterkeeper::wal::{Recovered, Wal, WalError};
 use otterkeeper_core::configuration::Configuration;
-use otterkeeper_core::id::{Index, LogId, NodeId, Term};
+use otterkeeper_core::id::{Index, LogId, NodeId, Term, WriteId};
 use otterkeeper_core::node::{Records, SavePart};
 use otterkeeper_core::raft::message::{Entry, Payload, SnapshotMeta, Vote};
 use otterkeeper_core::rng::Rng;
@@ -454,6 +459,101 @@ fn a_full_disk_loses_nothing() {
         member.open().unwrap();
     }
     assert!(20 < filled, "the disk was never full: {filled}");
+}
+
+/// After a failed sync the next one could succeed and prove nothing (cockroach#37102): nothing is tried
+/// again, nothing is reported, and the process is told to stop.
+#[test]
+fn a_failed_sync_is_terminal() {
+    let (files, mut rng) = (Disk::default(), Rng::new(1));
+    let (wal, _) = Wal::open(files.clone(), SALT, SEGMENT_BYTES).unwrap();
+    let snapshots = Snapshots::open(Disk::default(), None).unwrap();
+    let signals = Arc::new(Signals::default());
+    let mut threads = otterkeeper::disk::Disk::start(wal, snapshots, &signals).unwrap();
+    let mut write = |number: u64| {
+        let entries = vec![entry(&mut rng, Term(1), Index(number))];
+        threads.write(WriteId(number), synced(entries));
+        threads.flush();
+    };
+    let wait = |done: &dyn Fn() -> bool| {
+        for _ in 0..2_000 {
+            if done() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the log's thread is silent");
+    };
+    write(1);
+    wait(&|| signals.last_written() == WriteId(1));
+    files.fail_one_sync();
+    write(2);
+    wait(&|| signals.failure().is_some());
+    let syncs = files.syncs();
+    write(3);
+    drop(threads);
+    assert_eq!(signals.last_written(), WriteId(1));
+    assert_eq!(files.syncs(), syncs, "nothing is tried again");
+    let mut rng = Rng::new(2);
+    let (_, found) = Wal::open(files.crash(&mut rng), SALT, SEGMENT_BYTES).unwrap();
+    assert_eq!(
+        found.log.first().map(|entry| entry.id.index),
+        Some(Index(1))
+    );
+}
+
+/// What an overwriting entry truncated, and what a received snapshot replaced, does not come back as a
+/// ghost (etcd-io/etcd#22442).
+#[test]
+fn replay_redoes_truncations() {
+    let (files, mut rng) = (Disk::default(), Rng::new(1));
+    let reopen = || Wal::open(files.clone(), SALT, SEGMENT_BYTES).unwrap();
+    let ids = |found: &Recovered| -> Vec<(u64, u64)> {
+        let ids = found.log.iter().map(|entry| entry.id);
+        ids.map(|id| (id.term.0, id.index.0)).collect()
+    };
+    let (mut wal, _) = reopen();
+    let mut entries = |term, indexes: core::ops::RangeInclusive<u64>| -> Vec<Entry> {
+        indexes
+            .map(|index| entry(&mut rng, Term(term), Index(index)))
+            .collect()
+    };
+    wal.append([synced(entries(1, 1..=5))]).unwrap();
+    wal.append([synced(entries(2, 3..=3))]).unwrap();
+    drop(wal);
+    let (mut wal, found) = reopen();
+    assert_eq!(ids(&found), [(1, 1), (1, 2), (2, 3)]);
+    // A snapshot of entry 4 that a leader of term 3 sent, and what follows it.
+    let meta = snapshot(&mut Rng::new(3), id(3, 4)).remove(0).meta;
+    wal.append([synced(entries(2, 4..=6))]).unwrap();
+    wal.append([Records {
+        snapshot: Some(meta),
+        keep_log_from: Some(Index(5)),
+        drop_log: true,
+        ..synced(Vec::new())
+    }])
+    .unwrap();
+    drop(wal);
+    let (mut wal, found) = reopen();
+    assert_eq!(ids(&found), []);
+    wal.append([synced(entries(3, 5..=5))]).unwrap();
+    drop(wal);
+    assert_eq!(ids(&reopen().1), [(3, 5)]);
+}
+
+fn id(term: u64, index: u64) -> LogId {
+    LogId {
+        term: Term(term),
+        index: Index(index),
+    }
+}
+
+fn synced(entries: Vec<Entry>) -> Records {
+    Records {
+        entries,
+        sync: true,
+        ..Records::default()
+    }
 }
 
 #[test]

@@ -91,6 +91,22 @@ impl Signals {
         self.failed.store(true, Ordering::Release);
         self.bell.notify_one();
     }
+
+    /// Up to where writes are durable.
+    #[must_use]
+    pub fn last_written(&self) -> WriteId {
+        WriteId(self.written.load(Ordering::Acquire))
+    }
+
+    /// Why the process must stop, if it must.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        if !self.failed.load(Ordering::Acquire) {
+            return None;
+        }
+        let failure = self.failure.lock();
+        Some(failure.map_or_else(|_| String::new(), |text| text.clone()))
+    }
 }
 
 /// Counters since the start, for `/metrics` and `mntr`.
@@ -354,11 +370,8 @@ impl<S: Storage, N: Network> Driver<S, N> {
                 }
             }
             let_ready_tasks_run().await;
-            if signals.failed.load(Ordering::Acquire) {
-                return Err(signals
-                    .failure
-                    .lock()
-                    .map_or_else(|_| String::new(), |text| text.clone()));
+            if let Some(sentence) = signals.failure() {
+                return Err(sentence);
             }
             self.gather();
             let now = self.clock.now();
@@ -389,7 +402,7 @@ impl<S: Storage, N: Network> Driver<S, N> {
     /// What happened since the last step: the disk first, then peers, then clients.
     fn gather(&mut self) {
         let shared = &*self.hub.0;
-        let written = WriteId(shared.signals.written.load(Ordering::Acquire));
+        let written = shared.signals.last_written();
         if self.written < written {
             self.written = written;
             self.inputs.push(Input::Written(written));

@@ -31,6 +31,10 @@ struct State {
     stop_at: Option<u64>,
     /// Bytes that all files together may have.
     space: Option<usize>,
+    /// Syncs that were asked for, and whether the next one fails, as one does after which the operating
+    /// system takes the pages for clean.
+    syncs: u64,
+    fails_once: bool,
 }
 
 #[derive(Default)]
@@ -49,6 +53,14 @@ impl Disk {
 
     pub(super) fn limit(&self, space: Option<usize>) {
         self.lock().space = space;
+    }
+
+    pub(super) fn fail_one_sync(&self) {
+        self.lock().fails_once = true;
+    }
+
+    pub(super) fn syncs(&self) -> u64 {
+        self.lock().syncs
     }
 
     /// How many operations there were.
@@ -238,6 +250,10 @@ impl File for Open {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.begin()?;
+        state.syncs += 1;
+        if core::mem::take(&mut state.fails_once) {
+            return Err(io::Error::other("the sync failed"));
+        }
         let inode = state.inodes.get_mut(&self.inode).unwrap();
         inode.synced = inode.bytes.clone();
         inode.dirty.clear();
