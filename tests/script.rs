@@ -1,6 +1,7 @@
 //! Stories: each file in `scripts/` is a list of commands with everything that came of them written
 //! under `----`. A change of behaviour shows as a change of a story.
 //! `OTTERKEEPER_REWRITE=1` writes the files anew; what a story insists on with `expect` holds then too.
+//! `OTTERKEEPER_SCRIPT=late-append OTTERKEEPER_BUG=TruncateMatchingTail` shows how a story goes with a bug.
 
 mod condition;
 mod parse;
@@ -23,6 +24,8 @@ pub(crate) use words::{moment, sentence};
 fn stories() {
     let only = env::var("OTTERKEEPER_SCRIPT").ok();
     let rewrite = env::var_os("OTTERKEEPER_REWRITE").is_some();
+    let bug = env::var("OTTERKEEPER_BUG").ok();
+    let bug = bug.map(|name| rule::bug_of(&name).expect("OTTERKEEPER_BUG is a known bug"));
     let mut failed = Vec::new();
     for (name, path) in scripts() {
         if only
@@ -32,7 +35,13 @@ fn stories() {
             continue;
         }
         let text = fs::read_to_string(&path).expect("a script can be read");
-        let story = tell(&text, None);
+        let story = tell(&text, bug);
+        if bug.is_some() {
+            println!("{}", story.text);
+            let told = story.complaints.iter().map(Complaint::sentence);
+            println!("{name}:\n  {}", told.collect::<Vec<_>>().join("\n  "));
+            continue;
+        }
         if !story.complaints.is_empty() {
             let texts: Vec<String> = story.complaints.into_iter().map(|c| c.text).collect();
             println!("{name}: {}", texts.join("\n  "));
@@ -104,6 +113,16 @@ pub(crate) enum By {
     Recovery,
     /// An invariant is broken.
     Invariant(Invariant),
+}
+
+impl Complaint {
+    /// Who complains, and of what.
+    pub(crate) fn sentence(&self) -> String {
+        match self.by {
+            By::Invariant(_) => self.text.clone(),
+            by => format!("{}: {}", by.name(), self.text),
+        }
+    }
 }
 
 impl By {

@@ -190,6 +190,48 @@ pub enum Bug {
     ReadUnconfirmed,
     /// A fresh leader takes its commit index for all that was acknowledged (etcd-io/etcd#7331).
     ReadBeforeOwnTerm,
+    /// An append is acknowledged before it is durable (NodeDB-Lab/nodedb#161).
+    AckBeforeSync,
+    /// Entries are written before the term that they are of (openraft, note on the order of io).
+    EntriesBeforeVote,
+    /// An ack of an earlier term counts (openraft f076cf6f).
+    AckOfOldTermCounts,
+    /// An append that brings nothing new is acknowledged up to the commit index (yugabyte/yugabyte-db#32876).
+    RepeatNotAcked,
+    /// An append from below the snapshot is refused (scylladb/scylladb#9552).
+    StaleBelowSnapshot,
+    /// Packing an append leaves an entry out (logcabin#160).
+    HoleInAppend,
+    /// A refusal names the end of the log, and the leader goes there again (cubefs/cubefs#2376).
+    HintBeyondProbe,
+    /// After a refusal the leader goes back by one entry (ClickHouse/NuRaft#105).
+    BackOffByOne,
+    /// What does not fit into a page of committed entries counts as applied (etcd-io/etcd#9982).
+    PageSkips,
+    /// A write without entries does not ask for a sync (etcd-io/raft 0675f3d).
+    VoteNotSynced,
+    /// What is committed is applied before it is durable here (tikv/raft-rs#543).
+    AppliesUnsynced,
+    /// A restart takes the commit index for what was applied (ongardie/raftscope#12).
+    AppliedFromCommit,
+    /// A node campaigns without asking first (dissertation 9.6).
+    NoPreVote,
+    /// The votes before an election count in it (canonical/raft#196).
+    PreVotesCount,
+    /// Messages of an old term are not answered (etcd-io/etcd#8525).
+    OldTermIgnored,
+    /// A leader that nobody answers goes on leading (Cloudflare, November 2020).
+    NoQuorumCheck,
+    /// A leader whose log does not fit yet is no sign of life (redpanda-data/redpanda#30817).
+    RecoveringHearsNobody,
+    /// Who hears a leader votes for another one all the same (logcabin#56).
+    NoLoyalty,
+    /// The lead is handed to a member that lacks entries (openraft#1805).
+    TransferUnready,
+    /// Election timeouts have no random part (paper section 9.3).
+    EqualTimeouts,
+    /// A voter refuses the candidate it has voted for (vesoft-inc/nebula#2419).
+    AskedTwiceRefused,
 }
 
 impl Bug {
@@ -216,5 +258,26 @@ impl Bug {
         Self::JointLeftEarly,
         Self::ReadUnconfirmed,
         Self::ReadBeforeOwnTerm,
+        Self::AckBeforeSync,
+        Self::EntriesBeforeVote,
+        Self::AckOfOldTermCounts,
+        Self::RepeatNotAcked,
+        Self::StaleBelowSnapshot,
+        Self::HoleInAppend,
+        Self::HintBeyondProbe,
+        Self::BackOffByOne,
+        Self::PageSkips,
+        Self::VoteNotSynced,
+        Self::AppliesUnsynced,
+        Self::AppliedFromCommit,
+        Self::NoPreVote,
+        Self::PreVotesCount,
+        Self::OldTermIgnored,
+        Self::NoQuorumCheck,
+        Self::RecoveringHearsNobody,
+        Self::NoLoyalty,
+        Self::TransferUnready,
+        Self::EqualTimeouts,
+        Self::AskedTwiceRefused,
     ];
 }

@@ -24,7 +24,7 @@ use self::clients::Clients;
 use self::members::Wishes;
 use self::snapshots::Snapshots;
 use crate::command::{Applied, Change, Command};
-use crate::config::Config;
+use crate::config::{Bug, Config};
 use crate::id::{ConnId, Index, LogId, NodeId, SessionId, Term, WriteId};
 use crate::machine::Machine;
 use crate::message::Message;
@@ -120,6 +120,11 @@ impl Node {
             now,
         )
         .map_err(BootError)?;
+        if config.has(Bug::AppliedFromCommit)
+            && let Some(entry) = raft.entry(raft.commit())
+        {
+            (applied, stamp) = (entry.id, entry.stamp);
+        }
         let clients = Clients::new(incarnation, now, config.retry);
         Ok(Self {
             now,
@@ -359,6 +364,10 @@ impl Node {
     /// Applies what is committed and durable, one entry after the other; for each entry first its
     /// events and then its answer, so that nobody sees new data before the event of a watch on it.
     fn apply_committed(&mut self, out: &mut Vec<Output>) {
+        let mut page = match self.config.has(Bug::PageSkips) {
+            false => u64::MAX,
+            true => 4,
+        };
         while self.applied.index < self.raft.ready() && !self.halted {
             let index = self.applied.index.next();
             let Some(entry) = self.raft.entry(index) else {
@@ -386,6 +395,12 @@ impl Node {
             }
             if self.config.notes {
                 out.push(Output::Note(Note::Applied { index }));
+            }
+            page = page.saturating_sub(1);
+            if page == 0
+                && let Some(entry) = self.raft.entry(self.raft.ready())
+            {
+                (self.applied, self.stamp) = (entry.id, entry.stamp);
             }
         }
     }

@@ -280,6 +280,10 @@ impl Raft {
         }
         self.now = self.now.max(now);
         let term = message.term();
+        let timer = self.timer;
+        if term < self.vote.term && self.config.has(Bug::OldTermIgnored) {
+            return;
+        }
         match message {
             Message::PreVote { last, round, .. } => self.on_pre_vote(from, term, last, round, out),
             Message::PreVoteReply { granted, round, .. } => {
@@ -298,6 +302,9 @@ impl Raft {
                 ..
             } => {
                 if self.hears_leader(from, term, out) {
+                    if !self.log.contains(prev) && self.config.has(Bug::RecoveringHearsNobody) {
+                        self.timer = timer;
+                    }
                     self.on_append(from, prev, entries, commit, out);
                 } else {
                     self.refuse_old_term(from, out);
@@ -305,6 +312,9 @@ impl Raft {
             }
             Message::Heartbeat { commit, round, .. } => {
                 if self.hears_leader(from, term, out) {
+                    if commit == Index(0) && self.config.has(Bug::RecoveringHearsNobody) {
+                        self.timer = timer;
+                    }
                     self.on_heartbeat(commit, out);
                 }
                 // The answer carries this node's term, so that an old leader learns of it.
@@ -352,7 +362,7 @@ impl Raft {
                 }
             }
             Message::Appended { matched, .. } => {
-                if self.is_current(term, out) {
+                if self.is_current(term, out) || self.config.has(Bug::AckOfOldTermCounts) {
                     self.on_appended(from, matched, out);
                 }
             }
@@ -560,6 +570,9 @@ impl Raft {
     /// How far the machine may apply: what is committed and durable here.
     #[must_use]
     pub fn ready(&self) -> Index {
+        if self.config.has(Bug::AppliesUnsynced) {
+            return self.commit;
+        }
         self.commit.min(self.own_match())
     }
 
@@ -733,16 +746,26 @@ impl Raft {
         let hint = self.commit.min(last);
         let commit_hint = (self.disk.hinted < hint).then_some(hint);
         self.disk.hinted = self.disk.hinted.max(hint);
+        let late = vote && handed < last && self.config.has(Bug::EntriesBeforeVote);
         let records = Records {
-            vote: vote.then_some(self.vote),
+            vote: (vote && !late).then_some(self.vote),
             keep_log_from: cut.as_ref().map(|cut| cut.keep_from),
             drop_log: cut.as_ref().is_some_and(|cut| cut.origin != Origin::Own),
             snapshot: cut.map(|cut| cut.meta),
+            sync: !entries.is_empty() || !self.config.has(Bug::VoteNotSynced),
             entries,
             commit_hint,
-            sync: true,
         };
         out.push(Effect::Write { id, records });
+        if late {
+            let (id, ..) = self.disk.begin(last, self.now);
+            let records = Records {
+                vote: Some(self.vote),
+                sync: true,
+                ..Records::default()
+            };
+            out.push(Effect::Write { id, records });
+        }
     }
 
     /// When the oldest unreported write will have been under way for too long (rule R5).

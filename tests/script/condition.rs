@@ -26,8 +26,17 @@ impl Stage {
     }
 
     /// `leader`, `leader 2`, `no leader`, `role 3 follower`, `term 2 < 5`, `commit 3 = 7`, `same`,
-    /// `answered`, `flight 1->2 append`, `entry 3 4@2`, `snapshot 3 > 0`.
+    /// `answered`, `flight 1->2 append`, `entry 3 4@2`, `snapshot 3 > 0`, `refusals 3 < 2`,
+    /// `campaigns 3 = 0`.
     pub(super) fn holds(&mut self, words: &[&str]) -> Result<bool, String> {
+        if let [what @ ("refusals" | "campaigns"), id, than, value] = *words {
+            let tally = match what {
+                "refusals" => &self.refusals,
+                _ => &self.campaigns,
+            };
+            let found = tally.get(&node(id)?).copied().unwrap_or_default();
+            return compare(found, than, number(value)?);
+        }
         let sim = self.sim()?;
         Ok(match *words {
             ["leader"] => sim.leader().is_some(),
@@ -72,12 +81,7 @@ impl Stage {
                     "last" => view(sim, id)?.last().index.0,
                     _ => return Err(format!("{what} is no number of a node")),
                 };
-                match than {
-                    "=" => found == value,
-                    "<" => found < value,
-                    ">" => value < found,
-                    _ => return Err(format!("{than} is not =, < or >")),
-                }
+                compare(found, than, value)?
             }
             _ => return Err("no such condition".into()),
         })
@@ -86,4 +90,13 @@ impl Stage {
 
 fn view<'a>(sim: &'a Sim, id: &str) -> Result<View<'a>, String> {
     sim.node(node(id)?).ok_or_else(|| format!("{id} is down"))
+}
+
+fn compare(found: u64, than: &str, value: u64) -> Result<bool, String> {
+    Ok(match than {
+        "=" => found == value,
+        "<" => found < value,
+        ">" => value < found,
+        _ => return Err(format!("{than} is not =, < or >")),
+    })
 }

@@ -1,11 +1,15 @@
 //! Plays the commands of a story on a simulated cluster.
 
+use std::collections::BTreeMap;
+
 use otterkeeper_core::config::Bug;
 use otterkeeper_core::id::NodeId;
+use otterkeeper_core::node::Note;
+use otterkeeper_core::raft::note::{Note as RaftNote, Role};
 use otterkeeper_core::request::{Acl, CreateMode, Op, Read, ReadKind, Request};
 use otterkeeper_core::sim::swarm::recover;
 use otterkeeper_core::sim::{
-    ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, Workload,
+    ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, What, Workload,
 };
 
 use super::condition::PATIENCE;
@@ -22,6 +26,9 @@ pub(super) struct Stage {
     messages: bool,
     /// Broken invariants that were told of.
     broken: usize,
+    /// How often each member has refused an append, and asked whether it could win.
+    pub(super) refusals: BTreeMap<NodeId, u64>,
+    pub(super) campaigns: BTreeMap<NodeId, u64>,
 }
 
 pub(super) type Played = Result<(), String>;
@@ -52,6 +59,8 @@ impl Stage {
             out: String::new(),
             messages: false,
             broken: 0,
+            refusals: BTreeMap::new(),
+            campaigns: BTreeMap::new(),
         }
     }
 
@@ -338,6 +347,18 @@ impl Stage {
         let Some(sim) = &mut self.sim else { return };
         let start = sim.config().start;
         for event in sim.take_log() {
+            if let What::Note { node, note } = &event.what {
+                let tally = match note {
+                    Note::Raft(RaftNote::Refused { .. }) => Some(&mut self.refusals),
+                    Note::Raft(RaftNote::Role { role, .. }) if *role == Role::PreCandidate => {
+                        Some(&mut self.campaigns)
+                    }
+                    _ => None,
+                };
+                if let Some(tally) = tally {
+                    *tally.entry(*node).or_default() += 1;
+                }
+            }
             if let Some(text) = sentence(&event.what, self.messages) {
                 let at = moment(start, event.time);
                 self.line(&format!("{at} {text}"));

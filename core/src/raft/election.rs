@@ -15,6 +15,9 @@ use crate::time::{Span, Time};
 impl Raft {
     /// Asks whether an election could be won, which changes nothing anywhere (dissertation 9.6).
     pub(super) fn pre_campaign(&mut self, why: RoleReason, out: &mut Vec<Effect>) {
+        if self.config.has(Bug::NoPreVote) {
+            return self.campaign_in_next_term(false, out);
+        }
         self.ballot += 1;
         self.draw_timeout();
         self.state = State::PreCandidate(Ballot {
@@ -38,7 +41,11 @@ impl Raft {
         let voted_for = Some(self.config.id);
         self.set_vote(Vote { term, voted_for });
         self.draw_timeout();
-        self.state = State::Candidate(Ballot::default());
+        let ballot = match &self.state {
+            State::PreCandidate(ballot) if self.config.has(Bug::PreVotesCount) => ballot.clone(),
+            _ => Ballot::default(),
+        };
+        self.state = State::Candidate(ballot);
         let why = match transfer {
             true => RoleReason::Asked,
             false => RoleReason::PreVoteWon,
@@ -224,7 +231,9 @@ impl Raft {
         let own = self.vote.term;
         let refused = match self.vote.voted_for {
             _ if term < own => Some(VoteRefusal::OldTerm { own }),
-            Some(other) if other != from => Some(VoteRefusal::VotedFor { other }),
+            Some(other) if other != from || self.config.has(Bug::AskedTwiceRefused) => {
+                Some(VoteRefusal::VotedFor { other })
+            }
             _ => self.compare_logs(last),
         };
         let granted = refused.is_none();
@@ -267,6 +276,9 @@ impl Raft {
     /// A leader heard within the shortest election timeout is not to be replaced, unless it is itself
     /// the candidate, and so no leader any more.
     fn loyalty(&self, candidate: NodeId) -> Option<VoteRefusal> {
+        if self.config.has(Bug::NoLoyalty) {
+            return None;
+        }
         let leader = match self.state {
             State::Leader(_) => self.config.id,
             State::Follower {
@@ -293,7 +305,10 @@ impl Raft {
 
     /// Draws a new election timeout and arms it.
     pub(super) fn draw_timeout(&mut self) {
-        let spread = self.config.election_spread.0;
+        let spread = match self.config.has(Bug::EqualTimeouts) {
+            false => self.config.election_spread.0,
+            true => 0,
+        };
         self.timer.timeout = self.config.election_min;
         self.timer.timeout.0 += self.rng.between(0, spread);
         self.rearm();

@@ -254,6 +254,9 @@ impl Raft {
         let State::Leader(leadership) = &self.state else {
             return Time::NEVER;
         };
+        if self.config.has(Bug::NoQuorumCheck) {
+            return Time::NEVER;
+        }
         let of = leadership.reached((self.config.id, Time::NEVER), |peer| peer.answered);
         self.quorum().reached(of) + self.config.election_max()
     }
@@ -327,7 +330,10 @@ impl Raft {
                 continue;
             }
             let append = |prev: Index, to: Index, limit_bytes: u64| {
-                let entries = self.log.entries(prev.next(), to, limit_bytes);
+                let mut entries = self.log.entries(prev.next(), to, limit_bytes);
+                if 2 < entries.len() && self.config.has(Bug::HoleInAppend) {
+                    entries.remove(1);
+                }
                 let prev = self.log.id_at(prev)?;
                 Some((prev, entries))
             };
@@ -399,11 +405,15 @@ impl Raft {
             return;
         }
         // What lies below the base is covered by a snapshot, and so equals the leader's.
-        if self.log.base().index <= prev.index && !self.log.contains(prev) {
-            if prev.index <= self.commit {
+        let stale = self.config.has(Bug::StaleBelowSnapshot);
+        if (self.log.base().index <= prev.index || stale) && !self.log.contains(prev) {
+            if prev.index <= self.commit && !stale {
                 return self.contradicted(from, prev, out);
             }
-            let hint = self.log.agreement(prev.index, prev.term);
+            let hint = match self.config.has(Bug::HintBeyondProbe) {
+                false => self.log.agreement(prev.index, prev.term),
+                true => self.log.last(),
+            };
             self.note(
                 || Note::Refused {
                     leader: from,
@@ -420,6 +430,7 @@ impl Raft {
             return self.say(from, message, self.disk.term(), out);
         }
         let end = Index(prev.index.0 + entries.len() as u64);
+        let is_repeat = entries.iter().all(|entry| self.log.contains(entry.id));
         if self.config.has(Bug::TruncateMatchingTail) && end < self.log.last().index {
             self.truncate(end.max(self.commit).next(), from, out);
         }
@@ -449,8 +460,16 @@ impl Raft {
             true => self.log.last().index,
         };
         self.commit_to(commit.min(proved), out);
-        let message = Message::Appended { term, matched: end };
-        self.say(from, message, self.disk.log(end), out);
+        let matched = match is_repeat && self.config.has(Bug::RepeatNotAcked) {
+            false => end,
+            true => self.commit.min(end),
+        };
+        let facts = match self.config.has(Bug::AckBeforeSync) {
+            false => self.disk.log(end),
+            true => self.disk.nothing(),
+        };
+        let message = Message::Appended { term, matched };
+        self.say(from, message, facts, out);
     }
 
     fn contradicted(&mut self, leader: NodeId, id: LogId, out: &mut Vec<Effect>) {
@@ -536,9 +555,13 @@ impl Raft {
             return;
         }
         // Below the log's base only a snapshot helps; what the terms are there does not matter.
-        let limit = hint.index.min(prev.prev());
+        let limit = match self.config.has(Bug::HintBeyondProbe) {
+            false => hint.index.min(prev.prev()),
+            true => hint.index,
+        };
         let agreed = match limit < self.log.base().index {
             true => limit,
+            _ if self.config.has(Bug::BackOffByOne) => prev.prev(),
             false => self.log.agreement(limit, hint.term).index,
         };
         peer.rewind(agreed);

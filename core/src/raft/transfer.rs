@@ -9,6 +9,7 @@ use super::message::Message;
 use super::note::{Note, TransferEnd, TransferStage};
 use super::progress::Stream;
 use super::{Effect, Raft, State};
+use crate::config::Bug;
 use crate::id::{LogId, NodeId};
 use crate::time::Time;
 
@@ -115,7 +116,8 @@ impl Raft {
             return;
         };
         let again = handover.told.map(|told| told + self.config.heartbeat);
-        if peer.matched < last.index || again.is_some_and(|again| now < again) {
+        let ready = last.index <= peer.matched || self.config.has(Bug::TransferUnready);
+        if !ready || again.is_some_and(|again| now < again) {
             return;
         }
         handover.told = Some(now);
@@ -129,7 +131,8 @@ impl Raft {
     /// The leader wants this node to lead. Without all of the leader's log it would only disturb
     /// (openraft#1805).
     pub(super) fn on_timeout_now(&mut self, last: LogId, out: &mut Vec<Effect>) {
-        if last <= self.log.last() && self.may_campaign() {
+        let ready = last <= self.log.last() || self.config.has(Bug::TransferUnready);
+        if ready && self.may_campaign() {
             self.campaign_in_next_term(true, out);
         }
     }
