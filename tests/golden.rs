@@ -19,8 +19,8 @@ use otterkeeper_core::machine::Machine;
 use otterkeeper_core::message::Message;
 use otterkeeper_core::raft::message::{self as raft, Entry, Payload, SnapshotMeta, Vote};
 use otterkeeper_core::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Hangup, Op, Read, ReadKind, Reply, Request,
-    Response, Stat, WatchEvent,
+    Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, Op, Read, ReadKind, Reply,
+    Request, Response, Stat, WatchEvent,
 };
 use otterkeeper_core::rng::Rng;
 use otterkeeper_core::time::Time;
@@ -394,6 +394,15 @@ fn ops() -> Vec<Op> {
             data: None,
             version: i32::MIN,
         },
+        Op::SetAcl {
+            path: "/a".into(),
+            acl: vec![Acl {
+                perms: Acl::READ | Acl::ADMIN,
+                scheme: "digest".into(),
+                id: "a:b".into(),
+            }],
+            version: 2,
+        },
         Op::Check {
             path: "/a".into(),
             version: 0,
@@ -412,6 +421,7 @@ fn commands() -> Vec<Command> {
         session,
         epoch,
         number: 6,
+        ids: vec![identity()],
         request,
     };
     let mut commands = vec![
@@ -456,6 +466,13 @@ fn commands() -> Vec<Command> {
     commands
 }
 
+fn identity() -> Identity {
+    Identity {
+        scheme: "ip".into(),
+        id: "127.0.0.1".into(),
+    }
+}
+
 fn client_frames() -> Vec<ClientFrame> {
     let connect = Connect {
         session: SessionId(40),
@@ -479,8 +496,14 @@ fn client_frames() -> Vec<ClientFrame> {
         Request::Multi(ops()),
         read(ReadKind::Exists, false),
         read(ReadKind::Data, true),
+        read(ReadKind::Acl, false),
         read(ReadKind::Children, false),
         Request::Sync { path: "/a".into() },
+        Request::Auth {
+            scheme: "digest".into(),
+            proof: "a:b".into(),
+        },
+        Request::WhoAmI,
         Request::Ping,
         Request::Close,
     ];
@@ -527,11 +550,17 @@ fn server_frames() -> Vec<ServerFrame> {
             data: Some("hi".into()),
             stat,
         },
+        Response::Acl {
+            acl: vec![Acl::open()],
+            stat,
+        },
         Response::Children {
             names: vec!["a".into(), "b".into()],
             stat,
         },
         Response::Synced { path: "/a".into() },
+        Response::Authenticated,
+        Response::Identities(vec![identity()]),
         Response::Pong,
         Response::Closed,
     ];
@@ -570,6 +599,7 @@ fn server_frames() -> Vec<ServerFrame> {
         Hangup::Behind,
         Hangup::Leaderless,
         Hangup::SnapshotInstalled,
+        Hangup::AuthFailed,
         Hangup::Refused,
     ];
     frames.extend(reasons.map(ServerFrame::Bye));
@@ -592,6 +622,7 @@ fn part() -> Kind {
             session,
             epoch,
             number,
+            ids: vec![identity()],
             request: WriteRequest::Op(op),
         }
     };
@@ -616,6 +647,21 @@ fn part() -> Kind {
             Op::SetData {
                 path: "/a0000000001".into(),
                 data: None,
+                version: 0,
+            },
+        ),
+        write(
+            4,
+            Op::SetAcl {
+                path: "/a0000000001".into(),
+                acl: vec![
+                    Acl::open(),
+                    Acl {
+                        perms: Acl::READ,
+                        scheme: "sasl".into(),
+                        id: "otter".into(),
+                    },
+                ],
                 version: 0,
             },
         ),

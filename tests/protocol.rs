@@ -210,7 +210,7 @@ fn refusals(zk: &str) {
     closes("00000008 00000007 0000006a", "00000007 * fffffffa");
     closes("00000008 00000007 0000000d", "00000007 * fffffffa");
     closes(
-        "00000024 fffffffc 00000064 00000000 00000006 646967657374 0000000a 73757065723a74657374",
+        "0000001f fffffffc 00000064 00000000 00000005 776f726c64 00000006 616e796f6e65",
         "fffffffc * ffffff8d",
     );
     // A packet beyond the limit, a negative length, a packet without a header: closed without a word.
@@ -219,12 +219,16 @@ fn refusals(zk: &str) {
         wire.send(bytes);
         assert!(wire.is_closed(), "{bytes}");
     }
-    // Only world:anyone with everything is taken, as long as nothing else is enforced.
+    // A znode that everybody may read and nobody may change.
     let mut wire = Wire::attach(zk);
     let read_only = CREATE_A
         .replace("0000001f", "00000001")
         .replacen("2f61", "2f7a", 1);
-    check(&wire.ask(&read_only), "00000001 * ffffff8e");
+    check(&wire.ask(&read_only), "00000001 * 00000000 00000002 2f7a");
+    check(
+        &wire.ask("00000016 00000002 00000005 00000002 2f7a ffffffff ffffffff"),
+        "00000002 * ffffff9a",
+    );
 }
 
 fn words(zk: &str) {

@@ -81,6 +81,7 @@ impl Service {
             session,
             epoch,
             number,
+            ids: Vec::new(),
             request,
         });
         assert!(
@@ -164,7 +165,7 @@ fn measure(name: &str, order: &[usize]) {
             path: path.clone(),
             watch: false,
         };
-        assert!(service.machine.read(&read).is_ok());
+        assert!(service.machine.read(&read, &[]).is_ok());
     });
 
     let began = cpu_time();

@@ -2,13 +2,14 @@
 //! Types only. A command is encoded once, where it enters the cluster; `machine` runs it.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::{self, Configuration};
 use crate::id::{Index, NodeId, SessionId};
-use crate::request::{Error, EventKind, Op, Password, Response};
+use crate::request::{Acl, Error, EventKind, Identity, Op, Password, Response};
 
 /// A client connection as the whole cluster knows it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub enum Command {
         epoch: Index,
         /// 1, 2, 3, ... within one attachment.
         number: u64,
+        /// Who asks, as the connection had proved when the request came: every replica must judge alike.
+        ids: Vec<Identity>,
         /// What is asked.
         request: WriteRequest,
     },
@@ -189,4 +192,7 @@ pub struct Change {
     pub kind: EventKind,
     /// To which znode.
     pub path: String,
+    /// The znode's list at that moment, before it went if it was deleted: who may not read is not told.
+    /// `None` if everybody may.
+    pub acl: Option<Arc<[Acl]>>,
 }

@@ -1,6 +1,7 @@
 //! Everything that can be tuned, in plain integers; every queue and message has its limit here.
 //! Byte limits count encoded bytes, so that 32-bit and 64-bit targets behave alike (rule R7).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,13 @@ pub struct Config {
     pub request_bytes: u32,
     /// Elements in one path.
     pub max_depth: u32,
+    /// Bytes of the identities of one connection: all of them travel with every write.
+    pub identity_bytes: u32,
+
+    /// Who may do anything: `user:` and the hash of `user:password`, as in a digest's id.
+    pub super_digest: Option<String>,
+    /// A connection that has none of these schemes proved is not served. Empty for no such rule.
+    pub enforce_auth: Vec<String>,
 
     /// Whether `Note`s are made (rule R13).
     pub notes: bool,
@@ -120,6 +128,9 @@ impl Config {
             connections: 20_000,
             request_bytes: 0xF_FFFF,
             max_depth: 1_024,
+            identity_bytes: 8 << 10,
+            super_digest: None,
+            enforce_auth: Vec::new(),
             notes: false,
             #[cfg(feature = "planted")]
             planted: None,

@@ -7,12 +7,13 @@ use alloc::vec::Vec;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::acl;
 use crate::command::{Applied, Asker, Change, Command, Origin, WriteRequest};
 use crate::hash;
 use crate::id::{Index, SessionId};
 use crate::map;
 use crate::path;
-use crate::request::{Error, Password, Read, ReadKind, Response};
+use crate::request::{Acl, Error, Identity, Password, Read, ReadKind, Response};
 use crate::session::{Session, Sessions};
 use crate::time::Time;
 use crate::tree::{Facts, Record, Tree};
@@ -60,17 +61,25 @@ impl Machine {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let mut machine = Self::empty();
-        let mut put = |path, num_children, data| {
-            let facts = Facts {
-                num_children,
-                ..Facts::default()
-            };
-            machine.tree.put(Record::new(path, &facts, data));
+        let mut put = |path, facts| {
+            machine.tree.put(Record::new(path, &facts, Some(&[])));
         };
-        put("/", 1, Some(&[][..]));
-        put(path::ZOOKEEPER, 2, Some(&[]));
-        put(path::QUOTA, 0, Some(&[]));
-        put(path::CONFIG, 0, Some(&[]));
+        let plain = |num_children| Facts {
+            num_children,
+            ..Facts::default()
+        };
+        put("/", plain(1));
+        put(path::ZOOKEEPER, plain(2));
+        put(path::QUOTA, plain(0));
+        let config = Facts {
+            acl: machine.tree.acl_number(&acl::read_only()),
+            aversion: -1,
+            ..Facts::default()
+        };
+        machine
+            .tree
+            .put(Record::new(path::CONFIG, &config, Some(&[])));
+        machine.tree.sweep_acls();
         machine
     }
 
@@ -87,6 +96,18 @@ impl Machine {
     /// Runs the command of the entry at `index`, whose stamp is `stamp`. Total: any command gives a
     /// result. The changes of the tree are appended to `changes`.
     pub fn apply(
+        &mut self,
+        index: Index,
+        stamp: Time,
+        command: &Command,
+        changes: &mut Vec<Change>,
+    ) -> Applied {
+        let applied = self.run(index, stamp, command, changes);
+        self.tree.sweep_acls();
+        applied
+    }
+
+    fn run(
         &mut self,
         index: Index,
         stamp: Time,
@@ -125,6 +146,7 @@ impl Machine {
                 session,
                 epoch,
                 number,
+                ref ids,
                 ref request,
             } => {
                 if !self.sessions.begin_write(session, epoch, number) {
@@ -138,7 +160,8 @@ impl Machine {
                     };
                     return self.reconfigure(index, asker, request);
                 }
-                let result = self.write((index, stamp.as_ms()), session, request, changes);
+                let moment = (index, stamp.as_ms());
+                let result = self.write(moment, session, ids, request, changes);
                 Applied::Wrote {
                     session,
                     epoch,
@@ -182,23 +205,40 @@ impl Machine {
         self.constants.map_or(0, |constants| constants.features)
     }
 
-    /// Answers a read from this state. Whether a watch is left is not decided here: it is when the read
+    /// Answers a read of somebody with these identities from this state. Whether a watch is left is not decided here: it is when the read
     /// succeeds, or when it is an exists that fails with `NoNode`.
     ///
     /// # Errors
-    /// `NoNode`, or `BadArguments` for a path that is empty or has a NUL.
-    pub fn read(&self, read: &Read) -> Result<Response, Error> {
+    /// `NoNode`, `NoAuth`, or `BadArguments` for a path that is empty or has a NUL.
+    pub fn read(&self, read: &Read, ids: &[Identity]) -> Result<Response, Error> {
         let path = &*read.path;
         if path.is_empty() || path.contains('\0') {
             return Err(Error::BadArguments);
         }
         let znode = self.tree.get(path).ok_or(Error::NoNode)?;
+        let list = self.tree.acl(znode.open().0.acl);
+        let may = |wanted| list.is_none_or(|list| acl::permits(list, ids, wanted));
+        let wanted = match read.kind {
+            ReadKind::Acl => Acl::READ | Acl::ADMIN,
+            ReadKind::Exists | ReadKind::Data | ReadKind::Children => Acl::READ,
+        };
+        if !may(wanted) {
+            return Err(Error::NoAuth);
+        }
         Ok(match read.kind {
             ReadKind::Exists => Response::Stat(znode.stat()),
             ReadKind::Data => {
                 let (data, stat) = znode.read();
                 Response::Data { data, stat }
             }
+            ReadKind::Acl => Response::Acl {
+                acl: match list {
+                    None => [Acl::open()].into(),
+                    Some(list) if may(Acl::ADMIN) => list.to_vec(),
+                    Some(list) => acl::masked(list),
+                },
+                stat: znode.stat(),
+            },
             ReadKind::Children => {
                 let stat = znode.stat();
                 let mut names = Vec::with_capacity(stat.num_children as usize);
@@ -318,12 +358,15 @@ impl Machine {
         &mut self,
         moment: (Index, u64),
         session: SessionId,
+        ids: &[Identity],
         request: &WriteRequest,
         changes: &mut Vec<Change>,
     ) -> Result<Response, Error> {
         match request {
-            WriteRequest::Op(op) => self.transaction(moment, session, changes).op(op),
-            WriteRequest::Multi(ops) => Ok(self.transaction(moment, session, changes).multi(ops)),
+            WriteRequest::Op(op) => self.transaction(moment, session, ids, changes).op(op),
+            WriteRequest::Multi(ops) => {
+                Ok(self.transaction(moment, session, ids, changes).multi(ops))
+            }
             // It does not come here.
             WriteRequest::Reconfigure(_) => Err(Error::Unimplemented),
             WriteRequest::Close => {
@@ -334,7 +377,8 @@ impl Machine {
     }
 
     fn end(&mut self, moment: (Index, u64), session: SessionId, changes: &mut Vec<Change>) {
-        self.transaction(moment, session, changes).end_session();
+        self.transaction(moment, session, &[], changes)
+            .end_session();
         self.sessions.close(session);
     }
 
@@ -342,10 +386,11 @@ impl Machine {
         &'a mut self,
         moment: (Index, u64),
         session: SessionId,
+        ids: &'a [Identity],
         changes: &'a mut Vec<Change>,
     ) -> Transaction<'a> {
         let max_depth = self.constants.map_or(0, |constants| constants.max_depth);
-        Transaction::new(&mut self.tree, changes, moment, session, max_depth)
+        Transaction::new(&mut self.tree, changes, moment, (session, ids), max_depth)
     }
 
     /// The session's password: a keyed hash of its id, so that every replica can check it and nobody

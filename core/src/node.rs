@@ -1,6 +1,7 @@
 //! One member of the cluster: Raft, the coordination service and its clients behind one call.
 //! The only place where `raft` and `machine` meet.
 
+mod access;
 mod clients;
 mod io;
 mod members;
@@ -11,6 +12,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use self::access::digest_id;
 pub use self::io::{
     Admin, Boot, BootError, Input, Note, Output, ReadNow, SavePart, SnapshotImage, SnapshotStage,
 };
@@ -263,6 +265,9 @@ impl Node {
             }
             Input::ClientOpened { conn, address } => self.client_opened(conn, address, out),
             Input::Client { conn, tag, request } => self.client_request(conn, tag, request, out),
+            Input::ClientIdentified { conn, identity } => {
+                self.client_identified(conn, identity, out);
+            }
             Input::ClientGone { conn } => self.client_gone(conn),
             Input::Touched { conns } => self.clients_touched(&conns),
             Input::Written(id) => {
@@ -420,8 +425,11 @@ impl Node {
     fn applied(&mut self, index: Index, applied: Applied, out: &mut Vec<Output>) {
         let mut changes = core::mem::take(&mut self.changes);
         for change in changes.drain(..) {
+            let clients = &self.clients;
             self.watches.fire(&change, index, &mut |conn, event| {
-                out.push(Output::Notify { conn, event })
+                if clients.may_see(conn, &change) {
+                    out.push(Output::Notify { conn, event });
+                }
             });
         }
         self.changes = changes;

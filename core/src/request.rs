@@ -26,6 +26,16 @@ pub enum Request {
         /// Any text; it comes back in the answer.
         path: String,
     },
+    /// Proves who the client is. It counts for the requests behind it on this connection. If the server
+    /// does not take it, it says so and closes the connection.
+    Auth {
+        /// How, for example `digest`.
+        scheme: String,
+        /// The proof, for example `user:password`.
+        proof: Bytes,
+    },
+    /// Asks who the client is on this connection.
+    WhoAmI,
     /// A sign of life.
     Ping,
     /// Ends the session: its ephemeral znodes go, then the answer comes, then the connection is closed.
@@ -59,7 +69,7 @@ pub enum Op {
         path: String,
         /// Its data; `None` (null) is not the same as empty.
         data: Option<Bytes>,
-        /// Who may do what; until ACLs are enforced only world:anyone:ALL is taken (rule R31).
+        /// Who may do what.
         acl: Vec<Acl>,
         /// What kind of znode.
         mode: CreateMode,
@@ -80,6 +90,15 @@ pub enum Op {
         /// The new data.
         data: Option<Bytes>,
         /// Its data version, or -1 for any.
+        version: i32,
+    },
+    /// Replaces a znode's access control list.
+    SetAcl {
+        /// Which.
+        path: String,
+        /// The new list.
+        acl: Vec<Acl>,
+        /// The version of its list (aversion), or -1 for any.
         version: i32,
     },
     /// Inside a multi: fails unless the znode exists with this version.
@@ -136,8 +155,19 @@ pub enum ReadKind {
     Exists,
     /// Its data and Stat.
     Data,
+    /// Its access control list and Stat. It leaves no watch.
+    Acl,
     /// The names of its children and its Stat.
     Children,
+}
+
+/// Somebody that a client connection speaks for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// How that is known: `ip`, `digest`, `sasl`, `x509`, or `super` for the one that may do anything.
+    pub scheme: String,
+    /// Who.
+    pub id: String,
 }
 
 /// One entry of an access control list.
@@ -152,6 +182,16 @@ pub struct Acl {
 }
 
 impl Acl {
+    /// May see data, Stat and children.
+    pub const READ: u32 = 1;
+    /// May set the data.
+    pub const WRITE: u32 = 2;
+    /// May make children.
+    pub const CREATE: u32 = 4;
+    /// May delete children.
+    pub const DELETE: u32 = 8;
+    /// May set the list.
+    pub const ADMIN: u32 = 16;
     /// All bits.
     pub const ALL: u32 = 31;
 
@@ -189,7 +229,7 @@ pub enum Response {
     },
     /// To a delete.
     Deleted,
-    /// To a setData, or to exists when the znode is there.
+    /// To a setData or setACL, or to exists when the znode is there.
     Stat(Stat),
     /// To a check inside a multi.
     Checked,
@@ -197,6 +237,13 @@ pub enum Response {
     Data {
         /// The data; `None` is null.
         data: Option<Bytes>,
+        /// The Stat.
+        stat: Stat,
+    },
+    /// To getACL.
+    Acl {
+        /// The list; whoever may not set it sees no hashes of passwords.
+        acl: Vec<Acl>,
         /// The Stat.
         stat: Stat,
     },
@@ -215,6 +262,10 @@ pub enum Response {
         /// As it was sent.
         path: String,
     },
+    /// To an auth.
+    Authenticated,
+    /// To whoAmI: scheme and name of each identity.
+    Identities(Vec<Identity>),
     /// To a ping.
     Pong,
     /// To a close; the connection is closed next.
@@ -296,6 +347,8 @@ pub enum Hangup {
     Leaderless,
     /// This server installed a snapshot, so watches may have missed changes (rule R17).
     SnapshotInstalled,
+    /// The client could not prove who it is, or did not even try.
+    AuthFailed,
     /// Too many connections, too many unanswered requests, or a request out of turn.
     Refused,
 }
@@ -445,9 +498,7 @@ impl fmt::Display for Error {
             Self::NodeExists => "the znode exists already",
             Self::NotEmpty => "the znode has children",
             Self::SessionExpired => "the session has ended",
-            Self::InvalidAcl => {
-                "only the access control list world:anyone with all permissions is taken so far"
-            }
+            Self::InvalidAcl => "the access control list is not valid",
             Self::AuthFailed => "the server does not believe who the client says it is",
             Self::SessionMoved => "the session is served on another connection",
             Self::NotReadOnly => "this server serves reads only",

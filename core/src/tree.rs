@@ -1,6 +1,7 @@
 //! Znodes: one persistent map, ordered by depth and path, in which each znode is one packed record; and
-//! beside it the list of ephemeral znodes by owner. Knows what a znode holds, not which requests change it.
+//! beside it the list of ephemeral znodes by owner and the access control lists. Knows what a znode holds, not which requests change it.
 
+use alloc::sync::Arc;
 use core::mem;
 
 use bytes::Bytes;
@@ -9,12 +10,14 @@ use crate::hash;
 use crate::id::SessionId;
 use crate::map::{Item, Key, Map, Retired};
 use crate::path;
-use crate::request::Stat;
+use crate::request::{Acl, Stat};
 
+mod acls;
 pub(crate) mod record;
 
 pub(crate) use record::{Facts, Record};
 
+use acls::Acls;
 use record::Owned;
 
 /// The znodes. A clone shares everything.
@@ -22,6 +25,7 @@ use record::Owned;
 pub struct Tree {
     znodes: Map<Record>,
     ephemerals: Map<Owned>,
+    acls: Acls,
     /// Bytes of all paths and data.
     content_bytes: u64,
     /// Sum of the records' hashes (rule R9).
@@ -74,6 +78,7 @@ impl Tree {
         Self {
             znodes: Map::new(),
             ephemerals: Map::new(),
+            acls: Acls::new(),
             content_bytes: 0,
             digest: 0,
         }
@@ -138,11 +143,47 @@ impl Tree {
     /// Whether the digest is that of the znodes (rule R9). Looks at all of them.
     pub(crate) fn is_digest_right(&self) -> bool {
         let add = |sum: u64, record: &Record| sum.wrapping_add(hash::of_bytes(record.bytes()));
-        self.records(None).fold(0, add) == self.digest
+        self.records(None).fold(0, add) == self.digest && self.acls.is_right()
     }
 
-    pub(crate) const fn digest(&self) -> u64 {
-        self.digest
+    pub(crate) fn digest(&self) -> u64 {
+        hash::of_words(&[self.digest, self.acls.digest()])
+    }
+
+    /// The access control list with this number; `None` for the one that lets everybody do everything.
+    pub(crate) fn acl(&self, number: u32) -> Option<&Arc<[Acl]>> {
+        self.acls.list(number)
+    }
+
+    /// The number for an access control list.
+    pub(crate) fn acl_number(&mut self, list: &[Acl]) -> u32 {
+        self.acls.number(list)
+    }
+
+    /// Forgets the access control lists that no znode has. Nothing can be taken back after that.
+    pub(crate) fn sweep_acls(&mut self) {
+        self.acls.sweep();
+    }
+
+    /// The access control lists, from a number on.
+    pub(crate) fn acls(&self, from: u32) -> impl Iterator<Item = (u32, &[Acl])> {
+        self.acls.from(from)
+    }
+
+    /// A list from a snapshot; `false` if it cannot be.
+    pub(crate) fn restore_acl(&mut self, number: u32, list: &[Acl]) -> bool {
+        self.acls.restore(number, list)
+    }
+
+    /// Whether every list is some znode's.
+    pub(crate) fn has_no_idle_acl(&self) -> bool {
+        self.acls.are_all_named()
+    }
+
+    /// A znode from a snapshot; `false` if there is one with its path, or its list is not there.
+    pub(crate) fn restore(&mut self, record: Record) -> bool {
+        let acl = record.facts().acl;
+        (acl == acls::OPEN || self.acl(acl).is_some()) && self.put(record).is_none()
     }
 
     /// The records behind `key`, or all.
@@ -202,11 +243,13 @@ impl Tree {
     }
 
     fn count_in(&mut self, new: &Record) {
+        self.acls.count_in(new.facts().acl);
         self.content_bytes += new.content_bytes();
         self.digest = self.digest.wrapping_add(hash::of_bytes(new.bytes()));
     }
 
     fn count_out(&mut self, old: &Record) {
+        self.acls.count_out(old.facts().acl);
         self.content_bytes -= old.content_bytes();
         self.digest = self.digest.wrapping_sub(hash::of_bytes(old.bytes()));
     }

@@ -55,7 +55,7 @@ impl Watches {
     /// Leaves the watch of a read of this kind. Setting it twice is the same as once.
     pub fn add(&mut self, conn: ConnId, kind: ReadKind, path: &str) {
         let table = match kind {
-            ReadKind::Exists | ReadKind::Data => Table::Data,
+            ReadKind::Exists | ReadKind::Data | ReadKind::Acl => Table::Data,
             ReadKind::Children => Table::Child,
         };
         self.by_path.insert(Entry::by_path(table, path, conn));
@@ -221,6 +221,7 @@ mod tests {
             let change = Change {
                 kind,
                 path: path.into(),
+                acl: None,
             };
             all.fire(&change, Index(7), &mut |conn, event| {
                 assert_eq!(event.zxid, Index(7));

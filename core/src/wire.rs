@@ -4,6 +4,7 @@
 //! Everything starts with a version byte (rule R28). Types are frozen per version: fields and variants
 //! of version 1 keep their order for ever, which golden bytes in the tests check.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -136,6 +137,12 @@ pub fn encode_vote(vote: &Vote, out: &mut Vec<u8>) {
 /// If the bytes are no vote.
 pub fn decode_vote(bytes: &[u8]) -> Result<Vote, WireError> {
     decoded(bytes)
+}
+
+/// Bytes as text, as a digest's password is stored.
+pub(crate) fn to_text(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// The version byte and then the value.

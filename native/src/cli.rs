@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench;
 
+mod acl;
 mod cluster;
 mod create;
 mod delete;
@@ -22,6 +23,7 @@ mod sim;
 mod stat;
 mod sync;
 mod watch;
+mod whoami;
 
 /// A coordination service with ZooKeeper's data model and protocol, on Raft.
 #[derive(Parser)]
@@ -43,6 +45,8 @@ enum Command {
     Stat(stat::Args),
     Watch(watch::Args),
     Sync(sync::Args),
+    Acl(acl::Args),
+    Whoami(whoami::Args),
     Cluster(cluster::Args),
     Sim(sim::Args),
     Replay(replay::Args),
@@ -67,6 +71,8 @@ pub fn main() -> ExitCode {
         Command::Stat(args) => stat::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Sync(args) => sync::run(args),
+        Command::Acl(args) => acl::run(args),
+        Command::Whoami(args) => whoami::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Replay(args) => replay::run(args),

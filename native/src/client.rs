@@ -82,6 +82,7 @@ fn why(reason: Hangup) -> &'static str {
         Hangup::Behind => "it has not yet seen what this client has seen; try another server",
         Hangup::Leaderless => "it has had no leader for too long; try another server",
         Hangup::SnapshotInstalled => "it took over a snapshot, and watches may have missed changes",
+        Hangup::AuthFailed => "it does not believe who this client says it is",
         Hangup::Refused => "it takes no more connections, or the request is beyond a limit",
     }
 }
@@ -277,9 +278,9 @@ pub fn explain(error: Error, path: &str) -> String {
             "{path:?} is not a valid path: it starts with /, does not end with /, and has no empty, . or .. element"
         ),
         Error::InvalidAcl => {
-            "only world:anyone:cdrwa is taken as long as access control lists are not enforced"
-                .into()
+            "the access control list is not valid: write SCHEME:ID:cdrwa, with commas between entries; auth stands for whom --auth names".into()
         }
+        Error::NoAuth => format!("{path} does not permit this; see `acl get {path}`, and --auth"),
         Error::SessionExpired => "the session has expired; run the command again".into(),
         other => format!("{path}: {other:?} ({})", other.code()),
     }

@@ -49,6 +49,17 @@ pub struct Settings {
     /// Four-letter words that are answered; `*` for all of them [default: the harmless ones].
     #[arg(long, env = "OTTERKEEPER_FOUR_LETTER_WORDS", value_name = "LIST")]
     four_letter_words: Option<String>,
+    /// Who may do anything: USER:HASH as `otterkeeper acl digest` prints it.
+    #[arg(long, env = "OTTERKEEPER_SUPER_DIGEST", value_name = "USER:HASH")]
+    super_digest: Option<String>,
+    /// Serve only clients that have proved who they are by one of these schemes, as digest or sasl.
+    #[arg(
+        long,
+        env = "OTTERKEEPER_ENFORCE_AUTH",
+        value_name = "SCHEME",
+        value_delimiter = ','
+    )]
+    enforce_auth: Vec<String>,
     /// Shortest election timeout in milliseconds [default: 200].
     #[arg(long, env = "OTTERKEEPER_ELECTION_MIN_MS", value_name = "MS")]
     election_min_ms: Option<u64>,
@@ -127,6 +138,8 @@ impl Settings {
             peer: list(self.peer, file.peer),
             host_name: list(self.host_name, file.host_name),
             four_letter_words: self.four_letter_words.or(file.four_letter_words),
+            super_digest: self.super_digest.or(file.super_digest),
+            enforce_auth: list(self.enforce_auth, file.enforce_auth),
             election_min_ms: self.election_min_ms.or(file.election_min_ms),
             election_spread_ms: self.election_spread_ms.or(file.election_spread_ms),
             heartbeat_ms: self.heartbeat_ms.or(file.heartbeat_ms),
@@ -211,6 +224,23 @@ impl Settings {
         node.compact_bytes = self.compact_bytes.unwrap_or(node.compact_bytes);
         node.compact_entries = self.compact_entries.unwrap_or(node.compact_entries);
         node.keep_entries = self.keep_entries.unwrap_or(node.keep_entries);
+        if let Some(digest) = self.super_digest.as_ref()
+            && digest
+                .split_once(':')
+                .is_none_or(|(_, hash)| hash.len() != 28)
+        {
+            wrong.push(format!(
+                "--super-digest {digest} is not USER:HASH; `otterkeeper acl digest USER:PASSWORD` makes one"
+            ));
+        }
+        for scheme in &self.enforce_auth {
+            if !["digest", "sasl", "x509", "ip"].contains(&scheme.as_str()) {
+                wrong.push(format!(
+                    "--enforce-auth {scheme} is not digest, sasl, x509 or ip"
+                ));
+            }
+        }
+        (node.super_digest, node.enforce_auth) = (self.super_digest, self.enforce_auth);
         node.disk_stall_limit = node.election_max().times(2);
         node.leaderless_limit = node.election_max().times(2);
         if node.election_min < node.heartbeat.times(2) {
@@ -307,6 +337,14 @@ mod tests {
         check(
             "id = 1\ndata = 'x'\nheartbeat-ms = 150\nsession-min-ms = 50000",
             &["--election-min-ms", "--session-max-ms"],
+        );
+        check(
+            "id = 1\ndata = 'x'\nsuper-digest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='\nenforce-auth = ['sasl']",
+            &[],
+        );
+        check(
+            "id = 1\ndata = 'x'\nsuper-digest = 'super:test'\nenforce-auth = ['none']",
+            &["--super-digest super:test", "--enforce-auth none"],
         );
     }
 

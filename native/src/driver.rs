@@ -20,7 +20,7 @@ use otterkeeper_core::node::{
 };
 use otterkeeper_core::raft::note::Note as RaftNote;
 use otterkeeper_core::raft::note::Role;
-use otterkeeper_core::request::{Reply, Request, WatchEvent};
+use otterkeeper_core::request::{Identity, Reply, Request, WatchEvent};
 use otterkeeper_core::time::{Span, Time};
 use tokio::sync::{Notify, oneshot};
 
@@ -188,6 +188,17 @@ impl Hub {
         queues.clients.push(Input::ClientOpened { conn, address });
         self.0.signals.bell.notify_one();
         Ok(conn)
+    }
+
+    /// Vouches for somebody on that connection, from the next request on.
+    pub fn identify(&self, conn: ConnId, identity: Identity) {
+        let mut clients = self.0.clients.borrow_mut();
+        if let Some(client) = clients.get_mut(&conn) {
+            client.queued += 1;
+            let input = Input::ClientIdentified { conn, identity };
+            self.0.queues.borrow_mut().clients.push(input);
+            self.0.signals.bell.notify_one();
+        }
     }
 
     /// A request. Its answer comes to the sink with the same tag: before this returns if the node can
@@ -428,7 +439,9 @@ impl<S: Storage, N: Network> Driver<S, N> {
         }
         let requests = queues.clients.len().min(INPUTS_PER_STEP);
         for input in queues.clients.drain(..requests) {
-            if let Input::Client { conn, .. } | Input::ClientOpened { conn, .. } = &input
+            if let Input::Client { conn, .. }
+            | Input::ClientOpened { conn, .. }
+            | Input::ClientIdentified { conn, .. } = &input
                 && let Some(client) = clients.get_mut(conn)
             {
                 client.queued -= 1;

@@ -2,11 +2,9 @@
 //! sessions taken up again by id and password, watch events, four-letter words. What an operation does
 //! is the core's affair; here are its bytes and the order in which they go.
 //!
-//! Answered: create, create2, delete, exists, getData, setData, getChildren, getChildren2, sync, multi,
-//! ping, closeSession. Any other operation gets -6 (unimplemented) and the connection is closed behind
-//! it. An auth packet gets -115 (authentication failed): as long as access control lists are not
-//! enforced, only world:anyone with every permission is taken, and a client shall not believe that its
-//! identity protects anything.
+//! Answered: create, create2, delete, exists, getData, setData, getACL, setACL, getChildren,
+//! getChildren2, sync, multi, auth, whoAmI, ping, closeSession. Any other operation gets -6 (unimplemented)
+//! and the connection is closed behind it.
 
 mod conn;
 mod decode;

@@ -158,6 +158,7 @@ fn op_text(op: &Op) -> String {
         Op::Create { path, data, .. } => format!("create {path}{}", value(data)),
         Op::SetData { path, data, .. } => format!("set {path}{}", value(data)),
         Op::Delete { path, .. } => format!("delete {path}"),
+        Op::SetAcl { path, .. } => format!("set-acl {path}"),
         Op::Check { path, .. } => format!("check {path}"),
     }
 }

@@ -2,6 +2,7 @@
 //! nothing of the page around it.
 
 use bytes::Bytes;
+use otterkeeper_core::acl;
 use otterkeeper_core::command::{Command, WriteRequest};
 use otterkeeper_core::raft::message::{Entry, Payload};
 use otterkeeper_core::request::{
@@ -176,6 +177,7 @@ pub(crate) fn typed(request: &Request) -> String {
             let verb = match read.kind {
                 ReadKind::Exists => "stat",
                 ReadKind::Data => "get",
+                ReadKind::Acl => "getAcl",
                 ReadKind::Children => "ls",
             };
             format!(
@@ -185,6 +187,8 @@ pub(crate) fn typed(request: &Request) -> String {
             )
         }
         Request::Sync { path } => format!("sync {path}"),
+        Request::Auth { scheme, .. } => format!("addauth {scheme}"),
+        Request::WhoAmI => "whoami".to_owned(),
         Request::Ping => "ping".to_owned(),
         Request::Close => "close".to_owned(),
         Request::Connect(_) => "connect".to_owned(),
@@ -352,10 +356,18 @@ fn replied(request: Option<&Request>, reply: &Reply) -> Vec<Body> {
                 ),
                 _ => said(format!("dataVersion = {}", stat.version)),
             },
+            Response::Acl { acl, .. } => said(acl::text(acl)),
+            Response::Identities(ids) => said(
+                ids.iter()
+                    .map(|id| format!("{}: {}", id.scheme, id.id))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ),
             Response::Synced { .. } => said("Sync is OK".to_owned()),
             Response::Multi(results) => said(format!("{} results", results.len())),
             Response::Connected { .. }
             | Response::Expired
+            | Response::Authenticated
             | Response::Pong
             | Response::Closed
             | Response::Checked => Vec::new(),
@@ -369,6 +381,7 @@ fn path_of(request: &Request) -> Option<String> {
             Op::Create { path, .. }
             | Op::Delete { path, .. }
             | Op::SetData { path, .. }
+            | Op::SetAcl { path, .. }
             | Op::Check { path, .. } => path.clone(),
         }),
         Request::Read(read) | Request::Latest(read) => Some(read.path.clone()),
@@ -408,6 +421,7 @@ fn typed_op(op: &Op) -> String {
             };
             format!("set {flag}{path} {}", show(data.as_deref()))
         }
+        Op::SetAcl { path, acl, .. } => format!("setAcl {path} {}", acl::text(acl)),
         Op::Check { path, version } => format!("check {path} {version}"),
     }
 }

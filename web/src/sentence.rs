@@ -316,6 +316,7 @@ pub(crate) fn hangup(words: &Words, reason: Option<Hangup>) -> String {
         Some(Hangup::Behind) => "hangup-behind",
         Some(Hangup::Leaderless) => "hangup-leaderless",
         Some(Hangup::SnapshotInstalled) => "hangup-snapshot",
+        Some(Hangup::AuthFailed) => "hangup-auth-failed",
         Some(Hangup::Refused) => "hangup-refused",
     })
 }

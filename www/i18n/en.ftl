@@ -455,4 +455,5 @@ hangup-moved = the session is served on another connection
 hangup-behind = the client has seen more than this node
 hangup-leaderless = this node has had no leader for too long
 hangup-snapshot = this node installed a snapshot, so watches may have missed something
+hangup-auth-failed = it does not believe who the client says it is
 hangup-refused = refused

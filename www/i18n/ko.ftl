@@ -452,4 +452,5 @@ hangup-moved = 세션이 다른 연결로 옮겨 감
 hangup-behind = 클라이언트가 이 노드보다 앞선 상태를 보았음
 hangup-leaderless = 이 노드에 너무 오래 리더가 없음
 hangup-snapshot = 이 노드가 스냅샷을 설치해 watch를 놓쳤을 수 있음
+hangup-auth-failed = 클라이언트가 밝힌 신원을 믿지 못해서
 hangup-refused = 거부됨

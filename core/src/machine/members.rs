@@ -140,7 +140,7 @@ impl Machine {
         let text = members.text(version);
         let own = Arc::make_mut(&mut self.members);
         (own.settled, own.version) = (members, version);
-        let mut transaction = self.transaction(moment, SessionId(0), changes);
+        let mut transaction = self.transaction(moment, SessionId(0), &[], changes);
         let (data, stat) = transaction.configure(&text).ok_or(Error::NoNode)?;
         Ok(Response::Data {
             data: Some(data),

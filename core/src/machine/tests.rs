@@ -13,6 +13,7 @@ use crate::request::Stat;
 use crate::request::{Acl, CreateMode, EventKind, Op};
 use crate::wire::Rebuild;
 
+mod access;
 mod model;
 
 /// A machine with a log: each command gets the next index, and a second more on the clock. Index 1 is the
@@ -23,6 +24,8 @@ struct Log {
     changes: Vec<Change>,
     tickets: u64,
     passwords: Vec<(SessionId, Password)>,
+    /// For whom `line` speaks.
+    ids: Vec<Identity>,
 }
 
 impl Log {
@@ -34,6 +37,7 @@ impl Log {
             changes: Vec::new(),
             tickets: 0,
             passwords,
+            ids: Vec::new(),
         };
         log.apply(&Command::Init {
             members: Configuration::default(),
@@ -88,6 +92,7 @@ impl Log {
             session,
             epoch,
             number,
+            ids: self.ids.clone(),
             request,
         })
     }
@@ -106,12 +111,13 @@ impl Log {
                 path: rest.into(),
                 watch: false,
             };
-            self.machine.read(&read)
+            self.machine.read(&read, &self.ids)
         };
         let result = match verb {
             "stat" => read(ReadKind::Exists),
             "get" => read(ReadKind::Data),
             "ls" => read(ReadKind::Children),
+            "getacl" => read(ReadKind::Acl),
             _ => {
                 let request = match verb {
                     "multi" => {
@@ -129,7 +135,7 @@ impl Log {
             }
         };
         let mut said = said(verb, &result);
-        for Change { kind, path } in core::mem::take(&mut self.changes) {
+        for Change { kind, path, .. } in core::mem::take(&mut self.changes) {
             let mark = match kind {
                 EventKind::NodeCreated => '+',
                 EventKind::NodeDeleted => '-',
@@ -178,6 +184,18 @@ fn op(line: &str) -> Op {
             data: bytes(data),
             version: version(3),
         },
+        ["setacl", path, acl, ..] => Op::SetAcl {
+            path: path.into(),
+            acl: access::list(acl),
+            version: version(3),
+        },
+        ["createacl", path, acl] => Op::Create {
+            path: path.into(),
+            data: None,
+            acl: access::list(acl),
+            mode: CreateMode::Persistent,
+            stat: false,
+        },
         ["setnull", path] => Op::SetData {
             path: path.into(),
             data: None,
@@ -206,6 +224,7 @@ fn said(verb: &str, result: &Result<Response, Error>) -> String {
             data: Some(data), ..
         }) => format!("{data:?}"),
         Ok(Response::Children { names, .. }) => names.join(","),
+        Ok(Response::Acl { acl, .. }) => acl::text(acl),
         Ok(Response::Multi(results)) => {
             let results = results.iter().map(|result| said("set", result));
             format!("[{}]", results.collect::<Vec<_>>().join(" "))
@@ -481,6 +500,7 @@ fn each_write_runs_once_and_in_order() {
             session: SessionId(2),
             epoch: Index(epoch),
             number,
+            ids: Vec::new(),
             request,
         };
         log.apply(&command) != Applied::Nothing

@@ -1,5 +1,6 @@
 //! The operations on znodes, with the order of their errors (protocol section 9). One transaction is
-//! one log entry: all its changes share a zxid and a time. Knows no sessions but the one that asks.
+//! one log entry: all its changes share a zxid and a time. Knows no sessions but the one that asks, and
+//! believes what it is told of its identities.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,7 +12,7 @@ use crate::acl;
 use crate::command::Change;
 use crate::id::{Index, SessionId};
 use crate::path;
-use crate::request::{Acl, CreateMode, Error, EventKind, Op, Response, Stat};
+use crate::request::{Acl, CreateMode, Error, EventKind, Identity, Op, Response, Stat};
 use crate::tree::{Facts, Record, Tree};
 
 /// Changes of the tree by one log entry.
@@ -23,6 +24,8 @@ pub(super) struct Transaction<'a> {
     pub(super) now_ms: u64,
     /// Who owns the ephemeral znodes that are made.
     pub(super) session: SessionId,
+    /// Whom it speaks for.
+    ids: &'a [Identity],
     /// Elements in one path.
     pub(super) max_depth: u32,
     /// What a multi has changed so far; a single operation changes nothing before it is sure to succeed.
@@ -42,7 +45,7 @@ impl<'a> Transaction<'a> {
         tree: &'a mut Tree,
         changes: &'a mut Vec<Change>,
         (zxid, now_ms): (Index, u64),
-        session: SessionId,
+        (session, ids): (SessionId, &'a [Identity]),
         max_depth: u32,
     ) -> Self {
         Self {
@@ -51,6 +54,7 @@ impl<'a> Transaction<'a> {
             zxid,
             now_ms,
             session,
+            ids,
             max_depth,
             journal: None,
         }
@@ -85,6 +89,9 @@ impl<'a> Transaction<'a> {
                 data.as_ref(),
                 *version,
             )?)),
+            Op::SetAcl { path, acl, version } => {
+                Ok(Response::Stat(self.set_acl(path, acl, *version)?))
+            }
             Op::Check { path, version } => {
                 self.check(path, *version)?;
                 Ok(Response::Checked)
@@ -129,7 +136,7 @@ impl<'a> Transaction<'a> {
         facts.mtime_ms = self.now_ms;
         let data = Bytes::copy_from_slice(text.as_bytes());
         self.put(Record::new(path::CONFIG, &facts, Some(&data)));
-        self.changed(EventKind::NodeDataChanged, path::CONFIG);
+        self.changed(EventKind::NodeDataChanged, path::CONFIG, facts.acl);
         let stat = facts.stat(Some(&data));
         Some((data, stat))
     }
@@ -156,13 +163,11 @@ impl<'a> Transaction<'a> {
         if !path::is_plausible(asked) {
             return Err(Error::BadArguments);
         }
-        let acl = acl::number(acl)?;
+        let acl = acl::stored(acl, self.ids)?;
         let parent_path = path::parent(asked);
         let parent = self.tree.get(parent_path).ok_or(Error::NoNode)?;
-        if parent_path == path::CONFIG {
-            return Err(Error::NoAuth);
-        }
         let (mut parent, parent_data) = parent.open();
+        self.permit(&parent, Acl::CREATE)?;
 
         let path = if mode.is_sequential() {
             format!("{asked}{:010}", parent.counter)
@@ -180,6 +185,7 @@ impl<'a> Transaction<'a> {
             return Err(Error::NoChildrenForEphemerals);
         }
 
+        let parent_acl = parent.acl;
         parent.counter = parent.counter.wrapping_add(1);
         parent.num_children += 1;
         parent.pzxid = self.zxid;
@@ -194,14 +200,18 @@ impl<'a> Transaction<'a> {
             } else {
                 SessionId(0)
             },
-            acl,
+            acl: 0,
             ..Facts::default()
         };
         let parent = Record::new(parent_path, &parent, parent_data);
         self.put(parent);
+        let facts = Facts {
+            acl: self.tree.acl_number(&acl),
+            ..facts
+        };
         self.put_new(Record::new(&path, &facts, data));
-        self.changed(EventKind::NodeCreated, &path);
-        self.changed(EventKind::NodeChildrenChanged, parent_path);
+        self.changed(EventKind::NodeCreated, &path, facts.acl);
+        self.changed(EventKind::NodeChildrenChanged, parent_path, parent_acl);
         Ok((path, facts.stat(data)))
     }
 
@@ -209,10 +219,10 @@ impl<'a> Transaction<'a> {
         if !path::is_plausible(path) || path::is_system(path) {
             return Err(Error::BadArguments);
         }
-        if self.tree.get(path::parent(path)).is_none() {
-            return Err(Error::NoNode);
-        }
-        let facts = self.facts(path, version)?;
+        let parent = self.tree.get(path::parent(path)).ok_or(Error::NoNode)?;
+        self.permit(&parent.open().0, Acl::DELETE)?;
+        let facts = self.facts(path)?;
+        expect(version, facts.version)?;
         if facts.num_children != 0 {
             return Err(Error::NotEmpty);
         }
@@ -224,51 +234,75 @@ impl<'a> Transaction<'a> {
         if !path::is_valid(path) {
             return Err(Error::BadArguments);
         }
-        if path == path::CONFIG {
-            return Err(Error::NoAuth);
-        }
-        let mut facts = self.facts(path, version)?;
+        let mut facts = self.facts(path)?;
+        self.permit(&facts, Acl::WRITE)?;
+        expect(version, facts.version)?;
         facts.version = next_version(facts.version);
         facts.mzxid = self.zxid;
         facts.mtime_ms = self.now_ms;
         let data = data.map(|data| &**data);
         self.put(Record::new(path, &facts, data));
-        self.changed(EventKind::NodeDataChanged, path);
+        self.changed(EventKind::NodeDataChanged, path, facts.acl);
         Ok(facts.stat(data))
+    }
+
+    fn set_acl(&mut self, path: &str, acl: &[Acl], version: i32) -> Result<Stat, Error> {
+        if !path::is_valid(path) {
+            return Err(Error::BadArguments);
+        }
+        let acl = acl::stored(acl, self.ids)?;
+        let (mut facts, data) = self.tree.get(path).ok_or(Error::NoNode)?.open();
+        self.permit(&facts, Acl::ADMIN)?;
+        expect(version, facts.aversion)?;
+        facts.aversion = next_version(facts.aversion);
+        let stat = facts.stat(data);
+        let data = data.map(Bytes::copy_from_slice);
+        facts.acl = self.tree.acl_number(&acl);
+        self.put(Record::new(path, &facts, data.as_deref()));
+        Ok(stat)
     }
 
     fn check(&self, path: &str, version: i32) -> Result<(), Error> {
         if !path::is_valid(path) {
             return Err(Error::BadArguments);
         }
-        self.facts(path, version).map(|_| ())
+        let facts = self.facts(path)?;
+        self.permit(&facts, Acl::READ)?;
+        expect(version, facts.version)
     }
 
-    /// What is known of a znode, if it has this version.
-    fn facts(&self, path: &str, version: i32) -> Result<Facts, Error> {
-        let (facts, _) = self.tree.get(path).ok_or(Error::NoNode)?.open();
-        if version != -1 && version != facts.version {
-            return Err(Error::BadVersion);
+    /// What is known of a znode.
+    fn facts(&self, path: &str) -> Result<Facts, Error> {
+        Ok(self.tree.get(path).ok_or(Error::NoNode)?.open().0)
+    }
+
+    /// Whether whoever asks has any of these permissions.
+    fn permit(&self, facts: &Facts, wanted: u32) -> Result<(), Error> {
+        match self.tree.acl(facts.acl) {
+            Some(list) if !acl::permits(list, self.ids, wanted) => Err(Error::NoAuth),
+            _ => Ok(()),
         }
-        Ok(facts)
     }
 
     /// Removes a znode that has no children.
     fn remove(&mut self, path: &str) {
         let parent_path = path::parent(path);
+        let mut parent_acl = 0;
         if let Some(parent) = self.tree.get(parent_path) {
             let (mut facts, data) = parent.open();
+            parent_acl = facts.acl;
             facts.num_children = facts.num_children.saturating_sub(1);
             facts.pzxid = self.zxid;
             let parent = Record::new(parent_path, &facts, data);
             self.put(parent);
         }
         let old = self.tree.take(path);
+        let acl = old.as_ref().map_or(0, |old| old.facts().acl);
         if let (Some(journal), Some(old)) = (&mut self.journal, old) {
             journal.push(Undo::Put(old));
         }
-        self.changed(EventKind::NodeDeleted, path);
-        self.changed(EventKind::NodeChildrenChanged, parent_path);
+        self.changed(EventKind::NodeDeleted, path, acl);
+        self.changed(EventKind::NodeChildrenChanged, parent_path, parent_acl);
     }
 
     fn put(&mut self, record: Record) {
@@ -294,11 +328,21 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn changed(&mut self, kind: EventKind, path: &str) {
+    fn changed(&mut self, kind: EventKind, path: &str, acl: u32) {
         self.changes.push(Change {
             kind,
             path: path.into(),
+            acl: self.tree.acl(acl).cloned(),
         });
+    }
+}
+
+/// Whether a znode has the version that is asked for; -1 asks for none.
+const fn expect(asked: i32, version: i32) -> Result<(), Error> {
+    if asked == -1 || asked == version {
+        Ok(())
+    } else {
+        Err(Error::BadVersion)
     }
 }
 

@@ -13,13 +13,17 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::access::Identities;
 use super::io::{Note, Output, ReadNow};
 use super::{Node, view::ConnView};
-use crate::command::{Command, Origin, WriteRequest};
+use crate::acl;
+use crate::command::{Change, Command, Origin, WriteRequest};
 use crate::id::{ConnId, Index, NodeId, SessionId, Term};
 use crate::message::Message;
 use crate::raft::message::Payload;
-use crate::request::{Connect, Error, Hangup, Read, ReadKind, Reply, Request, Response};
+use crate::request::{
+    Acl, Connect, Error, Hangup, Identity, Read, ReadKind, Reply, Request, Response,
+};
 use crate::time::{Span, Time};
 use crate::wire;
 
@@ -91,6 +95,8 @@ impl PendingOf {
 #[derive(Clone)]
 struct Conn {
     address: String,
+    /// Whom it speaks for, as of the last request that came.
+    ids: Identities,
     state: ConnState,
     /// Number of the last write on this attachment.
     numbered: u64,
@@ -101,8 +107,18 @@ struct Conn {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ConnState {
     Fresh,
-    Attaching { tag: u64 },
-    Attached { session: SessionId, epoch: Index },
+    Attaching {
+        tag: u64,
+    },
+    Attached {
+        session: SessionId,
+        epoch: Index,
+    },
+    /// Nothing more is taken from it; it goes when what is asked already has been answered.
+    Parting {
+        session: SessionId,
+        epoch: Index,
+    },
 }
 
 #[derive(Clone)]
@@ -114,11 +130,15 @@ struct Waiting {
 #[derive(Clone)]
 enum What {
     Write(u64),
-    Read(Read),
+    Read(Identities, Read),
     /// A read that sees everything acknowledged before it, with the number of its confirmation.
-    Latest(u64, Read),
+    Latest(u64, Identities, Read),
     Sync(u64, String),
     Ping,
+    /// The answer was known when the request came, and must only wait for its turn.
+    Known(Response),
+    /// The same, and the connection goes with it.
+    Parting(Error),
     /// Applied, with this answer, while a change of the members before it was pending.
     Answered(Reply),
 }
@@ -128,8 +148,10 @@ impl What {
     const fn is_ready(&self, passed: u64) -> bool {
         match self {
             Self::Write(_) => false,
-            Self::Read(_) | Self::Ping | Self::Answered(_) => true,
-            Self::Latest(number, _) | Self::Sync(number, _) => *number <= passed,
+            Self::Read(..) | Self::Ping | Self::Known(_) | Self::Parting(_) | Self::Answered(_) => {
+                true
+            }
+            Self::Latest(number, ..) | Self::Sync(number, _) => *number <= passed,
         }
     }
 }
@@ -163,13 +185,20 @@ impl Clients {
         let view = |(conn, c): (&ConnId, &Conn)| ConnView {
             conn: *conn,
             session: match c.state {
-                ConnState::Attached { session, .. } => session,
+                ConnState::Attached { session, .. } | ConnState::Parting { session, .. } => session,
                 ConnState::Fresh | ConnState::Attaching { .. } => SessionId(0),
             },
             address: c.address.clone(),
             pending: c.waiting.len(),
         };
         self.conns.iter().map(view).collect()
+    }
+
+    /// Whether a watch of this connection may tell of a change: whoever may not read is told nothing.
+    pub(super) fn may_see(&self, conn: ConnId, change: &Change) -> bool {
+        let Some(list) = &change.acl else { return true };
+        let conn = self.conns.get(&conn);
+        conn.is_some_and(|conn| acl::permits(list, conn.ids.all(), Acl::READ))
     }
 
     /// Commands that wait to be applied.
@@ -241,7 +270,9 @@ impl Clients {
             into(conn.0);
             into(state.numbered);
             into(state.waiting.len() as u64);
-            if let ConnState::Attached { session, epoch } = state.state {
+            if let ConnState::Attached { session, epoch } | ConnState::Parting { session, epoch } =
+                state.state
+            {
                 into(session.0);
                 into(epoch.0);
             }
@@ -259,12 +290,28 @@ impl Node {
             return;
         }
         let fresh = Conn {
+            ids: Identities::of_address(&address),
             address,
             state: ConnState::Fresh,
             numbered: 0,
             waiting: VecDeque::new(),
         };
         self.clients.conns.insert(conn, fresh);
+    }
+
+    /// The driver vouches for somebody.
+    pub(super) fn client_identified(
+        &mut self,
+        conn: ConnId,
+        Identity { scheme, id }: Identity,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(client) = self.clients.conns.get_mut(&conn) else {
+            return;
+        };
+        if client.ids.add(&scheme, id, &self.config).is_err() {
+            self.hang_up(conn, Hangup::AuthFailed, out);
+        }
     }
 
     pub(super) fn client_request(
@@ -282,8 +329,16 @@ impl Node {
         match (client.state, request) {
             (ConnState::Fresh, Request::Connect(connect)) => self.connect(conn, tag, &connect, out),
             (ConnState::Attached { session, epoch }, request) if !full => {
+                let enough = client.ids.suffice(&self.config);
+                let ids = client.ids.clone();
                 self.sign_of_life(session);
                 match request {
+                    Request::Auth { scheme, proof } => {
+                        self.prove(conn, tag, &scheme, &proof, out);
+                    }
+                    _ if !enough => {
+                        self.part(conn, tag, Error::SessionClosedRequireSaslAuth, out);
+                    }
                     Request::Write(op) => {
                         self.write(conn, session, epoch, tag, WriteRequest::Op(op), out);
                     }
@@ -296,19 +351,49 @@ impl Node {
                     }
                     Request::Latest(read) => {
                         let number = self.barrier(conn);
-                        self.wait(conn, tag, What::Latest(number, read), out);
+                        self.wait(conn, tag, What::Latest(number, ids, read), out);
                     }
                     Request::Close => {
                         self.write(conn, session, epoch, tag, WriteRequest::Close, out)
                     }
-                    Request::Read(read) => self.wait(conn, tag, What::Read(read), out),
+                    Request::Read(read) => self.wait(conn, tag, What::Read(ids, read), out),
+                    Request::WhoAmI => {
+                        let named = ids.all().iter().map(|id| Identity {
+                            scheme: id.scheme.clone(),
+                            id: acl::user(id).into(),
+                        });
+                        let named = Response::Identities(named.collect());
+                        self.wait(conn, tag, What::Known(named), out);
+                    }
                     Request::Ping => self.wait(conn, tag, What::Ping, out),
                     Request::Connect(_) => self.hang_up(conn, Hangup::Refused, out),
                 }
             }
+            (ConnState::Parting { .. }, _) => {}
             (ConnState::Fresh | ConnState::Attaching { .. } | ConnState::Attached { .. }, _) => {
                 self.hang_up(conn, Hangup::Refused, out);
             }
+        }
+    }
+
+    /// An auth packet. The answer keeps its turn, but what it proves counts from here on.
+    fn prove(&mut self, conn: ConnId, tag: u64, scheme: &str, proof: &[u8], out: &mut Vec<Output>) {
+        let Some(client) = self.clients.conns.get_mut(&conn) else {
+            return;
+        };
+        match client.ids.prove(scheme, proof, &self.config) {
+            Ok(()) => self.wait(conn, tag, What::Known(Response::Authenticated), out),
+            Err(error) => self.part(conn, tag, error, out),
+        }
+    }
+
+    /// Takes nothing more from a connection. It goes with the answer to this request.
+    fn part(&mut self, conn: ConnId, tag: u64, error: Error, out: &mut Vec<Output>) {
+        if let Some(client) = self.clients.conns.get_mut(&conn)
+            && let ConnState::Attached { session, epoch } = client.state
+        {
+            client.state = ConnState::Parting { session, epoch };
+            self.wait(conn, tag, What::Parting(error), out);
         }
     }
 
@@ -316,7 +401,8 @@ impl Node {
         let Some(client) = self.clients.conns.remove(&conn) else {
             return;
         };
-        if let ConnState::Attached { session, .. } = client.state
+        if let ConnState::Attached { session, .. } | ConnState::Parting { session, .. } =
+            client.state
             && self.clients.serving.get(&session) == Some(&conn)
         {
             self.clients.serving.remove(&session);
@@ -345,12 +431,13 @@ impl Node {
         };
         if !matches!(client.state, ConnState::Attached { .. })
             || !client.waiting.is_empty()
+            || !client.ids.suffice(&self.config)
             || self.halted
         {
             return ReadNow::Later;
         }
         let result = match request {
-            Request::Read(read) if !read.watch => self.machine.read(read),
+            Request::Read(read) if !read.watch => self.machine.read(read, client.ids.all()),
             Request::Ping => Ok(Response::Pong),
             _ => return ReadNow::Later,
         };
@@ -623,7 +710,9 @@ impl Node {
         let Some(client) = self.clients.conns.get_mut(&conn) else {
             return;
         };
-        if client.state != (ConnState::Attached { session, epoch }) {
+        if client.state != (ConnState::Attached { session, epoch })
+            && client.state != (ConnState::Parting { session, epoch })
+        {
             return;
         }
         let closed = matches!(result, Ok(Response::Closed));
@@ -705,6 +794,7 @@ impl Node {
             session,
             epoch,
             number,
+            ids: client.ids.all().to_vec(),
             request,
         });
         if command.len() > 2 * self.config.request_bytes as usize {
@@ -771,17 +861,24 @@ impl Node {
                     continue;
                 }
                 What::Sync(_, path) => Ok(Response::Synced { path }),
-                What::Read(read) | What::Latest(_, read) => {
-                    let result = self.machine.read(&read);
+                What::Read(ids, read) | What::Latest(_, ids, read) => {
+                    let result = self.machine.read(&read, ids.all());
                     let found = result.is_ok()
                         || (read.kind == ReadKind::Exists && result == Err(Error::NoNode));
-                    if read.watch && found {
+                    if read.watch && found && read.kind != ReadKind::Acl {
                         self.watches.add(conn, read.kind, &read.path);
                     }
                     if self.config.notes {
                         out.push(Output::Note(Note::ReadServed { conn, zxid }));
                     }
                     result
+                }
+                What::Known(response) => Ok(response),
+                What::Parting(error) => {
+                    let result = Err(error);
+                    let reply = Reply { zxid, result };
+                    out.push(Output::Reply { conn, tag, reply });
+                    return self.hang_up(conn, Hangup::AuthFailed, out);
                 }
                 What::Ping | What::Write(_) => Ok(Response::Pong),
             };

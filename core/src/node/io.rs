@@ -12,7 +12,7 @@ use crate::id::{ConnId, Index, NodeId, SaveId, SessionId, WriteId};
 use crate::message::Message;
 use crate::raft::message::{Entry, SnapshotMeta, Vote};
 use crate::raft::storage::Records;
-use crate::request::{Hangup, Reply, Request, WatchEvent};
+use crate::request::{Hangup, Identity, Reply, Request, WatchEvent};
 
 /// What the disk held when the process started. The driver builds it from its log and snapshot; the
 /// simulator from its simulated disk after a crash. All empty at the very first start.
@@ -60,8 +60,16 @@ pub enum Input {
     ClientOpened {
         /// Its connection.
         conn: ConnId,
-        /// Where it comes from, for people.
+        /// Where it comes from. If it is `IP:PORT`, the connection speaks for that IP address.
         address: String,
+    },
+    /// The driver vouches that the connection speaks for somebody: it has seen a certificate, or a
+    /// conversation that only they can have. It counts for what comes after it.
+    ClientIdentified {
+        /// The connection.
+        conn: ConnId,
+        /// Who.
+        identity: Identity,
     },
     /// A request on a client connection.
     Client {

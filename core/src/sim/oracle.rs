@@ -143,7 +143,7 @@ impl Oracle {
         let mut places = Vec::new();
         for op in ops {
             match op {
-                Op::Check { .. } => {}
+                Op::Check { .. } | Op::SetAcl { .. } => {}
                 Op::Delete { path, .. } if path.starts_with("/q/") => {
                     if let Some((_, number)) = parse_item(&path[3..])
                         && let Some(item) = Arc::make_mut(&mut self.items).get_mut(&number)
@@ -189,6 +189,7 @@ impl Oracle {
             let (Op::Create { path, .. }
             | Op::Delete { path, .. }
             | Op::SetData { path, .. }
+            | Op::SetAcl { path, .. }
             | Op::Check { path, .. }) = op;
             if let Some(place) = place(path) {
                 Arc::make_mut(self.histories.entry(place).or_default()).wild = true;

@@ -630,7 +630,7 @@ impl Sim {
             };
             let zxid = view.applied();
             for read in super::oracle::audit_reads() {
-                let result = view.machine().read(&read);
+                let result = view.machine().read(&read, &[]);
                 if let Err(text) = self.oracle.read(&read, &result, zxid) {
                     self.broken(Invariant::Clients, format!("{id}: {text}"));
                     return;

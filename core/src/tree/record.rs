@@ -42,7 +42,7 @@ pub(crate) struct Facts {
     pub(crate) aversion: i32,
     /// The session of an ephemeral znode, else 0.
     pub(crate) owner: SessionId,
-    /// Number of its access control list; 0 is world:anyone:ALL, and so far there is no other.
+    /// Number of its access control list; 0 is world:anyone:ALL.
     pub(crate) acl: u32,
 }
 

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{WireError, decoded, encoded};
 use crate::id::{Index, SessionId};
-use crate::request::{Error, Hangup, Password, Reply, Request, Response, Stat, WatchEvent};
+use crate::request::{
+    Acl, Error, Hangup, Identity, Password, Reply, Request, Response, Stat, WatchEvent,
+};
 
 /// From client to server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -116,6 +118,10 @@ enum Answer<M> {
         data: Option<Bytes>,
         stat: Stat,
     },
+    Acl {
+        acl: Vec<Acl>,
+        stat: Stat,
+    },
     Children {
         names: Vec<String>,
         stat: Stat,
@@ -124,6 +130,8 @@ enum Answer<M> {
     Synced {
         path: String,
     },
+    Authenticated,
+    Identities(Vec<Identity>),
     Pong,
     Closed,
 }
@@ -146,9 +154,12 @@ impl<M> Answer<M> {
             Self::Stat(stat) => Response::Stat(stat),
             Self::Checked => Response::Checked,
             Self::Data { data, stat } => Response::Data { data, stat },
+            Self::Acl { acl, stat } => Response::Acl { acl, stat },
             Self::Children { names, stat } => Response::Children { names, stat },
             Self::Multi(results) => multi(results),
             Self::Synced { path } => Response::Synced { path },
+            Self::Authenticated => Response::Authenticated,
+            Self::Identities(ids) => Response::Identities(ids),
             Self::Pong => Response::Pong,
             Self::Closed => Response::Closed,
         }

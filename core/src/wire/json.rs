@@ -4,11 +4,13 @@
 //! {"id": 1, "op": "connect", "timeout_ms": 10000}
 //! {"id": 2, "op": "create", "path": "/a", "data": {"text": "hi"}, "mode": "ephemeral_sequential"}
 //! {"id": 3, "op": "get", "path": "/a", "watch": true}
+//! {"id": 5, "op": "auth", "scheme": "digest", "data": {"text": "user:password"}}
+//! {"id": 6, "op": "set_acl", "path": "/a", "acl": [{"perms": 31, "scheme": "auth", "id": ""}], "version": 0}
 //! {"id": 4, "op": "multi", "ops": [{"op": "check", "path": "/a", "version": 0}, {"op": "delete", "path": "/a"}]}
 //! ```
 //!
-//! Operations: `connect create delete set get exists children multi sync ping close`, and `check` inside
-//! a multi. Data is `{"text": ".."}` or `{"base64": ".."}` or null; zxids and sessions are decimal
+//! Operations: `connect create delete set get exists children get_acl set_acl multi sync auth whoami ping
+//! close`, and `check` inside a multi. Permissions are bits: read 1, write 2, create 4, delete 8, admin 16. Data is `{"text": ".."}` or `{"base64": ".."}` or null; zxids and sessions are decimal
 //! strings, because JavaScript's numbers are too short for them. Answers are
 //! `{"id": 2, "ok": {"type": "created", ..}, "zxid": "12"}` or `{"id": 2, "error": "NODE_EXISTS", "message": ".."}`,
 //! events `{"event": "node_created", "path": "/a", "zxid": "13"}`, and before the server closes the
@@ -93,6 +95,7 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             op: Some(match read.kind {
                 ReadKind::Exists => Verb::Exists,
                 ReadKind::Data => Verb::Get,
+                ReadKind::Acl => Verb::GetAcl,
                 ReadKind::Children => Verb::Children,
             }),
             path: Some(read.path.clone()),
@@ -103,6 +106,16 @@ pub fn encode_request(id: u64, request: &Request) -> String {
         Request::Sync { path } => Fields {
             op: Some(Verb::Sync),
             path: Some(path.clone()),
+            ..Fields::default()
+        },
+        Request::Auth { scheme, proof } => Fields {
+            op: Some(Verb::Auth),
+            scheme: Some(scheme.clone()),
+            data: Some(Data(proof.clone())),
+            ..Fields::default()
+        },
+        Request::WhoAmI => Fields {
+            op: Some(Verb::Whoami),
             ..Fields::default()
         },
         Request::Ping => Fields {
@@ -175,6 +188,7 @@ pub fn encode_bye(reason: Hangup) -> String {
         Hangup::Behind => Bye::Behind,
         Hangup::Leaderless => Bye::Leaderless,
         Hangup::SnapshotInstalled => Bye::SnapshotInstalled,
+        Hangup::AuthFailed => Bye::AuthFailed,
         Hangup::Refused => Bye::Refused,
     };
     write(&Said {
@@ -219,6 +233,7 @@ pub fn decode_server(text: &str) -> Result<ServerFrame, JsonError> {
             Bye::Behind => Hangup::Behind,
             Bye::Leaderless => Hangup::Leaderless,
             Bye::SnapshotInstalled => Hangup::SnapshotInstalled,
+            Bye::AuthFailed => Hangup::AuthFailed,
             Bye::Refused => Hangup::Refused,
         })),
         Said {
@@ -260,7 +275,7 @@ fn request(mut fields: Fields) -> Result<Request, String> {
             timeout_ms: fields.timeout_ms.take().unwrap_or(DEFAULT_TIMEOUT_MS),
             last_zxid: fields.last_zxid.take().map_or(Index(0), Index::from),
         }),
-        Verb::Create | Verb::Delete | Verb::Set => Request::Write(op(&mut fields)?),
+        Verb::Create | Verb::Delete | Verb::Set | Verb::SetAcl => Request::Write(op(&mut fields)?),
         Verb::Check => return Err("check stands only inside a multi".into()),
         Verb::Multi => {
             let ops = fields.ops.take().ok_or("multi needs ops")?;
@@ -273,10 +288,16 @@ fn request(mut fields: Fields) -> Result<Request, String> {
         }
         Verb::Get => read(ReadKind::Data, &mut fields)?,
         Verb::Exists => read(ReadKind::Exists, &mut fields)?,
+        Verb::GetAcl => read(ReadKind::Acl, &mut fields)?,
         Verb::Children => read(ReadKind::Children, &mut fields)?,
         Verb::Sync => Request::Sync {
             path: path(&mut fields)?,
         },
+        Verb::Auth => Request::Auth {
+            scheme: fields.scheme.take().ok_or("auth needs a scheme")?,
+            proof: fields.data.take().ok_or("auth needs data")?.0,
+        },
+        Verb::Whoami => Request::WhoAmI,
         Verb::Ping => Request::Ping,
         Verb::Close => Request::Close,
     };
@@ -308,11 +329,16 @@ fn op(fields: &mut Fields) -> Result<Op, String> {
             data: fields.data.take().map(|data| data.0),
             version: version(fields),
         },
+        Some(Verb::SetAcl) => Op::SetAcl {
+            path: path(fields)?,
+            acl: fields.acl.take().ok_or("set_acl needs an acl")?,
+            version: version(fields),
+        },
         Some(Verb::Check) => Op::Check {
             path: path(fields)?,
             version: version(fields),
         },
-        _ => return Err("a multi holds create, delete, set and check".into()),
+        _ => return Err("a multi holds create, delete, set, set_acl and check".into()),
     })
 }
 
@@ -391,6 +417,11 @@ fn op_fields(op: &Op) -> Fields {
             version: any(*version),
             ..of(Verb::Set, path)
         },
+        Op::SetAcl { path, acl, version } => Fields {
+            acl: Some(acl.clone()),
+            version: any(*version),
+            ..of(Verb::SetAcl, path)
+        },
         Op::Check { path, version } => Fields {
             version: any(*version),
             ..of(Verb::Check, path)
@@ -422,6 +453,10 @@ fn outcome(result: &Result<Response, Error>) -> Outcome {
             data: data.clone().map(Data),
             stat: stat.into(),
         },
+        Ok(Response::Acl { acl, stat }) => Good::Acl {
+            acl: acl.clone(),
+            stat: stat.into(),
+        },
         Ok(Response::Children { names, stat }) => Good::Children {
             names: names.clone(),
             stat: stat.into(),
@@ -430,6 +465,8 @@ fn outcome(result: &Result<Response, Error>) -> Outcome {
             results: results.iter().map(outcome).collect(),
         },
         Ok(Response::Synced { path }) => Good::Synced { path: path.clone() },
+        Ok(Response::Authenticated) => Good::Authenticated,
+        Ok(Response::Identities(ids)) => Good::Identities { ids: ids.clone() },
         Ok(Response::Pong) => Good::Pong,
         Ok(Response::Closed) => Good::Closed,
     };
@@ -479,6 +516,10 @@ fn read_outcome(outcome: Outcome) -> Option<Result<Response, Error>> {
             data: data.map(|data| data.0),
             stat: stat.into(),
         },
+        Good::Acl { acl, stat } => Response::Acl {
+            acl,
+            stat: stat.into(),
+        },
         Good::Children { names, stat } => Response::Children {
             names,
             stat: stat.into(),
@@ -497,6 +538,8 @@ fn read_outcome(outcome: Outcome) -> Option<Result<Response, Error>> {
             )
         }
         Good::Synced { path } => Response::Synced { path },
+        Good::Authenticated => Response::Authenticated,
+        Good::Identities { ids } => Response::Identities(ids),
         Good::Pong => Response::Pong,
         Good::Closed => Response::Closed,
     }))

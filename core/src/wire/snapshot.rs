@@ -2,7 +2,7 @@
 //! when they are asked for. Each can be read alone, and the same state gives the same parts everywhere.
 //!
 //! A part is the version byte and then items, each with its kind in front: first the totals, then the
-//! sessions by id, then the znodes by depth and path. A cursor names the last item of a part.
+//! sessions by id, then the access control lists by number, then the znodes by depth and path. A cursor names the last item of a part.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,12 +16,14 @@ use crate::command::Origin;
 use crate::id::SessionId;
 use crate::machine::{Constants, Machine, Members};
 use crate::map::{Item, Key};
+use crate::request::Acl;
 use crate::session::{Session, Sessions};
 use crate::tree::Record;
 
 const TOTALS: u8 = 0;
 const SESSION: u8 = 1;
 const ZNODE: u8 = 2;
+const ACL: u8 = 3;
 
 /// What the whole snapshot must add up to.
 #[derive(Clone, Serialize, Deserialize)]
@@ -39,6 +41,7 @@ enum Cursor<'a> {
     /// Before the totals.
     Begin,
     Session(SessionId),
+    Acl(u32),
     Znode(Key<'a>),
 }
 
@@ -68,7 +71,7 @@ impl Machine {
         let next_session = match cursor {
             Cursor::Begin => Some(SessionId(0)),
             Cursor::Session(last) => Some(SessionId(last.0.saturating_add(1))),
-            Cursor::Znode(_) => None,
+            Cursor::Acl(_) | Cursor::Znode(_) => None,
         };
         for (id, session) in next_session
             .into_iter()
@@ -77,6 +80,17 @@ impl Machine {
             put(SESSION, &(id, session), &mut out);
             if limit <= out.len() {
                 return (out.into(), Some(Cursor::Session(id).write()));
+            }
+        }
+        let next_acl = match cursor {
+            Cursor::Begin | Cursor::Session(_) => Some(0),
+            Cursor::Acl(last) => last.checked_add(1),
+            Cursor::Znode(_) => None,
+        };
+        for (number, list) in next_acl.into_iter().flat_map(|from| self.tree.acls(from)) {
+            put(ACL, &(number, list), &mut out);
+            if limit <= out.len() {
+                return (out.into(), Some(Cursor::Acl(number).write()));
             }
         }
         let behind = match cursor {
@@ -118,6 +132,7 @@ impl<'a> Cursor<'a> {
         let first = u64::from_be_bytes(number);
         match (*kind, rest) {
             (SESSION, []) => Some(Self::Session(SessionId(first))),
+            (ACL, []) => Some(Self::Acl(first.try_into().ok()?)),
             (ZNODE, rest) => Some(Self::Znode(Key { first, rest })),
             _ => None,
         }
@@ -127,6 +142,7 @@ impl<'a> Cursor<'a> {
         let (kind, first, rest): (u8, u64, &[u8]) = match self {
             Self::Begin => return Bytes::new(),
             Self::Session(id) => (SESSION, id.0, &[]),
+            Self::Acl(number) => (ACL, u64::from(*number), &[]),
             Self::Znode(key) => (ZNODE, key.first, key.rest),
         };
         [&[kind], &first.to_be_bytes()[..], rest].concat().into()
@@ -179,6 +195,7 @@ impl Rebuild {
         let totals = totals.ok_or(WireError::Malformed)?;
         let whole = totals.sessions == machine.session_count()
             && totals.znodes == machine.tree.count()
+            && machine.tree.has_no_idle_acl()
             && totals.digest == machine.digest();
         if whole {
             Ok(machine)
@@ -207,12 +224,19 @@ impl Rebuild {
                 self.last_session = id;
                 Ok(rest)
             }
+            (ACL, Some(_)) if machine.tree.count() == 0 => {
+                let ((number, list), rest) = take::<(u32, Vec<Acl>)>(bytes)?;
+                match machine.tree.restore_acl(number, &list) {
+                    true => Ok(rest),
+                    false => Err(WireError::Malformed),
+                }
+            }
             (ZNODE, Some(_)) => {
                 let (bytes, rest) = take::<&[u8]>(bytes)?;
                 let record = Record::parse(bytes).ok_or(WireError::Malformed)?;
-                match machine.tree.put(record) {
-                    None => Ok(rest),
-                    Some(_) => Err(WireError::Malformed),
+                match machine.tree.restore(record) {
+                    true => Ok(rest),
+                    false => Err(WireError::Malformed),
                 }
             }
             _ => Err(WireError::Malformed),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use otterkeeper_core::request::{Acl, CreateMode, Op, Request, Response};
 
+use super::acl::{AclList, list};
 use super::remote::{Remote, new_znode, stopped};
 
 /// Make a znode.
@@ -21,6 +22,9 @@ pub(crate) struct Args {
     path: String,
     /// Its data.
     data: Option<String>,
+    /// Who may do what, as world:anyone:r,auth::cdrwa [default: world:anyone:cdrwa].
+    #[arg(value_parser = list)]
+    acl: Option<AclList>,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -30,7 +34,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ephemeral,
         path,
         data,
+        acl,
     } = args;
+    let acl = acl.map_or_else(|| vec![Acl::open()], |AclList(acl)| acl);
     let mode = match (ephemeral, sequential) {
         (false, false) => CreateMode::Persistent,
         (true, false) => CreateMode::Ephemeral,
@@ -41,7 +47,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let create = Op::Create {
             path: path.clone(),
             data: data.map(Into::into),
-            acl: vec![Acl::open()],
+            acl,
             mode,
             stat: false,
         };

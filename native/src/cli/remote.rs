@@ -47,6 +47,22 @@ pub(crate) struct Remote {
     /// Session timeout in milliseconds; the server bounds it.
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     timeout: u32,
+    /// Who this client is, as digest:USER:PASSWORD; more than once for more than one.
+    #[arg(
+        long,
+        env = "OTTERKEEPER_AUTH",
+        hide_env_values = true,
+        value_name = "SCHEME:PROOF",
+        value_parser = auth
+    )]
+    auth: Vec<Auth>,
+}
+
+/// A proof of who the client is.
+#[derive(Clone)]
+struct Auth {
+    scheme: String,
+    proof: String,
 }
 
 /// Why a command stopped short.
@@ -81,7 +97,7 @@ impl Remote {
             .enable_all()
             .build()?;
         let outcome = runtime.block_on(async {
-            let client = Client::connect(&self.servers.server, self.timeout).await?;
+            let client = self.connect().await?;
             let mut session = Session {
                 client,
                 remote: &self,
@@ -98,6 +114,22 @@ impl Remote {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => self.report(&failure),
         })
+    }
+
+    /// A session, and in it the proofs of who this client is.
+    async fn connect(&self) -> Result<Client, Failure> {
+        let mut client = Client::connect(&self.servers.server, self.timeout).await?;
+        for Auth { scheme, proof } in &self.auth {
+            let request = Request::Auth {
+                scheme: scheme.clone(),
+                proof: proof.clone().into(),
+            };
+            if let Err(error) = client.call(request).await?.result {
+                let path = format!("--auth {scheme}");
+                return Err(Failure::Refused { error, path });
+            }
+        }
+        Ok(client)
     }
 
     fn report(&self, failure: &Failure) -> ExitCode {
@@ -221,7 +253,7 @@ impl Session<'_> {
 
     /// Opens a new session, on the next server if need be.
     pub(crate) async fn reconnect(&mut self) -> Result<(), Failure> {
-        self.client = Client::connect(&self.remote.servers.server, self.remote.timeout).await?;
+        self.client = self.remote.connect().await?;
         Ok(())
     }
 
@@ -292,6 +324,17 @@ impl core::fmt::Display for StatLines<'_> {
         writeln!(f, "dataLength = {}", stat.data_length)?;
         write!(f, "numChildren = {}", stat.num_children)
     }
+}
+
+/// `SCHEME:PROOF`.
+fn auth(text: &str) -> Result<Auth, String> {
+    let (scheme, proof) = text
+        .split_once(':')
+        .ok_or("expected SCHEME:PROOF, as digest:user:password")?;
+    Ok(Auth {
+        scheme: scheme.to_owned(),
+        proof: proof.to_owned(),
+    })
 }
 
 /// `HOST:PORT`.

@@ -15,6 +15,8 @@ pub(super) mod op {
     pub(crate) const EXISTS: i32 = 3;
     pub(crate) const GET_DATA: i32 = 4;
     pub(crate) const SET_DATA: i32 = 5;
+    pub(crate) const GET_ACL: i32 = 6;
+    pub(crate) const SET_ACL: i32 = 7;
     pub(crate) const GET_CHILDREN: i32 = 8;
     pub(crate) const SYNC: i32 = 9;
     pub(crate) const PING: i32 = 11;
@@ -23,11 +25,9 @@ pub(super) mod op {
     pub(crate) const MULTI: i32 = 14;
     pub(crate) const CREATE2: i32 = 15;
     pub(crate) const AUTH: i32 = 100;
+    pub(crate) const WHO_AM_I: i32 = 107;
     pub(crate) const CLOSE: i32 = -11;
 }
-
-/// The code for an authentication that was refused; only this protocol knows it.
-const AUTH_FAILED: i32 = -115;
 
 /// The first packet of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -126,14 +126,24 @@ fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
         op::PING => Request::Ping,
         op::MULTI => Request::Multi(multi(reader)?),
         op::CLOSE => Request::Close,
-        // Nothing can be protected with an identity yet (access control lists other than "anyone may
-        // do anything" are refused), so none is taken: a client shall not believe itself protected.
+        op::GET_ACL => Request::Read(Read {
+            kind: ReadKind::Acl,
+            path: reader.text()?,
+            watch: false,
+        }),
+        op::SET_ACL => Request::Write(Op::SetAcl {
+            path: reader.text()?,
+            acl: reader.acl()?,
+            version: reader.int()?,
+        }),
         op::AUTH => {
-            return Err(Refusal {
-                code: AUTH_FAILED,
-                close: true,
-            });
+            let _type = reader.int()?;
+            Request::Auth {
+                scheme: reader.text()?,
+                proof: reader.buffer()?.unwrap_or_default(),
+            }
         }
+        op::WHO_AM_I => Request::WhoAmI,
         _ => {
             return Err(Refusal {
                 code: Error::Unimplemented.code(),

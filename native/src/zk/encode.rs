@@ -63,9 +63,13 @@ pub(super) fn header(out: &mut Vec<u8>, xid: i32, zxid: Index, code: i32) {
     head(out, xid, zxid, code);
 }
 
-/// The answer to any packet but the first.
+/// The answer to any packet but the first. What is said about who the client is carries no zxid.
 pub(super) fn reply(out: &mut Vec<u8>, tag: Tag, reply: &Reply) {
     match &reply.result {
+        Ok(Response::Authenticated) => header(out, tag.xid, Index(0), 0),
+        Err(error @ (Error::AuthFailed | Error::SessionClosedRequireSaslAuth)) => {
+            header(out, tag.xid, Index(0), error.code());
+        }
         Ok(response) => out.frame(|out| {
             head(out, tag.xid, reply.zxid, 0);
             body(out, tag.op, response);
@@ -104,6 +108,17 @@ fn body(out: &mut Vec<u8>, op: i32, response: &Response) {
             out.buffer(data.as_deref());
             out.stat(stat);
         }
+        Response::Acl { acl, stat } => {
+            out.acl(acl);
+            out.stat(stat);
+        }
+        Response::Identities(ids) => {
+            out.int(super::jute::length(ids.len()));
+            for id in ids {
+                out.text(&id.scheme);
+                out.text(&id.id);
+            }
+        }
         Response::Children { names, stat } => {
             out.int(super::jute::length(names.len()));
             for name in names {
@@ -115,7 +130,11 @@ fn body(out: &mut Vec<u8>, op: i32, response: &Response) {
         }
         Response::Multi(results) => multi(out, results),
         Response::Synced { path } => out.text(path),
-        Response::Deleted | Response::Checked | Response::Pong | Response::Closed => {}
+        Response::Deleted
+        | Response::Checked
+        | Response::Authenticated
+        | Response::Pong
+        | Response::Closed => {}
         // Answers to the first packet, which the connection encodes itself.
         Response::Connected { .. } | Response::Expired => {}
     }

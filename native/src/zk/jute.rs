@@ -119,6 +119,8 @@ pub(super) trait Write {
     fn buffer(&mut self, value: Option<&[u8]>);
     /// Length and bytes; never null, which some clients cannot read.
     fn text(&mut self, value: &str);
+    /// A list of permissions.
+    fn acl(&mut self, list: &[Acl]);
     /// The 68 bytes of a Stat.
     fn stat(&mut self, stat: &Stat);
     /// A length in front of what `body` appends.
@@ -150,6 +152,15 @@ impl Write for Vec<u8> {
 
     fn text(&mut self, value: &str) {
         self.buffer(Some(value.as_bytes()));
+    }
+
+    fn acl(&mut self, list: &[Acl]) {
+        self.int(length(list.len()));
+        for acl in list {
+            self.int(acl.perms.cast_signed());
+            self.text(&acl.scheme);
+            self.text(&acl.id);
+        }
     }
 
     fn stat(&mut self, stat: &Stat) {

@@ -98,6 +98,8 @@ impl Model {
                 znode.data = data.as_ref().map(|data| data.to_vec());
                 true
             }
+            // The list changes, and this model knows no lists.
+            Op::SetAcl { path, .. } => self.znodes.contains_key(path),
             Op::Check { path, version } => self
                 .znodes
                 .get(path)

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::request::{Acl, Stat};
+use crate::request::{Acl, Identity, Stat};
 
 /// A request: which fields belong to it depends on `op`.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub(super) struct Fields {
     pub(super) mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) acl: Option<Vec<Acl>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scheme: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stat: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,10 +61,14 @@ pub(super) enum Verb {
     Set,
     Get,
     Exists,
+    GetAcl,
+    SetAcl,
     Children,
     Check,
     Multi,
     Sync,
+    Auth,
+    Whoami,
     Ping,
     Close,
 }
@@ -135,6 +141,10 @@ pub(super) enum Good {
         data: Option<Data>,
         stat: Facts,
     },
+    Acl {
+        acl: Vec<Acl>,
+        stat: Facts,
+    },
     Children {
         names: Vec<String>,
         stat: Facts,
@@ -144,6 +154,10 @@ pub(super) enum Good {
     },
     Synced {
         path: String,
+    },
+    Authenticated,
+    Identities {
+        ids: Vec<Identity>,
     },
     Pong,
     Closed,
@@ -170,6 +184,7 @@ pub(super) enum Bye {
     Behind,
     Leaderless,
     SnapshotInstalled,
+    AuthFailed,
     Refused,
 }
 
