@@ -3,12 +3,9 @@
 //! `OTTERKEEPER_REWRITE=1` writes the files anew; what a story insists on with `expect` holds then too.
 //! `OTTERKEEPER_SCRIPT=late-append OTTERKEEPER_BUG=TruncateMatchingTail` shows how a story goes with a bug.
 
-mod condition;
-mod parse;
 mod rule;
 mod show;
 mod stage;
-mod words;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -18,7 +15,6 @@ use otterkeeper_core::sim::Invariant;
 
 pub(crate) use rule::caught_by_stories;
 use stage::{Miss, Stage};
-pub(crate) use words::{moment, sentence};
 
 #[test]
 fn stories() {

@@ -10,12 +10,11 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
+use otterkeeper_core::scenario::words::{moment, sentence};
 use otterkeeper_core::sim::shrink::{Case, RUNS};
 use otterkeeper_core::sim::swarm::{Failure, Options, Outcome, Profile, Reached, run_seed};
 use otterkeeper_core::sim::{Event, SimConfig};
 use otterkeeper_core::time::Time;
-
-use crate::script::{moment, sentence};
 
 /// Fresh seeds of every run of the suite.
 const SEEDS: u64 = 300;

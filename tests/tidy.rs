@@ -141,6 +141,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "id",
             "time",
             "rng",
+            "command",
             "config",
             "configuration",
             "hash",

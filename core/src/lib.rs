@@ -34,6 +34,7 @@ pub mod path;
 pub mod raft;
 pub mod request;
 pub mod rng;
+pub mod scenario;
 pub mod session;
 pub mod sim;
 pub mod time;

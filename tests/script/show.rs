@@ -3,9 +3,9 @@
 use core::fmt::Write as _;
 
 use otterkeeper_core::id::Index;
+use otterkeeper_core::scenario::words::{cargo, ends, payload, role_name};
 
 use super::stage::{Played, Stage};
-use super::words::{cargo, ends, payload, role_name};
 
 impl Stage {
     pub(super) fn status(&mut self) -> Played {

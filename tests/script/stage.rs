@@ -6,15 +6,11 @@ use otterkeeper_core::config::Bug;
 use otterkeeper_core::id::NodeId;
 use otterkeeper_core::node::Note;
 use otterkeeper_core::raft::note::{Note as RaftNote, Role};
-use otterkeeper_core::request::{Acl, CreateMode, Op, Read, ReadKind, Request};
+use otterkeeper_core::scenario::words::{moment, sentence};
+use otterkeeper_core::scenario::{self, PATIENCE, span};
 use otterkeeper_core::sim::swarm::recover;
-use otterkeeper_core::sim::{
-    ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, What, Workload,
-};
+use otterkeeper_core::sim::{Sim, What};
 
-use super::condition::PATIENCE;
-use super::parse::{list, node, number, span, spans};
-use super::words::{cargo, moment, sentence};
 use super::{By, Complaint};
 
 pub(super) struct Stage {
@@ -27,8 +23,8 @@ pub(super) struct Stage {
     /// Broken invariants that were told of.
     broken: usize,
     /// How often each member has refused an append, and asked whether it could win.
-    pub(super) refusals: BTreeMap<NodeId, u64>,
-    pub(super) campaigns: BTreeMap<NodeId, u64>,
+    refusals: BTreeMap<NodeId, u64>,
+    campaigns: BTreeMap<NodeId, u64>,
 }
 
 pub(super) type Played = Result<(), String>;
@@ -101,213 +97,48 @@ impl Stage {
             ["status"] => self.status()?,
             ["log"] => self.logs()?,
             ["flights"] => self.flights()?,
-            [client, ref request @ ..] if client.len() == 1 => self.client(client, request)?,
             _ => {
-                let deed = self.deed(&words)?;
-                self.sim()?.apply(&deed);
+                for deed in scenario::deeds(self.sim()?, &words)? {
+                    self.sim()?.apply(&deed);
+                }
             }
         }
         self.observe();
         Ok(())
     }
 
-    /// `nodes 3 seed 7 election 200ms+200ms delay 5ms..15ms loss 20 append-bytes 1 compact 10 keep 2
-    /// disk 1ms..3ms clients 5 workload 50`
     fn set_up(&mut self, words: &[&str]) -> Played {
-        let mut config = SimConfig::new(number(words.get(1).copied().unwrap_or(""))? as u8);
+        let (mut config, seed) = scenario::set_up(words)?;
         config.planted = self.bug;
-        let mut seed = 1;
-        for pair in words[2..].chunks(2) {
-            let [key, value] = pair else {
-                return Err(format!("{pair:?} lacks a value"));
-            };
-            match *key {
-                "voters" => config.voters = Some(number(value)? as u8),
-                "seed" => seed = number(value)?,
-                "election" => {
-                    let (min, spread) = value.split_once('+').ok_or("MIN+SPREAD")?;
-                    (config.node.election_min, config.node.election_spread) =
-                        (span(min)?, span(spread)?);
-                }
-                "delay" => (config.link.delay_min, config.link.delay_max) = spans(value)?,
-                "loss" => config.link.loss_per_mille = number(value)? as u32,
-                "duplicate" => config.link.duplicate_per_mille = number(value)? as u32,
-                "reorder" => config.link.reorder_per_mille = number(value)? as u32,
-                "clients" => workload(&mut config).clients = number(value)? as u32,
-                "workload" => workload(&mut config).ops_per_second = number(value)? as u32,
-                "disk" => (config.disk.min, config.disk.max) = spans(value)?,
-                "stall" => config.node.disk_stall_limit = span(value)?,
-                "append-bytes" => config.node.append_bytes = number(value)?,
-                "inflight" => config.node.inflight_messages = number(value)? as u32,
-                "compact" => config.node.compact_entries = number(value)?,
-                "keep" => config.node.keep_entries = number(value)?,
-                "part-bytes" => config.node.snapshot_part_bytes = number(value)?,
-                other => return Err(format!("{other} is no setting")),
-            }
-        }
         self.sim = Some(Sim::new(config, seed));
         Ok(())
     }
 
-    fn deed(&mut self, words: &[&str]) -> Result<Intervention, String> {
-        Ok(match *words {
-            ["campaign", id] => Intervention::Campaign(node(id)?),
-            ["transfer", from, "to", to] => Intervention::Transfer {
-                from: node(from)?,
-                to: Some(node(to)?),
-            },
-            ["transfer", from] => Intervention::Transfer {
-                from: node(from)?,
-                to: None,
-            },
-            ["wipe", id] => Intervention::Wipe(node(id)?),
-            ["members", id, "to", voters] => Intervention::Members {
-                node: node(id)?,
-                voters: list(voters)?,
-                learners: Vec::new(),
-            },
-            ["members", id, "to", voters, "learners", learners] => Intervention::Members {
-                node: node(id)?,
-                voters: list(voters)?,
-                learners: list(learners)?,
-            },
-            ["cancel-transfer", id] => Intervention::CancelTransfer(node(id)?),
-            ["kill", id] => Intervention::Kill(node(id)?),
-            ["crash", id, "keep", keep] => Intervention::Crash {
-                node: node(id)?,
-                keep: number(keep)? as u32,
-            },
-            ["restart", id] => Intervention::Restart(node(id)?),
-            ["pause", id] => Intervention::Pause(node(id)?),
-            ["resume", id] => Intervention::Resume(node(id)?),
-            ["isolate", id] => Intervention::Isolate(node(id)?),
-            ["rejoin", id] => Intervention::Rejoin(node(id)?),
-            ["heal"] => Intervention::HealAll,
-            ["cut", link] => {
-                let (from, to) = self.link(link)?;
-                Intervention::Cut { from, to }
+    /// Whether something comes.
+    fn until(&mut self, condition: &[&str]) -> Result<bool, String> {
+        let deadline = self.sim()?.now() + PATIENCE;
+        while !self.holds(condition)? {
+            if deadline < self.sim()?.now() || !self.sim()?.step_event() {
+                return Ok(false);
             }
-            ["heal", link] => {
-                let (from, to) = self.link(link)?;
-                Intervention::Heal { from, to }
-            }
-            ["loss", link, per_mille] => Intervention::Loss {
-                link: Some(self.link(link)?),
-                per_mille: number(per_mille)? as u32,
-            },
-            ["delay", link, delay] => {
-                let (min, max) = spans(delay)?;
-                Intervention::Delay {
-                    link: Some(self.link(link)?),
-                    min,
-                    max,
-                }
-            }
-            ["freeze-disk", id] => Intervention::FreezeDisk(node(id)?),
-            ["thaw-disk", id] => Intervention::ThawDisk(node(id)?),
-            ["slow-disk", id, latency] => {
-                let (min, max) = spans(latency)?;
-                Intervention::SlowDisk {
-                    node: node(id)?,
-                    min,
-                    max,
-                }
-            }
-            ["drop-client", id] => Intervention::DropClient(ClientId(number(id)? as u32)),
-            ["snapshot", id] => Intervention::TakeSnapshot(node(id)?),
-            ["drop", link, kind] => Intervention::DropFlight(self.find(link, kind)?),
-            ["deliver", link, kind] => Intervention::DeliverFlight(self.find(link, kind)?),
-            ["duplicate", link, kind] => Intervention::DuplicateFlight(self.find(link, kind)?),
-            ["hold", link, kind, by] => Intervention::DelayFlight {
-                flight: self.find(link, kind)?,
-                by: span(by)?,
-            },
-            _ => return Err("no such command".into()),
-        })
+            self.observe();
+        }
+        Ok(true)
     }
 
-    /// `a at 2`, `a create /x v`, `a create-ephemeral /x`, `a set /x v`, `a get /x`, `a watch /x`,
-    /// `a delete /x`, `a ls /`, `a sync`, `a close`, `a kill`.
-    fn client(&mut self, name: &str, words: &[&str]) -> Played {
-        let client = ClientId(u32::from(name.as_bytes()[0]));
-        let data = |words: &[&str]| {
-            words
-                .first()
-                .map(|text| text.to_string().into_bytes().into())
+    /// What scripts can ask, and `refusals 3 < 2`, `campaigns 3 = 0`.
+    fn holds(&mut self, words: &[&str]) -> Result<bool, String> {
+        let tally = match words {
+            ["refusals", ..] => &self.refusals,
+            ["campaigns", ..] => &self.campaigns,
+            _ => return scenario::holds(self.sim()?, words),
         };
-        let read = |kind, path: &str, watch| {
-            Request::Read(Read {
-                kind,
-                path: path.into(),
-                watch,
-            })
+        let [_, id, than, value] = words else {
+            return Err("NAME ID = NUMBER".into());
         };
-        let create = |path: &str, data, mode| {
-            Request::Write(Op::Create {
-                path: path.into(),
-                data,
-                acl: vec![Acl::open()],
-                mode,
-                stat: false,
-            })
-        };
-        let request = match *words {
-            ["at", id] => {
-                let node = node(id)?;
-                self.sim()?
-                    .apply(&Intervention::OpenClient { client, node });
-                return Ok(());
-            }
-            ["close"] => {
-                self.sim()?.apply(&Intervention::CloseClient(client));
-                return Ok(());
-            }
-            ["kill"] => {
-                self.sim()?.apply(&Intervention::KillClient(client));
-                return Ok(());
-            }
-            ["create", path, ref rest @ ..] => create(path, data(rest), CreateMode::Persistent),
-            ["create-ephemeral", path, ref rest @ ..] => {
-                create(path, data(rest), CreateMode::Ephemeral)
-            }
-            ["set", path, ref rest @ ..] => Request::Write(Op::SetData {
-                path: path.into(),
-                data: data(rest),
-                version: -1,
-            }),
-            ["delete", path] => Request::Write(Op::Delete {
-                path: path.into(),
-                version: -1,
-            }),
-            ["get", path] => read(ReadKind::Data, path, false),
-            ["latest", path] => Request::Latest(Read {
-                kind: ReadKind::Data,
-                path: path.into(),
-                watch: false,
-            }),
-            ["watch", path] => read(ReadKind::Exists, path, true),
-            ["ls", path] => read(ReadKind::Children, path, false),
-            ["sync"] => Request::Sync { path: "/".into() },
-            _ => return Err("no such request".into()),
-        };
-        self.sim()?.apply(&Intervention::Client { client, request });
-        Ok(())
-    }
-
-    /// The first message of this kind on this way.
-    pub(super) fn find(&mut self, link: &str, kind: &str) -> Result<FlightId, String> {
-        let (from, to) = self.link(link)?;
-        let fits = |flight: &&Flight| {
-            (flight.from, flight.to) == (End::Node(from), End::Node(to))
-                && cargo(&flight.cargo).split(' ').next() == Some(kind)
-        };
-        let found = self.sim()?.flights().find(fits).map(|flight| flight.id);
-        found.ok_or_else(|| format!("no {kind} is under way"))
-    }
-
-    fn link(&self, text: &str) -> Result<(NodeId, NodeId), String> {
-        let (from, to) = text.split_once("->").ok_or("FROM->TO")?;
-        Ok((node(from)?, node(to)?))
+        let id = id.parse().map_err(|_| format!("{id} is no number"))?;
+        let found = tally.get(&NodeId(id)).copied().unwrap_or_default();
+        scenario::compare(found, than, value)
     }
 
     pub(super) fn sim(&mut self) -> Result<&mut Sim, String> {
@@ -365,9 +196,4 @@ impl Stage {
             }
         }
     }
-}
-
-/// The clients that work by themselves, from now on some.
-fn workload(config: &mut SimConfig) -> &mut Workload {
-    config.workload.get_or_insert_default()
 }

@@ -1,17 +1,25 @@
-//! What happens, in the words of the stories: one line for an event, a message, a request, an entry.
+//! What happens, in the words of scripts: one line for an event, a message, a request, an entry. They are for
+//! tests and for what lessons wait for; the page has sentences of its own.
 
-use otterkeeper_core::command::{Command, WriteRequest};
-use otterkeeper_core::message::Message;
-use otterkeeper_core::node::{Note, SnapshotStage};
-use otterkeeper_core::raft::message::{Entry, Message as Raft, Payload};
-use otterkeeper_core::raft::note::{Note as RaftNote, Role, TransferStage};
-use otterkeeper_core::request::{Op, Read, Reply, Request, Response};
-use otterkeeper_core::sim::{Cargo, ClientEvent, ClientId, End, LossReason, What};
-use otterkeeper_core::time::Time;
-use otterkeeper_core::wire;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::command::{Command, WriteRequest};
+use crate::message::Message;
+use crate::node::{Note, SnapshotStage};
+use crate::raft::message::{Entry, Message as Raft, Payload};
+use crate::raft::note::{Note as RaftNote, Role, TransferStage};
+use crate::request::{Op, Read, Reply, Request, Response};
+use crate::sim::{Cargo, ClientEvent, ClientId, End, LossReason, What};
+use crate::time::Time;
+use crate::wire;
 
 /// One line for what happened; none for what the stories leave out.
-pub(crate) fn sentence(what: &What, messages: bool) -> Option<String> {
+#[must_use]
+pub fn sentence(what: &What, messages: bool) -> Option<String> {
     Some(match what {
         What::Note { node, note } => format!("{node} {}", note_text(note)?),
         What::Delivered {
@@ -149,7 +157,7 @@ fn request_text(request: &Request) -> String {
 }
 
 fn op_text(op: &Op) -> String {
-    let value = |data: &Option<bytes::Bytes>| {
+    let value = |data: &Option<Bytes>| {
         data.as_ref().map_or(String::new(), |data| {
             format!(" {}", String::from_utf8_lossy(data))
         })
@@ -179,7 +187,9 @@ fn reply_text(reply: &Reply) -> String {
     format!("{text} at {}", reply.zxid)
 }
 
-pub(super) fn payload(entry: &Entry) -> String {
+/// What an entry of the log says.
+#[must_use]
+pub fn payload(entry: &Entry) -> String {
     let Payload::Command(bytes) = &entry.payload else {
         return "blank".into();
     };
@@ -207,7 +217,8 @@ fn is_heartbeat(message: &Message) -> bool {
 }
 
 /// A message in a line; its first word is its kind.
-pub(super) fn cargo(cargo: &Cargo) -> String {
+#[must_use]
+pub fn cargo(cargo: &Cargo) -> String {
     let message = match cargo {
         Cargo::Peer(message) => message,
         Cargo::PeerLost => return "peer-lost".into(),
@@ -271,7 +282,9 @@ pub(super) fn cargo(cargo: &Cargo) -> String {
     }
 }
 
-pub(super) fn ends(from: End, to: End) -> String {
+/// From where to where.
+#[must_use]
+pub fn ends(from: End, to: End) -> String {
     let end = |end| match end {
         End::Node(id) => id.to_string(),
         End::Client(id) => client_name(id),
@@ -280,14 +293,17 @@ pub(super) fn ends(from: End, to: End) -> String {
 }
 
 /// The scripts' clients have letters, the workload's numbers.
-pub(super) fn client_name(id: ClientId) -> String {
+#[must_use]
+pub fn client_name(id: ClientId) -> String {
     match u8::try_from(id.0) {
         Ok(letter) if letter.is_ascii_alphabetic() => char::from(letter).to_string(),
         _ => format!("client {}", id.0),
     }
 }
 
-pub(super) fn role_name(role: Role) -> &'static str {
+/// A role in a word.
+#[must_use]
+pub fn role_name(role: Role) -> &'static str {
     match role {
         Role::Follower => "follower",
         Role::PreCandidate => "pre-candidate",
@@ -297,7 +313,8 @@ pub(super) fn role_name(role: Role) -> &'static str {
 }
 
 /// Milliseconds since the start.
-pub(crate) fn moment(start: Time, time: Time) -> String {
+#[must_use]
+pub fn moment(start: Time, time: Time) -> String {
     let us = time.since(start).0;
     format!("{:>7}.{:03}", us / 1_000, us % 1_000)
 }

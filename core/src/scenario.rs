@@ -1,0 +1,15 @@
+//! One grammar for everything that is done to a simulated cluster in lines of text: the stories of the tests,
+//! a failing seed made small, and the lessons of the page. A line names members, links, messages and clients;
+//! conditions say what to wait for or to insist on. Nothing here runs a cluster: callers own it, and let
+//! its time pass as they like.
+
+mod condition;
+mod deed;
+mod lesson;
+mod parse;
+pub mod words;
+
+pub use self::condition::{PATIENCE, compare, holds};
+pub use self::deed::{deeds, set_up};
+pub use self::lesson::{Lesson, Order, Progress, Step};
+pub use self::parse::span;
