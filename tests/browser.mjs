@@ -315,6 +315,68 @@ describe("page", { concurrency: 1 }, () => {
     await page.close();
   });
 
+  test("every step of every lesson can be shown, and is noticed", async () => {
+    const page = await open();
+    await page.getByTestId("learn").click();
+    const names = await page.locator(".choice").evaluateAll((all) => all.map((one) => one.dataset.testid.replace("lesson-", "")));
+    assert.ok(names.length >= 6);
+    for (const name of names) {
+      await page.getByTestId(`lesson-${name}`).click();
+      // Real time instead of a sixteenth of it.
+      for (let press = 0; press < 5; press += 1) await page.keyboard.press("]");
+      const steps = await page.locator(".steps button").count();
+      for (let step = 0; step < steps; step += 1) {
+        const here = page.getByTestId("lesson-step");
+        assert.equal(await here.getAttribute("data-done"), "false", `${name} ${step}`);
+        await page.getByTestId("lesson-show").click();
+        await page.waitForSelector('[data-testid="lesson-step"][data-done="true"]');
+        await page.waitForFunction(() => !document.querySelector("[data-testid=lesson-show]").matches("[data-busy]"));
+        if (step + 1 < steps) await page.getByTestId("lesson-next").click();
+      }
+      await page.locator(".afterwards summary").click();
+      await allHold(page);
+      await page.getByTestId("lesson-leave").click();
+      await page.getByTestId("learn").click();
+    }
+    await page.close();
+  });
+
+  test("the first lesson is learned from the keyboard alone", async () => {
+    const page = await open(`${home}#/learn/roles/1`);
+    const done = () => page.waitForSelector('[data-testid="lesson-step"][data-done="true"]');
+    const next = async (step) => {
+      await page.getByTestId("lesson-next").focus();
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(`[data-testid="lesson-step"][data-step="${step}"]`);
+      await page.evaluate(() => document.activeElement.blur());
+    };
+    await done();
+    await next("leader");
+    await done();
+    await next("silence");
+    const { id } = await leader(page);
+    await page.keyboard.press(String(id));
+    await page.keyboard.press("i");
+    await done();
+    await next("successor");
+    await done();
+    await next("return");
+    await page.keyboard.press("h");
+    await done();
+    await allHold(page);
+    await page.close();
+  });
+
+  test("a link to a step finds the steps before it done, and one to nowhere says so", async () => {
+    const page = await open(`${home}#/learn/old-leader/3`);
+    assert.equal(await page.getByTestId("lesson-step").getAttribute("data-step"), "heal");
+    assert.equal(await page.locator(".steps button.done").count(), 2);
+    await page.close();
+    const lost = await open(`${home}#/learn/nothing/1`);
+    await lost.getByTestId("notice").waitFor();
+    await lost.close();
+  });
+
   test("a link that tells of another state says so", async () => {
     const page = await settled();
     await page.getByTestId("share").click();

@@ -4,6 +4,7 @@ mod cluster;
 mod counting;
 mod crash;
 mod golden;
+mod lesson;
 mod mutant;
 mod protocol;
 mod replay;

@@ -16,6 +16,7 @@ use crate::view::clients::Clients;
 use crate::view::header::Header;
 use crate::view::help::Help;
 use crate::view::inspect::Inspect;
+use crate::view::lesson::Lesson;
 use crate::view::logs::Logs;
 use crate::view::network::Network;
 use crate::view::runs::Runs;
@@ -150,8 +151,11 @@ impl Component for App {
         html! {
             <div class="page" lang={model.words.lang.tag()}>
                 <Header ..panels.clone() />
-                <main class="work" data-tab={tab.name()}>
-                    <div class="left"><Story ..panels.clone() /><Network ..panels.clone() /></div>
+                <main class="work" data-tab={tab.name()} data-mode={if model.learning { "learn" } else { "sandbox" }}>
+                    <div class="left">
+                        { if model.learning { html! { <Lesson ..panels.clone() /> } } else { html! {} } }
+                        <Story ..panels.clone() /><Network ..panels.clone() />
+                    </div>
                     <div class="centre"><Stage ..picture.clone() /><Tools ..panels.clone() /></div>
                     <Logs ..picture />
                     { self.tabs(&model) }
@@ -169,8 +173,10 @@ impl Component for App {
 
 impl App {
     fn tabs(&self, model: &Model) -> Html {
-        let tabs = Tab::ALL.into_iter().map(|tab| {
+        let shown = |tab: &Tab| model.learning || *tab != Tab::Lesson;
+        let tabs = Tab::ALL.into_iter().filter(shown).map(|tab| {
             let name = model.words.get(match tab {
+                Tab::Lesson => "tab-lesson",
                 Tab::Story => "tab-story",
                 Tab::Inspect => "tab-inspect",
                 Tab::Znodes => "tab-znodes",
@@ -245,6 +251,15 @@ fn read_hash(model: &mut Model) {
     let hash = web_sys::window()
         .and_then(|window| window.location().hash().ok())
         .unwrap_or_default();
+    if let Some(place) = hash.strip_prefix("#/learn/") {
+        let (name, step) = place.split_once('/').unwrap_or((place, ""));
+        // People count from one.
+        let step = step.parse::<usize>().unwrap_or(1).saturating_sub(1);
+        if !model.teach(name, step) {
+            model.refuse("link-lesson");
+        }
+        return;
+    }
     match Recipe::read(&hash) {
         None => {}
         Some(Ok(recipe)) => recipe.play(model),

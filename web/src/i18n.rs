@@ -150,6 +150,13 @@ mod tests {
                 used.insert(literal);
             }
         }
+        // All but those of the lessons, which are called after lessons and steps.
+        let lessons = crate::state::lessons();
+        let of_lessons: Vec<String> = lessons.iter().flat_map(|lesson| texts_of(lesson)).collect();
+        for key in &of_lessons {
+            assert!(english.contains(key.as_str()), "no text for {key:?}");
+            used.insert(key.as_str());
+        }
         let unused: Vec<_> = english.iter().filter(|key| !used.contains(**key)).collect();
         assert!(unused.is_empty(), "never used: {unused:?}");
         for call in ["get(\"", "with(\"", "say(\"", "key: \""] {
@@ -159,6 +166,16 @@ mod tests {
                 assert!(!shaped || english.contains(key), "no text for {key:?}");
             }
         }
+    }
+
+    fn texts_of(lesson: &otterkeeper_core::scenario::Lesson) -> Vec<String> {
+        let name = format!("lesson-{}", lesson.name);
+        let whole = ["", "-question", "-answer", "-break"].map(|part| format!("{name}{part}"));
+        let steps = lesson.steps.iter().flat_map(|step| {
+            let step = format!("{name}-{}", step.name);
+            [format!("{step}-task"), step]
+        });
+        whole.into_iter().chain(steps).collect()
     }
 
     fn sources(folder: &std::path::Path) -> String {

@@ -8,7 +8,7 @@ use otterkeeper_core::sim::Intervention;
 use otterkeeper_core::time::Span;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Deed, Model, Replay};
+use crate::state::{Deed, Model, Replay, Run, lessons};
 
 /// Hash of the core's sources and of the lock file, made at build time.
 pub(crate) const CORE: &str = env!("OTTERKEEPER_CORE");
@@ -28,6 +28,8 @@ pub(crate) struct Recipe {
     core: String,
     pub(crate) nodes: u8,
     pub(crate) seed: u64,
+    /// The lesson whose cluster it is.
+    lesson: Option<String>,
     /// Differences of event numbers and of microseconds, and what was done.
     deeds: Vec<(u64, u64, Intervention)>,
     pub(crate) at_us: u64,
@@ -49,6 +51,7 @@ impl Recipe {
             core: CORE.to_owned(),
             nodes: model.run.nodes,
             seed: model.run.seed,
+            lesson: model.run.lesson.clone(),
             deeds: deeds.collect(),
             at_us: model.run.now().0,
             event: model.sim().events(),
@@ -63,8 +66,13 @@ impl Recipe {
             .hash
             .map(|hash| format!("&h={hash:016x}"))
             .unwrap_or_default();
+        let lesson = self
+            .lesson
+            .as_ref()
+            .map(|name| format!("&l={name}"))
+            .unwrap_or_default();
         format!(
-            "#/run?v={VERSION}&core={}&n={}&seed={}&i={}&t={}&e={}{hash}",
+            "#/run?v={VERSION}&core={}&n={}&seed={}{lesson}&i={}&t={}&e={}{hash}",
             self.core,
             self.nodes,
             self.seed,
@@ -112,7 +120,11 @@ impl Recipe {
             same_core: self.core == CORE,
         };
         let deeds = deeds.collect();
-        model.start_replay(self.nodes, self.seed, deeds, replay);
+        let run = match &self.lesson {
+            Some(name) => Run::of_lesson(name),
+            None => Run::new(self.nodes, self.seed),
+        };
+        model.start_replay(run, deeds, replay);
     }
 
     fn parse(query: &str) -> Result<Self, &'static str> {
@@ -150,6 +162,7 @@ impl Recipe {
             core: find("core").unwrap_or_default().to_owned(),
             nodes: u8::try_from(number("n")?).map_err(|_| "link-nodes")?,
             seed: number("seed")?,
+            lesson: find("l").map(ToOwned::to_owned),
             deeds,
             at_us: number("t")?,
             event: number("e").unwrap_or(u64::MAX),
@@ -163,6 +176,10 @@ impl Recipe {
         }
         if !(3..=9).contains(&self.nodes) {
             return Err("link-nodes");
+        }
+        let known = |name: &String| lessons().iter().any(|lesson| lesson.name == *name);
+        if !self.lesson.as_ref().is_none_or(known) {
+            return Err("link-lesson");
         }
         let endless = self.event != u64::MAX && self.event > EVENTS;
         if self.deeds.len() > DEEDS || self.at_us > SPAN.0 || endless {
@@ -235,6 +252,7 @@ mod tests {
             core: CORE.to_owned(),
             nodes: 5,
             seed: 42,
+            lesson: None,
             deeds: vec![
                 (100, 250_000, Intervention::Kill(NodeId(3))),
                 (7, 1_000, Intervention::HealAll),
@@ -259,6 +277,7 @@ mod tests {
         assert_eq!(bad("n=5", "n=200"), Some(Err("link-nodes")));
         assert_eq!(bad("n=5", "n=2"), Some(Err("link-nodes")));
         assert_eq!(bad("v=1", "v=9"), Some(Err("link-version")));
+        assert_eq!(bad("&i=", "&l=none&i="), Some(Err("link-lesson")));
         assert_eq!(bad("t=900000", "t=99999999999"), Some(Err("link-too-long")));
         assert_eq!(bad("t=900000", "t=1"), Some(Err("link-damaged")));
         assert_eq!(bad("e=400", "e=99999999999"), Some(Err("link-too-long")));

@@ -2,6 +2,7 @@
 //! markup; components only draw it and send it actions.
 
 mod act;
+mod lesson;
 mod mirror;
 mod run;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Sim, What}
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
+pub(crate) use self::lesson::{Course, all as lessons};
 pub(crate) use self::run::{Deed, Run};
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
@@ -41,6 +43,7 @@ pub(crate) enum Selection {
 /// The tabs of the right side, and on a narrow screen those of the sheet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Tab {
+    Lesson,
     Story,
     Inspect,
     Znodes,
@@ -51,7 +54,8 @@ pub(crate) enum Tab {
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Lesson,
         Self::Story,
         Self::Inspect,
         Self::Znodes,
@@ -64,6 +68,7 @@ impl Tab {
     /// As it stands in the markup.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Lesson => "lesson",
             Self::Story => "story",
             Self::Inspect => "inspect",
             Self::Znodes => "znodes",
@@ -76,7 +81,10 @@ impl Tab {
 
     /// Whether it is a tab on a narrow screen only; a wide one shows it all the time.
     pub(crate) const fn is_narrow(self) -> bool {
-        matches!(self, Self::Story | Self::Logs | Self::Network)
+        matches!(
+            self,
+            Self::Lesson | Self::Story | Self::Logs | Self::Network
+        )
     }
 }
 
@@ -199,6 +207,24 @@ pub(crate) enum Action {
     Coached,
     Mute,
     Details,
+    /// To the lessons.
+    Lessons,
+    /// To the sandbox; a lesson's run stays.
+    Sandbox,
+    /// A lesson, from the beginning.
+    Learn(String),
+    /// To a step of the lesson.
+    Step(usize),
+    /// Have the step done.
+    Show,
+    /// Back to the list of lessons, and keeps the run.
+    Leave,
+    /// The node loses its disk.
+    Wipe,
+    /// All nodes are asked to vote, each with the disk it has now.
+    AddAgain,
+    /// The leader hands over to the node.
+    HandOver,
     /// The model was changed from outside; the page has to be drawn.
     Told,
 }
@@ -235,6 +261,10 @@ pub(crate) struct Model {
     pub(crate) coached: bool,
     pub(crate) notice: Option<Notice>,
     pub(crate) replay: Option<Replay>,
+    /// Whether lessons are shown.
+    pub(crate) learning: bool,
+    /// The lesson under way.
+    pub(crate) course: Option<Course>,
     /// The node whose tree is shown and whose clients are spoken to.
     pub(crate) at: NodeId,
     pub(crate) client: Option<ClientId>,
@@ -281,6 +311,8 @@ impl Model {
             coached: false,
             notice: None,
             replay: None,
+            learning: false,
+            course: None,
             at: NodeId(1),
             client: None,
             asides: Vec::new(),
@@ -320,13 +352,40 @@ impl Model {
         self.rest = us.fract();
         let before = self.sim().events();
         let target = Span(self.run.now().0 + us as u64);
-        self.run.advance(target, FRAME_EVENTS);
+        if self.direct() {
+            self.pass_directed(target);
+        } else {
+            self.run.advance(target, FRAME_EVENTS);
+        }
         let ran = self.sim().events() != before;
         if ran {
             self.mirror_logs();
+            self.look();
             self.changed();
         }
         ran
+    }
+
+    /// Lets time pass event by event, so that the director acts at the very moment it waits for.
+    fn pass_directed(&mut self, target: Span) {
+        for _ in 0..FRAME_EVENTS {
+            if self.is_reached(&[]) && !self.direct() {
+                break;
+            }
+            let start = self.sim().config().start;
+            let next = self.sim().next_event();
+            if next.is_none_or(|next| start + target < next) {
+                self.run.advance(target, 1);
+                break;
+            }
+            let known = self.run.journal().len();
+            self.run.step();
+            let journal = self.run.journal();
+            let new = journal[known.min(journal.len())..].to_vec();
+            if self.is_reached(&new) && !self.direct() {
+                break;
+            }
+        }
     }
 
     /// Does what the visitor wants.
@@ -416,8 +475,26 @@ impl Model {
                 self.at = node.unwrap_or(self.at);
             }
             Action::Command(text) => self.command(&text),
+            Action::Learn(name) => {
+                self.teach(&name, 0);
+                self.tab = Tab::Lesson;
+            }
+            Action::Step(step) => self.go_to_step(step),
+            Action::Show => self.show(),
+            Action::Leave | Action::Sandbox => {
+                self.course = None;
+                self.learning = false;
+                if self.tab == Tab::Lesson {
+                    self.tab = Tab::Story;
+                }
+            }
+            Action::Lessons => {
+                self.learning = true;
+                self.tab = Tab::Lesson;
+            }
             deed => self.intervene(deed),
         }
+        self.look();
         self.changed();
     }
 
@@ -500,8 +577,8 @@ impl Model {
     }
 
     /// Starts executing a shared run.
-    pub(crate) fn start_replay(&mut self, nodes: u8, seed: u64, deeds: Vec<Deed>, replay: Replay) {
-        self.reset(nodes, seed);
+    pub(crate) fn start_replay(&mut self, run: Run, deeds: Vec<Deed>, replay: Replay) {
+        self.reset(run);
         self.run.branches[0].deeds = deeds;
         self.playing = false;
         self.replay = Some(replay);
@@ -552,8 +629,9 @@ impl Model {
         self.version += 1;
     }
 
-    fn reset(&mut self, nodes: u8, seed: u64) {
-        self.run = Run::new(nodes, seed);
+    fn reset(&mut self, run: Run) {
+        self.run = run;
+        self.course = None;
         self.selection = None;
         self.asides.clear();
         self.client = None;
@@ -569,7 +647,7 @@ impl Model {
     }
 
     fn renew(&mut self, nodes: u8, seed: u64) {
-        self.reset(nodes.clamp(3, 9), seed);
+        self.reset(Run::new(nodes.clamp(3, 9), seed));
         self.run_to_first_election();
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod header;
 pub(crate) mod help;
 pub(crate) mod icon;
 pub(crate) mod inspect;
+pub(crate) mod lesson;
 pub(crate) mod logs;
 pub(crate) mod network;
 pub(crate) mod node;

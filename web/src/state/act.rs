@@ -51,6 +51,15 @@ impl Model {
                 false => Intervention::Isolate(id),
             })),
             Action::Campaign => one(target.map(Intervention::Campaign)),
+            Action::Wipe => one(target.map(Intervention::Wipe)),
+            Action::AddAgain => one(leader.map(|node| Intervention::Members {
+                node,
+                voters: self.sim().nodes().collect(),
+                learners: Vec::new(),
+            })),
+            Action::HandOver => one(leader
+                .filter(|from| target.is_some_and(|to| to != *from))
+                .map(|from| Intervention::Transfer { from, to: target })),
             Action::Snapshot => one(target.map(Intervention::TakeSnapshot)),
             Action::FreezeDisk => {
                 one(target.map(

@@ -53,6 +53,8 @@ pub(crate) struct Branch {
 pub(crate) struct Run {
     pub(crate) nodes: u8,
     pub(crate) seed: u64,
+    /// The lesson whose cluster it is; an ordinary one if there is none.
+    pub(crate) lesson: Option<String>,
     pub(crate) sim: Sim,
     pub(crate) branches: Vec<Branch>,
     pub(crate) branch: usize,
@@ -65,7 +67,19 @@ pub(crate) struct Run {
 impl Run {
     /// A calm cluster at its start.
     pub(crate) fn new(nodes: u8, seed: u64) -> Self {
-        let mut config = SimConfig::new(nodes);
+        Self::of(SimConfig::new(nodes), seed, None)
+    }
+
+    /// The cluster of a lesson at its start; an ordinary one if there is no such lesson.
+    pub(crate) fn of_lesson(name: &str) -> Self {
+        match super::lesson::set_up(name) {
+            Some((config, seed)) => Self::of(config, seed, Some(name.to_owned())),
+            None => Self::new(3, 1),
+        }
+    }
+
+    fn of(mut config: SimConfig, seed: u64, lesson: Option<String>) -> Self {
+        let nodes = config.nodes;
         config.workload = Some(otterkeeper_core::sim::Workload {
             ops_per_second: 0,
             ..Default::default()
@@ -88,6 +102,7 @@ impl Run {
         Self {
             nodes,
             seed,
+            lesson,
             sim,
             branches: vec![branch],
             branch: 0,

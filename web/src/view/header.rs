@@ -19,6 +19,8 @@ pub(crate) fn Header(seen: &Seen) -> Html {
         let desk = seen.desk.clone();
         Callback::from(move |_: MouseEvent| app::share(&desk))
     };
+    let learning = model.learning;
+    let learn = seen.desk.on(Action::Lessons);
     let language = |lang: Lang, name: &'static str| {
         let on = words.lang == lang;
         html! { <button class="btn" lang={lang.tag()} aria-pressed={on.to_string()} onclick={seen.desk.on(Action::Language(lang))} data-testid={format!("lang-{}", lang.tag())}>{ name }</button> }
@@ -26,6 +28,10 @@ pub(crate) fn Header(seen: &Seen) -> Html {
     html! {
         <header class="top">
             <h1 class="brand">{ icon::mark() }<span>{ "Otterkeeper" }</span></h1>
+            <div class="seg modes" role="group">
+                <button class="btn" data-testid="learn" aria-pressed={learning.to_string()} onclick={learn}>{ words.get("learn") }</button>
+                <button class="btn" data-testid="sandbox" aria-pressed={(!learning).to_string()} onclick={seen.desk.on(Action::Sandbox)}>{ words.get("sandbox") }</button>
+            </div>
             <div class="wide-only">{ run_controls(seen, nodes, seed) }</div>
             <span class="grow"></span>
             <button class="btn primary" data-testid="share" onclick={share}>{ words.get("share") }</button>

@@ -108,6 +108,9 @@ fn node(seen: &Seen, model: &Model, id: NodeId) -> Html {
             <div class="row">
                 <button class="btn" data-testid="freeze" onclick={seen.desk.on(Action::FreezeDisk)}>{ words.get(if disk.frozen { "tool-thaw" } else { "tool-freeze" }) }</button>
                 <button class="btn" data-testid="snapshot" onclick={seen.desk.on(Action::Snapshot)}>{ words.get("tool-snapshot") }</button>
+                <button class="btn" data-testid="hand-over" disabled={model.leader().is_none_or(|leader| leader == id)} onclick={seen.desk.on(Action::HandOver)}>{ words.get("tool-hand-over") }</button>
+                <button class="btn danger" data-testid="wipe" onclick={seen.desk.on(Action::Wipe)}>{ words.get("tool-wipe") }</button>
+                <button class="btn" data-testid="add-again" disabled={model.leader().is_none()} onclick={seen.desk.on(Action::AddAgain)}>{ words.get("tool-add-again") }</button>
             </div>
         </>
     }

@@ -1,0 +1,354 @@
+//! Lessons in the page: which one and which step, what of it is done, and the director, who does a step's
+//! deeds for a visitor who wants to be shown. The lessons themselves are the core's scenarios; their checks look at
+//! the cluster and never at the clock of the wall.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use otterkeeper_core::scenario::{self, Lesson, Order, PATIENCE, Progress, Step};
+use otterkeeper_core::sim::Event;
+use otterkeeper_core::time::Span;
+
+use super::{Model, Run};
+
+/// In the order in which they are taught.
+const SOURCES: [&str; 6] = [
+    include_str!("../../../www/lessons/01-roles.scenario"),
+    include_str!("../../../www/lessons/02-majority.scenario"),
+    include_str!("../../../www/lessons/03-catching-up.scenario"),
+    include_str!("../../../www/lessons/04-votes.scenario"),
+    include_str!("../../../www/lessons/05-old-leader.scenario"),
+    include_str!("../../../www/lessons/06-split-vote.scenario"),
+];
+
+/// Events that an order may wait for when nobody watches.
+const ORDER_EVENTS: u64 = 200_000;
+
+/// A lesson under way.
+pub(crate) struct Course {
+    pub(crate) lesson: Rc<Lesson>,
+    /// Its place among all.
+    pub(crate) number: usize,
+    /// The step that is shown.
+    pub(crate) step: usize,
+    /// Which steps have been done.
+    pub(crate) done: Vec<bool>,
+    /// Which checks of the step hold now.
+    pub(crate) holds: Vec<bool>,
+    /// The event with which the step began, and the branch that was last looked at.
+    since: u64,
+    branch: usize,
+    /// The last event that the checks were told of.
+    told: u64,
+    progress: Progress,
+    /// What the director has yet to do.
+    orders: VecDeque<Order>,
+    /// What the first of these orders waits for.
+    wait: Option<Wait>,
+}
+
+enum Wait {
+    Time(Span),
+    Condition(Progress, Span),
+}
+
+/// All lessons.
+pub(crate) fn all() -> Vec<Rc<Lesson>> {
+    // A lesson that cannot be read would be missing; the test below lets none through.
+    let read = SOURCES.iter().filter_map(|text| Lesson::parse(text).ok());
+    read.map(Rc::new).collect()
+}
+
+/// The cluster of a lesson by its name, and its seed.
+pub(super) fn set_up(name: &str) -> Option<(otterkeeper_core::sim::SimConfig, u64)> {
+    let lesson = all().into_iter().find(|lesson| lesson.name == name)?;
+    let words: Vec<&str> = lesson.nodes.split_whitespace().collect();
+    scenario::set_up(&words).ok()
+}
+
+impl Course {
+    /// Whether the director is at work.
+    pub(crate) fn is_showing(&self) -> bool {
+        !self.orders.is_empty()
+    }
+
+    pub(crate) fn current(&self) -> &Step {
+        &self.lesson.steps[self.step]
+    }
+}
+
+impl Model {
+    /// Begins a lesson at one of its steps; the steps before it are done at once.
+    pub(crate) fn teach(&mut self, name: &str, step: usize) -> bool {
+        let lessons = all();
+        let Some(number) = lessons.iter().position(|lesson| lesson.name == name) else {
+            return false;
+        };
+        let lesson = lessons[number].clone();
+        let step = step.min(lesson.steps.len() - 1);
+        self.reset(Run::of_lesson(&lesson.name));
+        let before = lesson.steps[..step].iter();
+        self.do_at_once(&lesson.begin);
+        before.for_each(|step| self.do_at_once(&step.deeds));
+        let mut done = vec![false; lesson.steps.len()];
+        done[..step].fill(true);
+        self.course = Some(Course {
+            number,
+            done,
+            step,
+            holds: Vec::new(),
+            since: 0,
+            branch: 0,
+            told: 0,
+            progress: checks(&lesson.steps[step]),
+            orders: VecDeque::new(),
+            wait: None,
+            lesson,
+        });
+        self.learning = true;
+        self.coached = true;
+        self.playing = true;
+        self.enter_step();
+        self.mirror_logs();
+        true
+    }
+
+    /// On to the next step, or back: a step whose forerunner was done goes on in this run, any other begins in
+    /// a fresh one.
+    pub(super) fn go_to_step(&mut self, step: usize) {
+        let Some(course) = &mut self.course else {
+            return;
+        };
+        if step == course.step + 1 && step < course.done.len() && course.done[course.step] {
+            course.step = step;
+            self.enter_step();
+        } else {
+            let name = course.lesson.name.clone();
+            let done = course.done.clone();
+            self.teach(&name, step);
+            if let Some(course) = &mut self.course {
+                course.done = done;
+            }
+        }
+    }
+
+    fn enter_step(&mut self) {
+        let (events, branch) = (self.sim().events(), self.run.branch);
+        if let Some(course) = &mut self.course {
+            course.progress = checks(course.current());
+            (course.since, course.told, course.branch) = (events, events, branch);
+            course.orders.clear();
+            course.wait = None;
+        }
+        self.look();
+    }
+
+    /// Has the director do the step.
+    pub(super) fn show(&mut self) {
+        if let Some(course) = &mut self.course {
+            course.orders = course.current().deeds.iter().cloned().collect();
+            course.wait = None;
+            self.playing = true;
+        }
+    }
+
+    /// Looks at what has happened since this was last called.
+    pub(super) fn look(&mut self) {
+        let Some(mut course) = self.course.take() else {
+            return;
+        };
+        let events = self.sim().events();
+        if events < course.told || course.branch != self.run.branch {
+            // Time was turned back, or the run is another one: judge anew from the beginning of the step.
+            course.progress = checks(course.current());
+            course.told = course.since;
+            course.branch = self.run.branch;
+        }
+        let journal = self.run.journal();
+        let new = journal.partition_point(|event| event.number <= course.told);
+        for event in &journal[new..] {
+            course.progress.observe(event);
+        }
+        course.told = course.told.max(events);
+        course.holds = course.progress.each(self.sim());
+        let done = course.since <= events && course.holds.iter().all(|holds| *holds);
+        course.done[course.step] |= done;
+        self.course = Some(course);
+    }
+
+    /// The director's turn: does what is due, and says until when time may pass; `None` if it is idle.
+    /// Time must then pass event by event, with `is_reached` in between.
+    pub(super) fn direct(&mut self) -> bool {
+        loop {
+            let Some(course) = &mut self.course else {
+                return false;
+            };
+            let Some(order) = course.orders.front().cloned() else {
+                return false;
+            };
+            if course.wait.is_some() {
+                return true;
+            }
+            let now = self.run.now();
+            match order {
+                Order::Run(time) => course.wait = Some(Wait::Time(Span(now.0 + time.0))),
+                Order::Until(condition) => {
+                    let mut progress = conditions([condition.as_str()]);
+                    let since = course.since;
+                    let journal = self.run.journal();
+                    let new = journal.partition_point(|event| event.number <= since);
+                    journal[new..]
+                        .iter()
+                        .for_each(|event| progress.observe(event));
+                    let limit = Span(now.0 + PATIENCE.0);
+                    if let Some(course) = &mut self.course {
+                        course.wait = Some(Wait::Condition(progress, limit));
+                    }
+                }
+                Order::Do(line) => {
+                    course.orders.pop_front();
+                    self.carry_out(&line);
+                }
+            }
+        }
+    }
+
+    /// Whether what the director waits for is there; then the order is done.
+    pub(super) fn is_reached(&mut self, new: &[Rc<Event>]) -> bool {
+        let now = self.run.now();
+        let Some(course) = &mut self.course else {
+            return true;
+        };
+        let reached = match &mut course.wait {
+            None => true,
+            Some(Wait::Time(until)) => *until <= now,
+            Some(Wait::Condition(progress, limit)) => {
+                new.iter().for_each(|event| progress.observe(event));
+                *limit <= now || progress.is_done(&self.run.sim)
+            }
+        };
+        if reached {
+            course.wait = None;
+            course.orders.pop_front();
+        }
+        reached
+    }
+
+    /// Carries orders out with nobody watching.
+    fn do_at_once(&mut self, orders: &[Order]) {
+        let since = self.run.journal().len();
+        for order in orders {
+            match order {
+                Order::Do(line) => self.carry_out(line),
+                Order::Run(time) => {
+                    let until = Span(self.run.now().0 + time.0);
+                    self.run.advance(until, ORDER_EVENTS);
+                }
+                Order::Until(condition) => {
+                    let mut progress = conditions([condition.as_str()]);
+                    let limit = Span(self.run.now().0 + PATIENCE.0);
+                    let mut read = since;
+                    for _ in 0..ORDER_EVENTS {
+                        let journal = self.run.journal();
+                        journal[read.min(journal.len())..]
+                            .iter()
+                            .for_each(|event| progress.observe(event));
+                        read = journal.len();
+                        let late = limit < self.run.now();
+                        if late || progress.is_done(&self.run.sim) || !self.run.step() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // What cannot be done any more, because the visitor did something else, is left out.
+        for deed in scenario::deeds(self.sim(), &words).unwrap_or_default() {
+            self.run.act(deed);
+        }
+    }
+}
+
+fn checks(step: &Step) -> Progress {
+    conditions(step.checks.iter().map(String::as_str))
+}
+
+fn conditions<'a>(lines: impl IntoIterator<Item = &'a str>) -> Progress {
+    // Only an empty line is refused, and lessons have none.
+    Progress::new(lines).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::i18n::Lang;
+    use otterkeeper_core::scenario::words::sentence;
+
+    #[test]
+    fn every_lesson_can_be_read() {
+        assert_eq!(all().len(), SOURCES.len());
+    }
+
+    #[test]
+    fn every_step_can_be_shown_in_the_page() {
+        for lesson in all() {
+            let mut model = Model::new(3, 1, Lang::En);
+            assert!(model.teach(&lesson.name, 0));
+            for step in 0..lesson.steps.len() {
+                let is_done = |model: &Model| {
+                    let course = model.course.as_ref().expect("a lesson is under way");
+                    course.done[step]
+                };
+                assert!(!is_done(&model), "{} {step}", lesson.name);
+                model.show();
+                model.speed = 0;
+                for _ in 0..4_000 {
+                    model.frame(16.0);
+                    if is_done(&model) {
+                        break;
+                    }
+                }
+                let course = model.course.as_ref().expect("a lesson is under way");
+                let told = model
+                    .run
+                    .journal()
+                    .iter()
+                    .filter(|event| event.number > course.since);
+                let told: Vec<_> = told
+                    .filter_map(|event| sentence(&event.what, false))
+                    .collect();
+                assert!(is_done(&model), "{} {step}: {told:#?}", lesson.name);
+                // What the director has left is done before the next step begins.
+                while model.course.as_ref().is_some_and(Course::is_showing) {
+                    model.frame(16.0);
+                }
+                model.go_to_step(step + 1);
+            }
+            assert!(model.sim().violations().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_step_in_the_middle_finds_the_steps_before_it_done() {
+        for lesson in all() {
+            for step in 1..lesson.steps.len() {
+                let mut model = Model::new(3, 1, Lang::En);
+                model.teach(&lesson.name, step);
+                let course = model.course.as_ref().expect("a lesson is under way");
+                assert!(!course.done[step], "{} {step}", lesson.name);
+                assert!(course.done[..step].iter().all(|done| *done));
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_lesson_is_refused() {
+        let mut model = Model::new(3, 1, Lang::En);
+        assert!(!model.teach("no-such-lesson", 0));
+        assert!(model.course.is_none());
+    }
+}
