@@ -156,6 +156,45 @@ impl Config {
     }
 }
 
+/// A client's settings. `ClientConfig::new` gives the defaults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientConfig {
+    /// How many servers there are; they are numbered from 0.
+    pub servers: u32,
+    /// Whether to shuffle them once and go on with the next after each loss, as ZooKeeper's clients do. If
+    /// not, each search begins with the first.
+    pub shuffle: bool,
+    /// The session timeout that it asks for, in milliseconds; the server bounds it.
+    pub timeout_ms: u32,
+    /// A server that has not attached the session within this is given up.
+    pub attach_limit: Span,
+    /// Longest pause before the first attempt to connect after a loss; it doubles with each attempt.
+    pub pause: Span,
+    /// ... up to this.
+    pub pause_max: Span,
+    /// Calls without an outcome; more are refused.
+    pub calls: u32,
+    /// Watches without an event; calls that may leave more are refused.
+    pub watches: u32,
+}
+
+impl ClientConfig {
+    /// The defaults, for so many servers.
+    #[must_use]
+    pub const fn new(servers: u32) -> Self {
+        Self {
+            servers,
+            shuffle: true,
+            timeout_ms: 10_000,
+            attach_limit: Span::from_ms(3_000),
+            pause: Span::from_ms(100),
+            pause_max: Span::from_ms(1_000),
+            calls: 1_000,
+            watches: 100_000,
+        }
+    }
+}
+
 /// Known bugs that can be planted in a simulated node (rule R32). Each names where it was met.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Bug {

@@ -21,6 +21,7 @@
 extern crate alloc;
 
 pub mod acl;
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod configuration;

@@ -1,0 +1,608 @@
+//! A client as one state machine without sockets, clock and entropy: it keeps one session alive on
+//! whichever server it finds, matches answers with calls, and leaves the watches again that a broken
+//! connection took with it. The page, the simulator, the command line and the library drive this one.
+//! It knows requests and answers, and neither nodes nor Raft.
+//!
+//! Its driver keeps four promises:
+//!
+//! 1. It carries out every output, in order: opens connections, sends on them, closes them, and hands
+//!    events to whoever made the calls. What is to be sent on a connection that is not open yet waits for it.
+//! 2. It reports what arrives on a connection in the order of arrival, and its end once, under the link's
+//!    number. Anything about an older link may come too; it is ignored.
+//! 3. It calls `handle(now, Input::Wake, ..)` at `deadline()`, after what has already arrived.
+//! 4. Its calls have numbers of its own choice.
+//!
+//! In return every call has exactly one outcome, outcomes come in the order of the calls, and those of calls
+//! on a connection that broke come before the event that says so.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::config::ClientConfig;
+use crate::id::{Index, SessionId};
+use crate::request::{Connect, Hangup, Password, Read, Reply, Request, Response, WatchEvent};
+use crate::rng::Rng;
+use crate::time::{Span, Time};
+
+#[cfg(test)]
+mod tests;
+mod watches;
+
+use self::watches::{Key, Watches};
+
+/// Something happens to a client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Somebody asks. `Connect` is the client's own business and is refused.
+    Call {
+        /// The caller's number for it.
+        id: u64,
+        /// What is asked.
+        request: Request,
+    },
+    /// An answer arrives.
+    Reply {
+        /// On which link.
+        link: u64,
+        /// The number under which the request was sent.
+        tag: u64,
+        /// The answer.
+        reply: Reply,
+    },
+    /// A watch event arrives.
+    Watch {
+        /// On which link.
+        link: u64,
+        /// What happened.
+        event: WatchEvent,
+    },
+    /// A link has ended, or could not be opened.
+    Ended {
+        /// Which.
+        link: u64,
+        /// The server's reason, if it gave one.
+        reason: Option<Hangup>,
+    },
+    /// The deadline has come.
+    Wake,
+    /// Leave this server and take the session to another.
+    Move,
+    /// Leave without a word. The session lives on until it expires.
+    Stop,
+}
+
+/// What a client wants of its driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Open a connection.
+    Open {
+        /// Its number: 1, 2, 3 and so on.
+        link: u64,
+        /// The server, numbered from 0.
+        server: u32,
+    },
+    /// Send a request.
+    Send {
+        /// On which link.
+        link: u64,
+        /// Its number; the answer carries it.
+        tag: u64,
+        /// What is asked.
+        request: Request,
+        /// The call that it belongs to; none for what the client does by itself.
+        call: Option<u64>,
+    },
+    /// Close a connection.
+    Close {
+        /// Which.
+        link: u64,
+    },
+    /// Tell whoever made the calls.
+    Event(Event),
+}
+
+/// What a client tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// It connects to a server.
+    Connecting {
+        /// Which.
+        server: u32,
+    },
+    /// The session is attached, and what waits is sent.
+    Connected {
+        /// Where.
+        server: u32,
+        /// The session.
+        session: SessionId,
+        /// Whether it is the one from before: its ephemeral znodes have lived on.
+        resumed: bool,
+    },
+    /// The connection has ended. The session may live on, and the client looks for another server.
+    Disconnected {
+        /// The server's reason; `None` if it broke.
+        reason: Option<Hangup>,
+    },
+    /// By the client's own reckoning the session may have expired: no request that was asked within the
+    /// timeout has been answered. Only a server can say for certain.
+    Unsure {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session lives after all.
+    Sure {
+        /// The session.
+        session: SessionId,
+    },
+    /// A server says that the session has ended, and with it its ephemeral znodes and watches. The next
+    /// `Connected` tells of a new one.
+    Expired {
+        /// Which.
+        session: SessionId,
+    },
+    /// The session was closed by a call; the client is done.
+    Closed {
+        /// Which.
+        session: SessionId,
+    },
+    /// A call has ended.
+    Done {
+        /// Its number.
+        id: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A watch fired, or a change was found that it missed while there was no connection.
+    Watch(WatchEvent),
+}
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// With an answer.
+    Answered(Reply),
+    /// The connection ended before the answer: a change may or may not have been made.
+    Unknown,
+    /// It was never sent: the session ended first, or there are too many calls.
+    Unsent,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Connects at this time.
+    Away(Time),
+    /// Waits for the session to be attached.
+    Connecting,
+    Attached,
+    /// Will do nothing any more.
+    Gone,
+}
+
+/// What a request that was sent is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Purpose {
+    Attach,
+    Ping,
+    /// Leaves a watch again.
+    Rearm(Key),
+    Call(u64),
+}
+
+/// A request without an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Pending {
+    tag: u64,
+    purpose: Purpose,
+    request: Request,
+    sent: Time,
+}
+
+/// One session and the search for a server that serves it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Client {
+    config: ClientConfig,
+    rng: Rng,
+    /// The servers in the order in which they are tried.
+    order: Vec<u32>,
+    /// How many of `order` have been tried; modulo their number.
+    place: usize,
+    /// Losses since the session was last attached.
+    attempts: u32,
+    state: State,
+    /// The last link, and the server at its other end.
+    link: u64,
+    server: u32,
+    session: SessionId,
+    password: Password,
+    timeout: Span,
+    last_zxid: Index,
+    /// When something last arrived, and when something was last sent.
+    heard: Time,
+    asked: Time,
+    /// The timeout after the asking of the last request that was answered.
+    sure_until: Time,
+    is_unsure: bool,
+    last_tag: u64,
+    pending: VecDeque<Pending>,
+    /// Calls that wait for the session.
+    waiting: VecDeque<(u64, Request)>,
+    watches: Watches,
+}
+
+impl Client {
+    /// A client that will connect at `now`.
+    #[must_use]
+    pub fn new(config: ClientConfig, seed: u64, now: Time) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut order: Vec<u32> = (0..config.servers.max(1)).collect();
+        if config.shuffle {
+            for place in (1..order.len()).rev() {
+                let other = rng.below(place as u64 + 1);
+                order.swap(place, usize::try_from(other).unwrap_or(0));
+            }
+        }
+        Self {
+            config,
+            rng,
+            order,
+            place: 0,
+            attempts: 0,
+            state: State::Away(now),
+            link: 0,
+            server: 0,
+            session: SessionId(0),
+            password: [0; 16],
+            timeout: Span(0),
+            last_zxid: Index(0),
+            heard: now,
+            asked: now,
+            sure_until: now,
+            is_unsure: false,
+            last_tag: 0,
+            pending: VecDeque::new(),
+            waiting: VecDeque::new(),
+            watches: Watches::default(),
+        }
+    }
+
+    /// The server it is connected to, or connecting to.
+    #[must_use]
+    pub fn server(&self) -> Option<u32> {
+        matches!(self.state, State::Connecting | State::Attached).then_some(self.server)
+    }
+
+    /// Whether its session is attached there.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.state == State::Attached
+    }
+
+    /// Whether it has closed its session or was stopped.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.state == State::Gone
+    }
+
+    /// Its session; 0 before the first and after one has ended.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The agreed session timeout; 0 without a session.
+    #[must_use]
+    pub const fn timeout(&self) -> Span {
+        self.timeout
+    }
+
+    /// When it last heard from a server.
+    #[must_use]
+    pub const fn heard(&self) -> Time {
+        self.heard
+    }
+
+    /// The highest zxid it has seen.
+    #[must_use]
+    pub const fn last_zxid(&self) -> Index {
+        self.last_zxid
+    }
+
+    /// Calls without an outcome.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        let is_call = |pending: &&Pending| matches!(pending.purpose, Purpose::Call(_));
+        self.pending.iter().filter(is_call).count() + self.waiting.len()
+    }
+
+    /// Something happens.
+    pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Call { id, request } => self.call(now, id, request, out),
+            Input::Reply { link, tag, reply } if self.is_open(link) => {
+                self.heard = now;
+                self.returned(now, tag, reply, out);
+            }
+            Input::Watch { link, event } if self.is_open(link) => {
+                self.heard = now;
+                // One that nobody waits for was left again after the change had been found.
+                if self.watches.fired(&event) {
+                    self.tell(Event::Watch(event), out);
+                }
+            }
+            Input::Ended { link, reason } if self.is_open(link) => self.lost(now, reason, out),
+            Input::Reply { .. } | Input::Watch { .. } | Input::Ended { .. } => {}
+            Input::Wake => self.wake(now, out),
+            Input::Move => self.hang_up(now, out),
+            Input::Stop => {
+                self.hang_up(now, out);
+                self.state = State::Gone;
+                self.give_up_waiting(out);
+            }
+        }
+    }
+
+    /// When it wants to do something by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Time {
+        let own = match self.state {
+            State::Gone => return Time::NEVER,
+            State::Away(at) => at,
+            State::Connecting => self.gives_up(),
+            State::Attached => self.gives_up().min(self.pings()),
+        };
+        own.min(self.doubts())
+    }
+
+    fn wake(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.doubts() <= now {
+            self.is_unsure = true;
+            let session = self.session;
+            self.tell(Event::Unsure { session }, out);
+        }
+        match self.state {
+            State::Away(at) if at <= now => self.connect(now, out),
+            State::Connecting | State::Attached if self.gives_up() <= now => self.hang_up(now, out),
+            State::Attached if self.pings() <= now => {
+                self.send(now, Request::Ping, Purpose::Ping, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// A server that is silent for two thirds of the timeout is taken for dead; one third is left to find
+    /// another one.
+    fn gives_up(&self) -> Time {
+        let patience = match self.state {
+            State::Attached => Span(self.timeout.0 / 3 * 2),
+            _ => self.config.attach_limit,
+        };
+        self.heard + patience
+    }
+
+    fn pings(&self) -> Time {
+        self.asked + Span(self.timeout.0 / 3)
+    }
+
+    fn doubts(&self) -> Time {
+        if self.session == SessionId(0) || self.is_unsure || self.is_gone() {
+            Time::NEVER
+        } else {
+            self.sure_until
+        }
+    }
+
+    fn is_open(&self, link: u64) -> bool {
+        link == self.link && self.server().is_some()
+    }
+
+    fn connect(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.link += 1;
+        self.server = self.order[self.place % self.order.len()];
+        self.place = (self.place + 1) % self.order.len();
+        self.attempts += 1;
+        self.heard = now;
+        self.state = State::Connecting;
+        let (link, server) = (self.link, self.server);
+        self.tell(Event::Connecting { server }, out);
+        out.push(Output::Open { link, server });
+        let connect = Connect {
+            session: self.session,
+            password: self.password,
+            timeout_ms: self.config.timeout_ms,
+            last_zxid: self.last_zxid,
+        };
+        self.send(now, Request::Connect(connect), Purpose::Attach, out);
+    }
+
+    fn call(&mut self, now: Time, id: u64, request: Request, out: &mut Vec<Output>) {
+        let watches = self.config.watches as usize;
+        let full = self.config.calls as usize <= self.calls()
+            || leaves_watch(&request) && watches <= self.watches.count();
+        if full || self.is_gone() || matches!(request, Request::Connect(_)) {
+            let outcome = Outcome::Unsent;
+            self.tell(Event::Done { id, outcome }, out);
+        } else if self.is_attached() {
+            self.send(now, request, Purpose::Call(id), out);
+        } else {
+            self.waiting.push_back((id, request));
+        }
+    }
+
+    fn send(&mut self, now: Time, request: Request, purpose: Purpose, out: &mut Vec<Output>) {
+        self.last_tag += 1;
+        self.asked = now;
+        let (link, tag) = (self.link, self.last_tag);
+        let call = match purpose {
+            Purpose::Call(id) => Some(id),
+            _ => None,
+        };
+        self.pending.push_back(Pending {
+            tag,
+            purpose,
+            request: request.clone(),
+            sent: now,
+        });
+        out.push(Output::Send {
+            link,
+            tag,
+            request,
+            call,
+        });
+    }
+
+    fn hang_up(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.server().is_some() {
+            out.push(Output::Close { link: self.link });
+            self.lost(now, None, out);
+        }
+    }
+
+    fn lost(&mut self, now: Time, reason: Option<Hangup>, out: &mut Vec<Output>) {
+        self.give_up_pending(out);
+        let doublings = self.attempts.min(16);
+        let longest = Span(self.config.pause.0 << doublings).min(self.config.pause_max);
+        let pause = Span::from_ms(self.rng.between(1, longest.as_ms().max(1)));
+        self.state = State::Away(now + pause);
+        self.tell(Event::Disconnected { reason }, out);
+    }
+
+    fn returned(&mut self, now: Time, tag: u64, reply: Reply, out: &mut Vec<Output>) {
+        let Some(pending) = self.pending.pop_front_if(|pending| pending.tag == tag) else {
+            // Whoever answers out of turn cannot be believed.
+            self.hang_up(now, out);
+            return;
+        };
+        if pending.purpose == Purpose::Attach {
+            self.attached(now, pending.sent, reply, out);
+            return;
+        }
+        self.last_zxid = self.last_zxid.max(reply.zxid);
+        self.is_sure(pending.sent, out);
+        match pending.purpose {
+            Purpose::Rearm(key) => {
+                if let Some(event) = self.watches.left_again(key, &reply) {
+                    self.tell(Event::Watch(event), out);
+                }
+            }
+            Purpose::Call(id) => {
+                let closed = reply.result == Ok(Response::Closed);
+                if let Some(read) = watched(&pending.request) {
+                    self.watches.left(read, &reply);
+                }
+                let outcome = Outcome::Answered(reply);
+                self.tell(Event::Done { id, outcome }, out);
+                if closed {
+                    self.closed(out);
+                }
+            }
+            Purpose::Attach | Purpose::Ping => {}
+        }
+    }
+
+    fn attached(&mut self, now: Time, asked: Time, reply: Reply, out: &mut Vec<Output>) {
+        match reply.result {
+            Ok(Response::Connected {
+                session,
+                password,
+                timeout_ms,
+            }) => {
+                let resumed = session == self.session;
+                if !resumed {
+                    self.expired(out);
+                }
+                (self.session, self.password) = (session, password);
+                self.timeout = Span::from_ms(timeout_ms.into());
+                self.last_zxid = self.last_zxid.max(reply.zxid);
+                self.attempts = 0;
+                if !self.config.shuffle {
+                    self.place = 0;
+                }
+                self.state = State::Attached;
+                let server = self.server;
+                self.tell(
+                    Event::Connected {
+                        server,
+                        session,
+                        resumed,
+                    },
+                    out,
+                );
+                self.is_sure(asked, out);
+                for (key, read) in self.watches.to_leave_again() {
+                    self.send(now, Request::Read(read), Purpose::Rearm(key), out);
+                }
+                for (id, request) in core::mem::take(&mut self.waiting) {
+                    self.send(now, request, Purpose::Call(id), out);
+                }
+            }
+            // The server hangs up next, and the search goes on with a new session.
+            Ok(Response::Expired) => self.expired(out),
+            // It hangs up next as well; the session may live.
+            _ => {}
+        }
+    }
+
+    /// A request that was asked at `sent` was answered.
+    fn is_sure(&mut self, sent: Time, out: &mut Vec<Output>) {
+        self.sure_until = self.sure_until.max(sent + self.timeout);
+        if core::mem::take(&mut self.is_unsure) {
+            let session = self.session;
+            self.tell(Event::Sure { session }, out);
+        }
+    }
+
+    fn expired(&mut self, out: &mut Vec<Output>) {
+        let session = self.forget_session();
+        if session != SessionId(0) {
+            // They were meant for the session that is over.
+            self.give_up_waiting(out);
+            self.tell(Event::Expired { session }, out);
+        }
+    }
+
+    fn closed(&mut self, out: &mut Vec<Output>) {
+        self.give_up_pending(out);
+        let session = self.forget_session();
+        self.state = State::Gone;
+        self.tell(Event::Closed { session }, out);
+    }
+
+    fn forget_session(&mut self) -> SessionId {
+        self.password = [0; 16];
+        self.timeout = Span(0);
+        self.is_unsure = false;
+        self.watches = Watches::default();
+        core::mem::take(&mut self.session)
+    }
+
+    fn give_up_pending(&mut self, out: &mut Vec<Output>) {
+        for pending in core::mem::take(&mut self.pending) {
+            if let Purpose::Call(id) = pending.purpose {
+                let outcome = Outcome::Unknown;
+                self.tell(Event::Done { id, outcome }, out);
+            }
+        }
+    }
+
+    fn give_up_waiting(&mut self, out: &mut Vec<Output>) {
+        for (id, _) in core::mem::take(&mut self.waiting) {
+            let outcome = Outcome::Unsent;
+            self.tell(Event::Done { id, outcome }, out);
+        }
+    }
+
+    fn tell(&self, event: Event, out: &mut Vec<Output>) {
+        out.push(Output::Event(event));
+    }
+}
+
+fn watched(request: &Request) -> Option<&Read> {
+    match request {
+        Request::Read(read) | Request::Latest(read) if read.watch => Some(read),
+        _ => None,
+    }
+}
+
+fn leaves_watch(request: &Request) -> bool {
+    watched(request).is_some()
+}
