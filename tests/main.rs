@@ -7,6 +7,7 @@ mod golden;
 mod lesson;
 mod mutant;
 mod protocol;
+mod recipe;
 mod replay;
 mod script;
 mod swarm;

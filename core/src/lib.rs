@@ -33,6 +33,7 @@ pub mod message;
 pub mod node;
 pub mod path;
 pub mod raft;
+pub mod recipe;
 pub mod request;
 pub mod rng;
 pub mod scenario;

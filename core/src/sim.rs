@@ -37,7 +37,7 @@ pub use self::view::{Cargo, ClientId, ClientView, DiskView, End, Flight, FlightI
 
 use self::check::Checker;
 use self::chunks::Chunks;
-use self::client::{Client, Wire};
+use self::client::{Client, Start, Wire};
 use self::fault::{Aim, Nemesis};
 use self::hash::mix;
 use self::member::Member;
@@ -73,7 +73,6 @@ pub struct Sim {
     /// The last client connection's number.
     conns: u64,
     disk_rng: Rng,
-    client_rng: Rng,
     boot_rng: Rng,
     log: VecDeque<Event>,
     deeds: Chunks<Deed>,
@@ -86,9 +85,10 @@ pub struct Sim {
 mod stream {
     pub(super) const NET: u64 = 1;
     pub(super) const DISK: u64 = 2;
-    pub(super) const CLIENT: u64 = 3;
     pub(super) const BOOT: u64 = 4;
     pub(super) const FAULTS: u64 = 5;
+    /// Plus the number of the client.
+    pub(super) const CLIENT: u64 = 1_000_000;
     /// Plus the number of the worker.
     pub(super) const WORKER: u64 = 1_000;
 }
@@ -124,7 +124,6 @@ impl Sim {
             checker: Checker::new(config.nodes),
             conns: 0,
             disk_rng: Rng::stream(seed, stream::DISK),
-            client_rng: Rng::stream(seed, stream::CLIENT),
             boot_rng: Rng::stream(seed, stream::BOOT),
             log: VecDeque::new(),
             deeds: Chunks::new(0),
@@ -311,6 +310,14 @@ impl Sim {
             .flat_map(Client::history)
     }
 
+    /// The fencing tokens that a client's recipes hold, as far as it knows, with the paths of their locks.
+    pub fn tokens(&self, client: ClientId) -> impl Iterator<Item = (&str, Index)> {
+        self.clients
+            .get(&client)
+            .into_iter()
+            .flat_map(Client::tokens)
+    }
+
     /// What happened since this was last called, in order, if `config.log` is on. At most the last 65,536.
     pub fn take_log(&mut self) -> Vec<Event> {
         self.log.drain(..).collect()
@@ -426,8 +433,6 @@ impl Sim {
                 now: self.now,
                 net: &mut self.net,
                 oracle: &mut self.oracle,
-                rng: &mut self.client_rng,
-                members: u64::from(self.config.nodes),
                 conns: &mut self.conns,
                 events: &mut events,
             },
@@ -515,8 +520,20 @@ impl Sim {
             let rng = Rng::stream(self.seed, stream::WORKER + number);
             let worker = Worker::new(number, workers, workload.write_per_mille, self.now, rng);
             let home = NodeId(number % u64::from(self.config.nodes) + 1);
-            let client = Client::new(id, home, workload.timeout_ms, self.now, Some(worker));
+            let client = Client::new(self.start(id, home, workload.timeout_ms), Some(worker));
             self.clients.insert(id, client);
+        }
+    }
+
+    /// What a client starts from.
+    fn start(&self, id: ClientId, home: NodeId, timeout_ms: u32) -> Start {
+        Start {
+            id,
+            home,
+            members: u64::from(self.config.nodes),
+            timeout_ms,
+            now: self.now,
+            rng: Rng::stream(self.seed, stream::CLIENT + u64::from(id.0)),
         }
     }
 

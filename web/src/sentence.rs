@@ -8,6 +8,7 @@ use otterkeeper_core::raft::message::Message as Raft;
 use otterkeeper_core::raft::note::{
     Note as RaftNote, Role, RoleReason, TransferEnd, TransferStage, VoteRefusal,
 };
+use otterkeeper_core::recipe::{Told, Wish, election, lock};
 use otterkeeper_core::request::Response;
 use otterkeeper_core::sim::{
     Cargo, ClientEvent, ClientId, End, Event, Flight, Intervention, LossReason, What,
@@ -383,6 +384,23 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
         Intervention::CloseClient(id) => client("deed-close", id),
         Intervention::KillClient(id) => client("deed-kill-client", id),
         Intervention::DropClient(id) => client("deed-drop-client", id),
+        Intervention::PauseClient(id) => client("deed-pause-client", id),
+        Intervention::ResumeClient(id) => client("deed-resume-client", id),
+        Intervention::Recipe { client: id, wish } => {
+            let (key, path) = match wish {
+                Wish::Lock { path, .. } => ("deed-lock", path),
+                Wish::Unlock { path, .. } => ("deed-unlock", path),
+                Wish::Stand { path } => ("deed-stand", path),
+                Wish::Withdraw { path } => ("deed-withdraw", path),
+            };
+            words.with(
+                key,
+                &[
+                    ("client", client_name(*id).into()),
+                    ("path", path.as_str().into()),
+                ],
+            )
+        }
         Intervention::Workload { ops_per_second } => {
             number("deed-workload", u64::from(*ops_per_second))
         }
@@ -637,5 +655,36 @@ pub(crate) fn client_said(words: &Words, client: ClientId, event: &ClientEvent) 
                 ("path", event.path.as_str().into()),
             ],
         ),
+        ClientEvent::Recipe(told) => recipe_said(words, name, told),
     }
+}
+
+/// What a client's recipe says.
+fn recipe_said(words: &Words, client: String, told: &Told) -> String {
+    let (path, key, token) = match told {
+        Told::Lock { path, told } => match told {
+            lock::Told::Acquired { token } => (path, "lock-acquired", token.0),
+            lock::Told::Doubtful => (path, "lock-doubtful", 0),
+            lock::Told::Confirmed => (path, "lock-confirmed", 0),
+            lock::Told::Lost => (path, "lock-lost", 0),
+            lock::Told::Released => (path, "lock-released", 0),
+            lock::Told::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Election { path, told } => match told {
+            election::Told::Elected { token } => (path, "election-won", token.0),
+            election::Told::Paused => (path, "election-paused", 0),
+            election::Told::Resumed => (path, "election-resumed", 0),
+            election::Told::Deposed => (path, "election-deposed", 0),
+            election::Told::Withdrawn => (path, "election-withdrawn", 0),
+            election::Told::Failed(_) => (path, "recipe-failed", 0),
+        },
+    };
+    words.with(
+        key,
+        &[
+            ("client", client.into()),
+            ("path", path.as_str().into()),
+            ("token", token.into()),
+        ],
+    )
 }

@@ -232,7 +232,10 @@ fn is_sane(deed: &Intervention, nodes: u8) -> bool {
         Intervention::Client { client, .. }
         | Intervention::CloseClient(client)
         | Intervention::KillClient(client)
-        | Intervention::DropClient(client) => client.0 < 1_000,
+        | Intervention::DropClient(client)
+        | Intervention::PauseClient(client)
+        | Intervention::ResumeClient(client)
+        | Intervention::Recipe { client, .. } => client.0 < 1_000,
         Intervention::Workload { ops_per_second } => *ops_per_second <= 1_000,
         Intervention::HealAll
         | Intervention::DropFlight(_)

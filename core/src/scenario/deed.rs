@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use super::parse::{link, list, node, number, span, spans};
 use super::words::cargo;
 use crate::id::NodeId;
+use crate::recipe::Wish;
+use crate::recipe::lock::Kind;
 use crate::request::{Acl, CreateMode, Op, Read, ReadKind, Request};
 use crate::sim::{ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, Workload};
 
@@ -165,7 +167,8 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
 }
 
 /// `a at 2`, `a create /x v`, `a create-ephemeral /x`, `a set /x v`, `a get /x`, `a latest /x`, `a watch /x`,
-/// `a delete /x`, `a ls /`, `a sync`, `a close`, `a kill`.
+/// `a delete /x`, `a ls /`, `a sync`, `a close`, `a kill`, `a pause`, `a resume`, `a lock /l`, `a unlock /l`,
+/// `a stand /e`, `a withdraw /e`.
 fn by_client(sim: &Sim, name: &str, words: &[&str]) -> Result<Intervention, String> {
     let client = client(name);
     let data = |words: &[&str]| {
@@ -196,6 +199,19 @@ fn by_client(sim: &Sim, name: &str, words: &[&str]) -> Result<Intervention, Stri
         }
         ["close"] => return Ok(Intervention::CloseClient(client)),
         ["kill"] => return Ok(Intervention::KillClient(client)),
+        ["pause"] => return Ok(Intervention::PauseClient(client)),
+        ["resume"] => return Ok(Intervention::ResumeClient(client)),
+        [verb @ ("lock" | "unlock" | "stand" | "withdraw"), path] => {
+            let path = path.into();
+            let kind = Kind::Exclusive;
+            let wish = match verb {
+                "lock" => Wish::Lock { path, kind },
+                "unlock" => Wish::Unlock { path, kind },
+                "stand" => Wish::Stand { path },
+                _ => Wish::Withdraw { path },
+            };
+            return Ok(Intervention::Recipe { client, wish });
+        }
         ["create", path, ref rest @ ..] => create(path, data(rest), CreateMode::Persistent),
         ["create-ephemeral", path, ref rest @ ..] => {
             create(path, data(rest), CreateMode::Ephemeral)

@@ -12,6 +12,7 @@ use crate::message::Message;
 use crate::node::{Note, SnapshotStage};
 use crate::raft::message::{Entry, Message as Raft, Payload};
 use crate::raft::note::{Note as RaftNote, Role, TransferStage};
+use crate::recipe::Told;
 use crate::request::{Op, Read, Reply, Request, Response};
 use crate::sim::{Cargo, ClientEvent, ClientId, End, LossReason, What};
 use crate::time::Time;
@@ -135,6 +136,8 @@ fn client_text(event: &ClientEvent) -> Option<String> {
         ClientEvent::Called { request, .. } => format!("asks {}", request_text(request)),
         ClientEvent::Returned { reply, .. } => format!("is told {}", reply_text(reply)),
         ClientEvent::Unknown { .. } => "will not know".into(),
+        ClientEvent::Recipe(Told::Lock { path, told }) => format!("lock {path}: {told:?}"),
+        ClientEvent::Recipe(Told::Election { path, told }) => format!("election {path}: {told:?}"),
         ClientEvent::Watch(event) => {
             format!("sees {:?} {} at {}", event.kind, event.path, event.zxid)
         }

@@ -117,7 +117,7 @@ impl Sim {
                 if client.0 < FIRST_WORKER && self.member(node).is_some() {
                     let fresh = self.clients.get(&client).is_none_or(Client::is_gone);
                     if fresh {
-                        let new = Client::new(client, node, VISITOR_TIMEOUT_MS, now, None);
+                        let new = Client::new(self.start(client, node, VISITOR_TIMEOUT_MS), None);
                         self.clients.insert(client, new);
                     }
                 }
@@ -127,23 +127,21 @@ impl Sim {
                 ref request,
             } => {
                 let request = request.clone();
-                self.with_client(client, |client, wire| {
-                    client.call(wire, request);
-                    Ok(())
-                });
+                self.with_client(client, |client, wire| client.call(wire, request));
             }
-            Intervention::CloseClient(id) => self.with_client(id, |client, wire| {
-                client.call(wire, Request::Close);
+            Intervention::CloseClient(id) => {
+                self.with_client(id, |client, wire| client.call(wire, Request::Close))
+            }
+            Intervention::KillClient(id) => self.with_client(id, Client::kill),
+            Intervention::DropClient(id) => self.with_client(id, Client::disconnect),
+            Intervention::PauseClient(id) => self.with_client(id, |client, _| {
+                client.pause();
                 Ok(())
             }),
-            Intervention::KillClient(id) => self.with_client(id, |client, wire| {
-                client.kill(wire);
-                Ok(())
-            }),
-            Intervention::DropClient(id) => self.with_client(id, |client, wire| {
-                client.disconnect(wire);
-                Ok(())
-            }),
+            Intervention::ResumeClient(id) => self.with_client(id, Client::resume),
+            Intervention::Recipe { client, ref wish } => {
+                self.with_client(client, |client, wire| client.wish(wire, wish));
+            }
             Intervention::Workload { ops_per_second } => self.pace(ops_per_second),
             Intervention::Faults(on) => {
                 if let Some(nemesis) = &mut self.nemesis {

@@ -1,6 +1,6 @@
-//! A client as ZooKeeper's are: one connection at a time, a session that it takes from member to
-//! member, pings, and one call after the other. Those of the page wait for their visitor; those of the
-//! workload draw their next operation. Every answer goes to the oracle.
+//! A client in the simulator: the core's client, its connections carried by the simulated network. Those
+//! of the page wait for their visitor; those of the workload draw their next operation. What arrives is
+//! checked here against what ZooKeeper promises, before the client sees it, and told to the oracle.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
@@ -13,134 +13,144 @@ use super::net::Net;
 use super::oracle::{Oracle, Verdict};
 use super::workload::{Next, Worker};
 use super::{Cargo, ClientId, ClientView, End};
+use crate::client::{self, Event, Input, Outcome, Output};
+use crate::config::ClientConfig;
 use crate::id::{ConnId, Index, NodeId, SessionId};
-use crate::request::{
-    Connect, Error, EventKind, Hangup, Password, ReadKind, Reply, Request, Response, WatchEvent,
-};
+use crate::recipe::{self, Wanted, Wish};
+use crate::request::{Error, EventKind, ReadKind, Reply, Request, Response, WatchEvent};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
 /// Calls of one client that are kept for its history.
 const HISTORY: u64 = 1_024;
-/// How long a client waits for a connection to answer before it has a session.
+/// How long a client waits for its session to be attached.
 const PATIENCE: Span = Span::from_ms(1_000);
 /// Longest pause before the next attempt to connect.
-const BACK_OFF_MS: u64 = 100;
+const PAUSE: Span = Span::from_ms(100);
 
 /// What a client needs from the world around it.
 pub(super) struct Wire<'a> {
     pub(super) now: Time,
     pub(super) net: &'a mut Net,
     pub(super) oracle: &'a mut Oracle,
-    pub(super) rng: &'a mut Rng,
-    pub(super) members: u64,
     /// The last connection number in use.
     pub(super) conns: &'a mut u64,
     pub(super) events: &'a mut Vec<ClientEvent>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// Connects at this time.
-    Away(Time),
-    /// Waits for the session to be attached.
-    Connecting {
-        conn: ConnId,
-        node: NodeId,
-    },
-    Attached {
-        conn: ConnId,
-        node: NodeId,
-    },
-    /// Will do nothing any more.
-    Gone,
+/// What a client starts from.
+pub(super) struct Start {
+    pub(super) id: ClientId,
+    /// Where it connects first.
+    pub(super) home: NodeId,
+    pub(super) members: u64,
+    pub(super) timeout_ms: u32,
+    pub(super) now: Time,
+    pub(super) rng: Rng,
 }
 
 #[derive(Clone)]
 struct Pending {
+    /// Its number over all sessions of this client.
     tag: u64,
+    /// Its number in the core's client.
+    of: u64,
     request: Request,
     invoked: Time,
     /// Acknowledged to anybody before this was asked.
     after: Index,
-    /// Its number in the history; none for what the client does by itself.
-    call: Option<u64>,
 }
 
 #[derive(Clone)]
 pub(super) struct Client {
     id: ClientId,
-    /// Where it connects first.
     home: NodeId,
-    /// Attempts since it was last attached.
-    attempts: u64,
-    state: State,
-    session: SessionId,
-    password: Password,
-    wanted_ms: u32,
-    timeout: Span,
+    members: u64,
+    config: ClientConfig,
+    core: client::Client,
+    /// Seeds of the clients that come after this one has closed its session.
+    rng: Rng,
+    /// The present connection, the core's number for it, and the member at its other end.
+    conn: Option<(ConnId, u64, NodeId)>,
     last_zxid: Index,
-    heard: Time,
-    asked: Time,
     /// The session cannot have expired before this.
     safe_until: Time,
     last_tag: u64,
-    /// Asked and not answered, in order.
+    /// Sent and not answered, in order.
     pending: VecDeque<Pending>,
-    /// Not asked yet.
+    /// What the visitor asked while there was no session.
     waiting: VecDeque<Request>,
     /// Watches of this connection: child watch or not, path, and the state they were left on.
     watches: BTreeMap<(bool, String), Index>,
     calls: Chunks<Call>,
+    /// The last call's number in the core, and the places of those without an outcome in `calls`.
+    last_call: u64,
+    places: BTreeMap<u64, u64>,
     worker: Option<Worker>,
+    recipes: recipe::Any,
+    /// What has arrived while the process stood still; nothing if it runs.
+    paused: Option<VecDeque<Cargo>>,
 }
 
 impl Client {
-    pub(super) fn new(
-        id: ClientId,
-        home: NodeId,
-        wanted_ms: u32,
-        now: Time,
-        worker: Option<Worker>,
-    ) -> Self {
+    pub(super) fn new(start: Start, worker: Option<Worker>) -> Self {
+        let Start {
+            id,
+            home,
+            members,
+            timeout_ms,
+            now,
+            mut rng,
+        } = start;
+        let config = ClientConfig {
+            shuffle: worker.is_some(),
+            timeout_ms,
+            attach_limit: PATIENCE,
+            pause: PAUSE,
+            pause_max: PAUSE,
+            // There are nine at most.
+            ..ClientConfig::new(members as u32)
+        };
         Self {
             id,
             home,
-            attempts: 0,
-            state: State::Away(now),
-            session: SessionId(0),
-            password: [0; 16],
-            wanted_ms,
-            timeout: Span(0),
+            members,
+            config,
+            core: client::Client::new(config, rng.next_u64(), now),
+            rng,
+            conn: None,
             last_zxid: Index(0),
-            heard: now,
-            asked: now,
             safe_until: now,
             last_tag: 0,
             pending: VecDeque::new(),
             waiting: VecDeque::new(),
             watches: BTreeMap::new(),
             calls: Chunks::new(1),
+            last_call: 0,
+            places: BTreeMap::new(),
             worker,
+            recipes: recipe::Any::default(),
+            paused: None,
         }
     }
 
     pub(super) fn view(&self) -> ClientView {
         ClientView {
             id: self.id,
-            node: self.place().map(|(_, node)| node),
-            attached: matches!(self.state, State::Attached { .. }),
-            session: self.session,
-            timeout: self.timeout,
-            heard: self.heard,
+            node: self.conn.map(|(_, _, node)| node),
+            attached: self.core.is_attached(),
+            session: self.core.session(),
+            timeout: self.core.timeout(),
+            heard: self.core.heard(),
             last_zxid: self.last_zxid,
-            pending: self
-                .pending
-                .iter()
-                .filter(|pending| pending.call.is_some())
-                .count()
-                + self.waiting.len(),
+            pending: self.core.calls() + self.waiting.len(),
+            paused: self.paused.is_some(),
         }
+    }
+
+    /// The fencing tokens that its recipes hold, as far as it knows.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, Index)> {
+        self.recipes.tokens()
     }
 
     pub(super) fn history(&self) -> impl Iterator<Item = &Call> {
@@ -148,7 +158,7 @@ impl Client {
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        self.state == State::Gone
+        self.core.is_gone()
     }
 
     pub(super) const fn has_history(&self) -> bool {
@@ -157,78 +167,101 @@ impl Client {
 
     /// When it wants to do something by itself.
     pub(super) fn deadline(&self) -> Time {
-        match self.state {
-            State::Away(at) => at,
-            State::Gone => Time::NEVER,
-            State::Connecting { .. } => self.gives_up(),
-            State::Attached { .. } => {
-                let ping = self.asked + Span(self.timeout.0 / 3);
-                let work = match &self.worker {
-                    Some(worker) if self.pending.is_empty() => worker.next(),
-                    _ => Time::NEVER,
-                };
-                ping.min(self.gives_up()).min(work)
-            }
+        match self.paused {
+            Some(_) => Time::NEVER,
+            None => self.core.deadline().min(self.works()),
+        }
+    }
+
+    /// When its next operation of the workload is due.
+    fn works(&self) -> Time {
+        match &self.worker {
+            Some(worker) if self.core.is_attached() && self.pending.is_empty() => worker.next(),
+            _ => Time::NEVER,
         }
     }
 
     /// Its deadline has come.
     pub(super) fn wake(&mut self, wire: &mut Wire<'_>) -> Verdict {
-        match self.state {
-            State::Gone => {}
-            State::Away(at) if wire.now < at => {}
-            State::Away(_) => self.connect(wire),
-            _ if self.gives_up() <= wire.now => self.disconnect(wire),
-            State::Connecting { .. } => {}
-            State::Attached { .. } => {
-                if self.pending.is_empty()
-                    && let Some(worker) = &mut self.worker
-                    && worker.next() <= wire.now
-                {
-                    match worker.draw(wire.now, self.id, self.last_tag + 1) {
-                        Next::Ask(request) => self.ask(wire, request, true),
-                        Next::Wait => {}
-                        Next::Move => self.disconnect(wire),
-                        Next::Leave => self.ask(wire, Request::Close, true),
-                        Next::Abandon => {
-                            self.disconnect(wire);
-                            self.forget_session();
-                        }
-                    }
-                }
-                if self.asked + Span(self.timeout.0 / 3) <= wire.now {
-                    self.ask(wire, Request::Ping, false);
+        if self.works() <= wire.now
+            && let Some(worker) = &mut self.worker
+        {
+            match worker.draw(wire.now, self.id, self.last_tag + 1) {
+                Next::Ask(request) => self.ask(wire, request)?,
+                Next::Wait => {}
+                Next::Move => self.disconnect(wire)?,
+                Next::Leave => self.ask(wire, Request::Close)?,
+                Next::Abandon => {
+                    self.input(wire, Input::Stop)?;
+                    self.begin_anew(wire);
                 }
             }
+        }
+        if self.core.deadline() <= wire.now {
+            self.input(wire, Input::Wake)?;
         }
         Ok(())
     }
 
     /// The visitor asks.
-    pub(super) fn call(&mut self, wire: &mut Wire<'_>, request: Request) {
+    pub(super) fn call(&mut self, wire: &mut Wire<'_>, request: Request) -> Verdict {
         if matches!(request, Request::Connect(_)) || self.is_gone() {
-            return;
+            return Ok(());
         }
         wire.oracle.stranger(&request);
-        match self.state {
-            State::Attached { .. } => self.ask(wire, request, true),
-            _ => self.waiting.push_back(request),
+        if self.core.is_attached() && self.paused.is_none() {
+            return self.ask(wire, request);
         }
+        self.waiting.push_back(request);
+        Ok(())
+    }
+
+    /// The visitor wants something of a recipe.
+    pub(super) fn wish(&mut self, wire: &mut Wire<'_>, wish: &Wish) -> Verdict {
+        if self.is_gone() {
+            return Ok(());
+        }
+        let unique = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
+        let name = format!("client {}", self.id.0);
+        let mut wanted = Wanted::default();
+        self.recipes.wish(wish, unique, &name, &mut wanted);
+        let mut inputs = VecDeque::new();
+        self.wanted(wire, wanted, &mut inputs);
+        self.inputs(wire, inputs)
+    }
+
+    /// Its process stands still; its connections stay.
+    pub(super) fn pause(&mut self) {
+        self.paused.get_or_insert_default();
+    }
+
+    /// It goes on, and finds what has arrived meanwhile.
+    pub(super) fn resume(&mut self, wire: &mut Wire<'_>) -> Verdict {
+        for cargo in self.paused.take().into_iter().flatten() {
+            self.arrive(wire, cargo)?;
+        }
+        if self.core.is_attached() {
+            self.ask_waiting(wire)?;
+        }
+        Ok(())
     }
 
     /// Its process ends without a word.
-    pub(super) fn kill(&mut self, wire: &mut Wire<'_>) {
-        self.disconnect(wire);
-        self.state = State::Gone;
+    pub(super) fn kill(&mut self, wire: &mut Wire<'_>) -> Verdict {
+        self.paused = None;
+        self.input(wire, Input::Stop)
     }
 
     /// Its connection breaks.
-    pub(super) fn disconnect(&mut self, wire: &mut Wire<'_>) {
-        if let Some((conn, node)) = self.place() {
-            let (from, to) = (End::Client(self.id), End::Node(node));
-            wire.net
-                .stream(wire.now, from, to, conn, Cargo::End { conn, reason: None });
-            self.lost(wire, None);
+    pub(super) fn disconnect(&mut self, wire: &mut Wire<'_>) -> Verdict {
+        match (&mut self.paused, self.conn) {
+            (None, _) => self.input(wire, Input::Move),
+            (Some(inbox), Some((conn, ..))) => {
+                inbox.push_back(Cargo::End { conn, reason: None });
+                self.hang_up(wire);
+                Ok(())
+            }
+            (Some(_), None) => Ok(()),
         }
     }
 
@@ -240,88 +273,133 @@ impl Client {
 
     /// Something arrives on a connection. Connections that were given up are not listened to.
     pub(super) fn arrive(&mut self, wire: &mut Wire<'_>, cargo: Cargo) -> Verdict {
-        if self.place().map(|(conn, _)| conn) != cargo.conn() {
+        let Some((conn, link, _)) = self.conn else {
+            return Ok(());
+        };
+        if cargo.conn() != Some(conn) {
             return Ok(());
         }
-        self.heard = wire.now;
+        if let Some(inbox) = &mut self.paused {
+            inbox.push_back(cargo);
+            return Ok(());
+        }
         match cargo {
-            Cargo::Reply { tag, reply, .. } => self.returned(wire, tag, reply),
-            Cargo::Watch { event, .. } => self.fired(wire, event),
-            Cargo::End { reason, .. } => {
-                self.lost(wire, reason);
-                Ok(())
+            Cargo::Reply { tag, reply, .. } => {
+                let tag = self.returned(wire, tag, &reply)?;
+                self.input(wire, Input::Reply { link, tag, reply })
             }
+            Cargo::Watch { event, .. } => {
+                self.fired(&event)?;
+                self.input(wire, Input::Watch { link, event })
+            }
+            Cargo::End { reason, .. } => self.input(wire, Input::Ended { link, reason }),
             _ => Ok(()),
         }
     }
 
-    fn place(&self) -> Option<(ConnId, NodeId)> {
-        match self.state {
-            State::Connecting { conn, node } | State::Attached { conn, node } => Some((conn, node)),
-            _ => None,
+    fn ask(&mut self, wire: &mut Wire<'_>, request: Request) -> Verdict {
+        let call = self.new_call(request);
+        self.input(wire, call)
+    }
+
+    fn ask_waiting(&mut self, wire: &mut Wire<'_>) -> Verdict {
+        let waiting = core::mem::take(&mut self.waiting);
+        let inputs = waiting.into_iter().map(|request| self.new_call(request));
+        let inputs = inputs.collect();
+        self.inputs(wire, inputs)
+    }
+
+    fn new_call(&mut self, request: Request) -> Input {
+        self.last_call += 1;
+        let id = self.last_call;
+        Input::Call { id, request }
+    }
+
+    /// A client that knows nothing of the session before.
+    fn begin_anew(&mut self, wire: &Wire<'_>) {
+        self.core = client::Client::new(self.config, self.rng.next_u64(), wire.now);
+    }
+
+    fn input(&mut self, wire: &mut Wire<'_>, input: Input) -> Verdict {
+        self.inputs(wire, VecDeque::from([input]))
+    }
+
+    /// Hands these to the core's client, and what comes of its events after them.
+    fn inputs(&mut self, wire: &mut Wire<'_>, mut inputs: VecDeque<Input>) -> Verdict {
+        let mut out = Vec::new();
+        while let Some(input) = inputs.pop_front() {
+            self.core.handle(wire.now, input, &mut out);
+            for output in out.drain(..) {
+                match output {
+                    Output::Open { link, server } => self.open(wire, link, server),
+                    Output::Send {
+                        tag, request, call, ..
+                    } => self.send(wire, tag, request, call),
+                    Output::Close { .. } => self.hang_up(wire),
+                    Output::Event(event) => {
+                        self.told(wire, &event, &mut inputs)?;
+                        let mut wanted = Wanted::default();
+                        self.recipes.handle(&event, &mut wanted);
+                        self.wanted(wire, wanted, &mut inputs);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the recipes want and say.
+    fn wanted(&mut self, wire: &mut Wire<'_>, wanted: Wanted, inputs: &mut VecDeque<Input>) {
+        for (place, request) in wanted.requests {
+            wire.oracle.stranger(&request);
+            inputs.push_back(self.new_call(request));
+            self.recipes.asked(place, self.last_call);
+        }
+        let told = wanted.told.into_iter().map(ClientEvent::Recipe);
+        wire.events.extend(told);
+    }
+
+    fn hang_up(&self, wire: &mut Wire<'_>) {
+        if let Some((conn, _, node)) = self.conn {
+            let (from, to) = (End::Client(self.id), End::Node(node));
+            let end = Cargo::End { conn, reason: None };
+            wire.net.stream(wire.now, from, to, conn, end);
         }
     }
 
-    /// When it will take the connection for dead: two thirds of the session timeout of silence.
-    fn gives_up(&self) -> Time {
-        let patience = match self.state {
-            State::Attached { .. } => Span(self.timeout.0 / 3 * 2),
-            _ => PATIENCE,
-        };
-        match self.pending.front() {
-            Some(oldest) => self.heard.max(oldest.invoked) + patience,
-            None => Time::NEVER,
-        }
+    /// The member behind the number of a server: the first one is at home.
+    fn node(&self, server: u32) -> NodeId {
+        NodeId((self.home.0 - 1 + u64::from(server)) % self.members + 1)
     }
 
-    fn connect(&mut self, wire: &mut Wire<'_>) {
+    fn open(&mut self, wire: &mut Wire<'_>, link: u64, server: u32) {
         *wire.conns += 1;
         let conn = ConnId(*wire.conns);
-        let node = if self.attempts == 0 && self.worker.is_none() {
-            self.home
-        } else if self.worker.is_some() {
-            NodeId(wire.rng.between(1, wire.members))
-        } else {
-            NodeId((self.home.0 - 1 + self.attempts) % wire.members + 1)
-        };
-        self.attempts += 1;
-        self.heard = wire.now;
-        self.state = State::Connecting { conn, node };
-        wire.events.push(ClientEvent::Connecting { node });
-        wire.net.stream(
-            wire.now,
-            End::Client(self.id),
-            End::Node(node),
-            conn,
-            Cargo::Open { conn },
-        );
-        let request = Request::Connect(Connect {
-            session: self.session,
-            password: self.password,
-            timeout_ms: self.wanted_ms,
-            last_zxid: self.last_zxid,
-        });
-        self.ask(wire, request, false);
+        let node = self.node(server);
+        self.conn = Some((conn, link, node));
+        let (from, to) = (End::Client(self.id), End::Node(node));
+        wire.net
+            .stream(wire.now, from, to, conn, Cargo::Open { conn });
     }
 
-    fn ask(&mut self, wire: &mut Wire<'_>, request: Request, shown: bool) {
-        let Some((conn, node)) = self.place() else {
+    fn send(&mut self, wire: &mut Wire<'_>, of: u64, request: Request, call: Option<u64>) {
+        let Some((conn, _, node)) = self.conn else {
             return;
         };
         self.last_tag += 1;
         let tag = self.last_tag;
-        self.asked = wire.now;
         if self.worker.is_some() {
-            wire.oracle.send(self.id, tag, self.session, &request);
+            let session = self.core.session();
+            wire.oracle.send(self.id, tag, session, &request);
         }
-        let call = shown.then(|| {
-            let end = None;
+        if let Some(id) = call {
+            self.places.insert(id, self.calls.next());
             self.calls.push(Call {
                 tag,
                 node,
                 request: request.clone(),
                 invoked: wire.now,
-                end,
+                end: None,
             });
             if HISTORY < self.calls.next() - self.calls.first() {
                 self.calls.drop_before(self.calls.next() - HISTORY);
@@ -330,15 +408,13 @@ impl Client {
                 tag,
                 request: request.clone(),
             });
-            self.calls.next() - 1
-        });
-        let after = wire.oracle.newest();
+        }
         self.pending.push_back(Pending {
             tag,
+            of,
             request: request.clone(),
             invoked: wire.now,
-            after,
-            call,
+            after: wire.oracle.newest(),
         });
         let (from, to) = (End::Client(self.id), End::Node(node));
         wire.net.stream(
@@ -350,37 +426,93 @@ impl Client {
         );
     }
 
-    fn lost(&mut self, wire: &mut Wire<'_>, reason: Option<Hangup>) {
-        for pending in core::mem::take(&mut self.pending) {
-            if pending.request == Request::Close {
-                // The session may be over, and by its own will.
-                self.safe_until = wire.now;
+    /// What the core's client tells.
+    fn told(
+        &mut self,
+        wire: &mut Wire<'_>,
+        event: &Event,
+        inputs: &mut VecDeque<Input>,
+    ) -> Verdict {
+        match *event {
+            Event::Connecting { server } => {
+                let node = self.node(server);
+                wire.events.push(ClientEvent::Connecting { node });
             }
-            if let Some(call) = pending.call {
-                if let Some(call) = self.calls.get_mut(call) {
-                    call.end = Some(CallEnd::Unknown { time: wire.now });
+            Event::Connected {
+                server, session, ..
+            } => {
+                let node = self.node(server);
+                wire.events.push(ClientEvent::Attached { node, session });
+                wire.oracle.attached(self.id, session, self.last_zxid)?;
+                for request in core::mem::take(&mut self.waiting) {
+                    inputs.push_back(self.new_call(request));
                 }
-                wire.events.push(ClientEvent::Unknown { tag: pending.tag });
+            }
+            Event::Disconnected { reason } => {
+                self.conn = None;
+                self.pending.clear();
+                self.watches.clear();
+                wire.events.push(ClientEvent::Disconnected { reason });
+            }
+            Event::Expired { session } => {
+                wire.events.push(ClientEvent::Expired { session });
+                self.forget_session();
+            }
+            Event::Closed { .. } => {
+                self.conn = None;
+                self.pending.clear();
+                self.watches.clear();
+                self.forget_session();
+                if self.worker.is_some() {
+                    self.begin_anew(wire);
+                }
+            }
+            Event::Done { id, ref outcome } => self.done(wire, id, outcome),
+            Event::Watch(ref event) => wire.events.push(ClientEvent::Watch(event.clone())),
+            Event::Unsure { .. } | Event::Sure { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, wire: &mut Wire<'_>, id: u64, outcome: &Outcome) {
+        // One that was never sent is not in the history.
+        let place = self.places.remove(&id);
+        let Some(call) = place.and_then(|place| self.calls.get_mut(place)) else {
+            return;
+        };
+        let (tag, time) = (call.tag, wire.now);
+        match outcome {
+            Outcome::Answered(reply) => {
+                if let Some(worker) = &mut self.worker {
+                    worker.answer(&call.request, reply);
+                }
+                call.end = Some(CallEnd::Returned {
+                    time,
+                    zxid: reply.zxid,
+                    reply: reply.clone(),
+                });
+                let reply = reply.clone();
+                wire.events.push(ClientEvent::Returned { tag, reply });
+            }
+            Outcome::Unknown | Outcome::Unsent => {
+                if call.request == Request::Close {
+                    // The session may be over, and by its own will.
+                    self.safe_until = time;
+                }
+                call.end = Some(CallEnd::Unknown { time });
+                wire.events.push(ClientEvent::Unknown { tag });
             }
         }
-        self.watches.clear();
-        if self.state != State::Gone {
-            let pause = Span::from_ms(wire.rng.between(1, BACK_OFF_MS));
-            self.state = State::Away(wire.now + pause);
-        }
-        wire.events.push(ClientEvent::Disconnected { reason });
     }
 
     fn forget_session(&mut self) {
-        self.session = SessionId(0);
-        self.password = [0; 16];
-        self.timeout = Span(0);
         if let Some(worker) = &mut self.worker {
             worker.forget_session();
         }
     }
 
-    fn returned(&mut self, wire: &mut Wire<'_>, tag: u64, reply: Reply) -> Verdict {
+    /// Checks an answer, and gives the core's number for what it answers.
+    fn returned(&mut self, wire: &mut Wire<'_>, tag: u64, reply: &Reply) -> Result<u64, String> {
         let Some(pending) = self.pending.pop_front() else {
             return Err(format!("an answer to call {tag}, which waits for none"));
         };
@@ -390,22 +522,9 @@ impl Client {
                 pending.tag
             ));
         }
-        if let Some(call) = pending.call {
-            if let Some(call) = self.calls.get_mut(call) {
-                let (time, zxid) = (wire.now, reply.zxid);
-                call.end = Some(CallEnd::Returned {
-                    time,
-                    zxid,
-                    reply: reply.clone(),
-                });
-            }
-            wire.events.push(ClientEvent::Returned {
-                tag,
-                reply: reply.clone(),
-            });
-        }
         if let Request::Connect(connect) = &pending.request {
-            return self.connected(wire, connect.session, pending.invoked, &reply);
+            self.connected(wire, connect.session, pending.invoked, reply)?;
+            return Ok(pending.of);
         }
         if reply.zxid < self.last_zxid {
             return Err(format!(
@@ -416,31 +535,24 @@ impl Client {
         self.last_zxid = reply.zxid;
         if reply.result.is_ok() && matches!(pending.request, Request::Write(_) | Request::Multi(_))
         {
-            self.safe_until = self.safe_until.max(pending.invoked + self.timeout);
+            self.safe_until = self.safe_until.max(pending.invoked + self.core.timeout());
         }
-        self.watched(&pending.request, &reply)?;
+        self.watched(&pending.request, reply)?;
         if pending.request == Request::Close {
             if reply.result.is_ok() {
-                wire.oracle.ended(self.session, reply.zxid);
-                self.forget_session();
-                if self.worker.is_none() {
-                    self.state = State::Gone;
-                }
+                wire.oracle.ended(self.core.session(), reply.zxid);
             }
-            return Ok(());
-        }
-        if let Some(worker) = &mut self.worker {
-            worker.answer(&pending.request, &reply);
+        } else if self.worker.is_some() {
             wire.oracle.answer(
                 self.id,
                 tag,
-                self.session,
+                self.core.session(),
                 pending.after,
                 &pending.request,
-                &reply,
+                reply,
             )?;
         }
-        Ok(())
+        Ok(pending.of)
     }
 
     fn connected(
@@ -450,14 +562,11 @@ impl Client {
         invoked: Time,
         reply: &Reply,
     ) -> Verdict {
-        let Some((conn, node)) = self.place() else {
-            return Ok(());
-        };
         match &reply.result {
             Ok(Response::Connected {
                 session,
-                password,
                 timeout_ms,
+                ..
             }) => {
                 if asked != SessionId(0) && asked != *session {
                     return Err(format!("asked for session {asked} and got {session}"));
@@ -468,28 +577,14 @@ impl Client {
                         reply.zxid, self.last_zxid
                     ));
                 }
-                (self.session, self.password) = (*session, *password);
-                self.timeout = Span::from_ms(u64::from(*timeout_ms));
-                self.safe_until = self.safe_until.max(invoked + self.timeout);
+                let timeout = Span::from_ms(u64::from(*timeout_ms));
+                self.safe_until = self.safe_until.max(invoked + timeout);
                 self.last_zxid = reply.zxid;
-                self.attempts = 0;
-                self.state = State::Attached { conn, node };
-                wire.events.push(ClientEvent::Attached {
-                    node,
-                    session: *session,
-                });
-                wire.oracle.attached(self.id, *session, reply.zxid)?;
-                for request in core::mem::take(&mut self.waiting) {
-                    self.ask(wire, request, true);
-                }
                 Ok(())
             }
             Ok(Response::Expired) => {
-                wire.events.push(ClientEvent::Expired { session: asked });
                 wire.oracle.ended(asked, reply.zxid);
-                let early = wire.now < self.safe_until;
-                self.forget_session();
-                if early && asked != SessionId(0) {
+                if wire.now < self.safe_until && asked != SessionId(0) {
                     return Err(format!("session {asked} expired before its timeout"));
                 }
                 Ok(())
@@ -527,7 +622,8 @@ impl Client {
         Ok(())
     }
 
-    fn fired(&mut self, wire: &mut Wire<'_>, event: WatchEvent) -> Verdict {
+    /// Checks that somebody waits for an event.
+    fn fired(&mut self, event: &WatchEvent) -> Verdict {
         let data = self.watches.get(&(false, event.path.clone())).copied();
         let child = self.watches.get(&(true, event.path.clone())).copied();
         let left = match event.kind {
@@ -557,7 +653,6 @@ impl Client {
         ) {
             self.watches.remove(&(true, event.path.clone()));
         }
-        wire.events.push(ClientEvent::Watch(event));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use super::{Cargo, ClientId, End, FlightId, Intervention, Violation};
 use crate::id::{Index, NodeId, SessionId, WriteId};
 use crate::node::Note;
+use crate::recipe::Told;
 use crate::request::{Hangup, Reply, Request, WatchEvent};
 use crate::time::Time;
 
@@ -155,6 +156,8 @@ pub enum ClientEvent {
     },
     /// A watch fired.
     Watch(WatchEvent),
+    /// One of its recipes says so.
+    Recipe(Told),
 }
 
 /// One call of a client.

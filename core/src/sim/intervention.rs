@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientId, FlightId};
 use crate::id::NodeId;
+use crate::recipe::Wish;
 use crate::request::Request;
 use crate::time::{Span, Time};
 
@@ -155,6 +156,17 @@ pub enum Intervention {
     },
     /// The member's process ends and its disk is lost; it boots on an empty one, as another replica.
     Wipe(NodeId),
+    /// The client's process stands still: it neither hears nor says anything, while its session's time runs.
+    PauseClient(ClientId),
+    /// It goes on, and finds what has arrived meanwhile.
+    ResumeClient(ClientId),
+    /// A client's recipe is told what is wanted of it.
+    Recipe {
+        /// Which client.
+        client: ClientId,
+        /// What is wanted.
+        wish: Wish,
+    },
 }
 
 impl Intervention {
@@ -192,6 +204,9 @@ impl Intervention {
             | Self::CloseClient(_)
             | Self::KillClient(_)
             | Self::DropClient(_)
+            | Self::PauseClient(_)
+            | Self::ResumeClient(_)
+            | Self::Recipe { .. }
             | Self::Workload { .. }
             | Self::Faults(_) => [None, None],
         };

@@ -144,4 +144,6 @@ pub struct ClientView {
     pub last_zxid: Index,
     /// Calls without an answer.
     pub pending: usize,
+    /// Whether its process stands still.
+    pub paused: bool,
 }

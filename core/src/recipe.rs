@@ -1,0 +1,175 @@
+//! What people build on znodes, each as a small state machine over the client: it is told the client's
+//! events and says what to ask. The layouts of the znodes are those of kazoo (rule R22), so that programs
+//! which use kazoo and programs which use this meet in the same locks and queues. Knows no sockets and no
+//! nodes; whoever runs a recipe carries its requests to the client and the outcomes back.
+//!
+//! A recipe has at most one request under way, and so needs no numbers: the next `Event::Done` that it is
+//! handed belongs to that request. Whoever runs several recipes on one client hands each `Done` to the one
+//! that asked, and every other event to all.
+//!
+//! Three traps are the same everywhere and are avoided everywhere:
+//!
+//! - *Herd.* Whoever waits for a turn watches the one before it, not all.
+//! - *Orphan.* When the answer to a create is lost, the znode may be there. It is looked for by its unique
+//!   name, and is ours only if its owner is our present session.
+//! - *Ghost.* A znode of a session that we gave up is somebody else's, although its name is ours.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::client::{Event, Outcome};
+use crate::request::{Acl, CreateMode, Error, Op, Read, ReadKind, Request, Response};
+
+mod any;
+pub mod election;
+pub mod lock;
+
+pub use self::any::{Any, Told, Wanted, Wish};
+
+/// What a recipe wants: the request to send, and what it has to say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Out<T> {
+    /// To be sent; there is none while the one before is without an outcome.
+    pub requests: Vec<Request>,
+    /// What has become of the recipe's purpose, in order.
+    pub told: Vec<T>,
+}
+
+impl<T> Default for Out<T> {
+    fn default() -> Self {
+        Self {
+            requests: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+}
+
+impl<T> Out<T> {
+    fn ask(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
+    fn tell(&mut self, told: T) {
+        self.told.push(told);
+    }
+}
+
+/// A state machine over the client.
+pub trait Recipe {
+    /// What it says.
+    type Told;
+
+    /// The client tells something.
+    fn handle(&mut self, event: &Event, out: &mut Out<Self::Told>);
+}
+
+/// The path of a child.
+fn join(parent: &str, name: &str) -> String {
+    let parent = parent.strip_suffix('/').unwrap_or(parent);
+    format!("{parent}/{name}")
+}
+
+fn create(path: String, data: Bytes, mode: CreateMode) -> Request {
+    Request::Write(Op::Create {
+        path,
+        data: Some(data),
+        acl: vec![Acl::open()],
+        mode,
+        stat: true,
+    })
+}
+
+fn delete(path: String) -> Request {
+    let version = -1;
+    Request::Write(Op::Delete { path, version })
+}
+
+fn read(kind: ReadKind, path: String, watch: bool) -> Request {
+    Request::Read(Read { kind, path, watch })
+}
+
+/// What an outcome means to whoever goes on from it.
+enum Answer<'a> {
+    Yes(&'a Response),
+    No(Error),
+    /// Nobody knows; the connection broke.
+    Unknown,
+    /// Nothing was done, and nothing will be before there is another session.
+    Not,
+}
+
+fn answer(outcome: &Outcome) -> Answer<'_> {
+    match outcome {
+        Outcome::Answered(reply) => match &reply.result {
+            Ok(response) => Answer::Yes(response),
+            Err(Error::SessionExpired | Error::SessionMoved) => Answer::Not,
+            Err(error) => Answer::No(*error),
+        },
+        Outcome::Unknown => Answer::Unknown,
+        Outcome::Unsent => Answer::Not,
+    }
+}
+
+/// Makes a znode that is to hold others, and those above it, from the top.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Ensure {
+    path: String,
+    /// How many bytes of the path are there or being made.
+    made: usize,
+}
+
+/// How far it is.
+enum Ensured {
+    Ask(Request),
+    Done,
+    Failed(Error),
+    /// Nothing was done, and nothing will be before there is another session.
+    Stopped,
+}
+
+impl Ensure {
+    fn new(path: &str) -> Self {
+        Self {
+            path: path.into(),
+            made: 0,
+        }
+    }
+
+    fn first(&mut self) -> Request {
+        self.made = 0;
+        self.next()
+    }
+
+    fn next(&mut self) -> Request {
+        let rest = self.path.get(self.made + 1..).unwrap_or_default();
+        let length = rest.find('/').unwrap_or(rest.len());
+        self.made = (self.made + 1 + length).min(self.path.len());
+        self.again()
+    }
+
+    fn again(&self) -> Request {
+        let path = self.path.get(..self.made).unwrap_or_default();
+        create(path.into(), Bytes::new(), CreateMode::Persistent)
+    }
+
+    fn answered(&mut self, outcome: &Outcome) -> Ensured {
+        match answer(outcome) {
+            Answer::Yes(_) | Answer::No(Error::NodeExists) => {
+                if self.made < self.path.len() {
+                    Ensured::Ask(self.next())
+                } else {
+                    Ensured::Done
+                }
+            }
+            // Somebody deletes while we make.
+            Answer::No(Error::NoNode) => Ensured::Ask(self.first()),
+            Answer::No(error) => Ensured::Failed(error),
+            Answer::Unknown => Ensured::Ask(self.again()),
+            Answer::Not => Ensured::Stopped,
+        }
+    }
+}
