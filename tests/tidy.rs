@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "tree",
         &[
-            "id", "time", "request", "config", "path", "acl", "command", "hash", "map",
+            "id", "time", "request", "config", "path", "acl", "quota", "command", "hash", "map",
         ],
     ),
     (

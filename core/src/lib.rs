@@ -32,6 +32,7 @@ mod map;
 pub mod message;
 pub mod node;
 pub mod path;
+pub mod quota;
 pub mod raft;
 pub mod recipe;
 pub mod request;

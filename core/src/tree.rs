@@ -10,6 +10,7 @@ use crate::hash;
 use crate::id::SessionId;
 use crate::map::{Item, Key, Map, Retired};
 use crate::path;
+use crate::quota::{self, Limits, Usage};
 use crate::request::{Acl, Stat};
 
 mod acls;
@@ -26,6 +27,8 @@ pub struct Tree {
     znodes: Map<Record>,
     ephemerals: Map<Owned>,
     acls: Acls,
+    /// Znodes that hold limits of a quota.
+    quotas: u64,
     /// Bytes of all paths and data.
     content_bytes: u64,
     /// Sum of the records' hashes (rule R9).
@@ -79,6 +82,7 @@ impl Tree {
             znodes: Map::new(),
             ephemerals: Map::new(),
             acls: Acls::new(),
+            quotas: 0,
             content_bytes: 0,
             digest: 0,
         }
@@ -121,6 +125,58 @@ impl Tree {
     #[must_use]
     pub const fn data_bytes(&self) -> u64 {
         self.content_bytes
+    }
+
+    /// Whether there are quotas.
+    #[must_use]
+    pub const fn has_quotas(&self) -> bool {
+        self.quotas != 0
+    }
+
+    /// What the subtree at `path` holds. Looks at all of it.
+    #[must_use]
+    pub fn usage(&self, path: &str) -> Usage {
+        let count = |usage: Usage, znode: Znode<'_>| {
+            let bytes = znode.data().map_or(0, |data| data.len() as i64);
+            usage.plus(Usage { count: 1, bytes })
+        };
+        let all = self.get(path).into_iter().chain(self.below(path));
+        all.fold(Usage::default(), count)
+    }
+
+    /// All znodes below the one at `path`. Those of one depth lie together, so each depth is one range.
+    fn below<'a>(&'a self, path: &str) -> impl Iterator<Item = Znode<'a>> + use<'a> {
+        let prefix: Arc<str> = path::prefix(path).into();
+        let top = path::depth(path) as u64;
+        let level = move |depth| {
+            let prefix = Arc::clone(&prefix);
+            let from = Key {
+                first: depth,
+                rest: prefix.as_bytes(),
+            };
+            let mut level = self
+                .znodes
+                .range(from)
+                .take_while(move |record| {
+                    let key = record.key();
+                    key.first == depth && key.rest.starts_with(prefix.as_bytes())
+                })
+                .peekable();
+            level.peek().is_some().then_some(level)
+        };
+        (top + 1..).map_while(level).flatten().map(Znode)
+    }
+
+    /// The quotas: subtree, limits, and what is used of them.
+    pub fn quotas(&self) -> impl Iterator<Item = (&str, Limits, Usage)> {
+        let all = self.has_quotas().then(|| self.below(path::QUOTA));
+        all.into_iter().flatten().filter_map(|znode| {
+            let subtree = quota::of_limits(znode.path())?;
+            let stats = self.get(&quota::stats_path(subtree))?;
+            let used = Usage::parse(stats.data().unwrap_or_default());
+            let limits = Limits::parse(znode.data().unwrap_or_default());
+            Some((subtree, limits, used))
+        })
     }
 
     /// How many ephemeral znodes there are.
@@ -244,12 +300,14 @@ impl Tree {
 
     fn count_in(&mut self, new: &Record) {
         self.acls.count_in(new.facts().acl);
+        self.quotas += u64::from(quota::of_limits(new.path()).is_some());
         self.content_bytes += new.content_bytes();
         self.digest = self.digest.wrapping_add(hash::of_bytes(new.bytes()));
     }
 
     fn count_out(&mut self, old: &Record) {
         self.acls.count_out(old.facts().acl);
+        self.quotas -= u64::from(quota::of_limits(old.path()).is_some());
         self.content_bytes -= old.content_bytes();
         self.digest = self.digest.wrapping_sub(hash::of_bytes(old.bytes()));
     }

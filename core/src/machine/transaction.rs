@@ -12,6 +12,7 @@ use crate::acl;
 use crate::command::Change;
 use crate::id::{Index, SessionId};
 use crate::path;
+use crate::quota::{self, Limits, Usage};
 use crate::request::{Acl, CreateMode, Error, EventKind, Identity, Op, Response, Stat};
 use crate::tree::{Facts, Record, Tree};
 
@@ -184,6 +185,11 @@ impl<'a> Transaction<'a> {
         if parent.owner != SessionId(0) {
             return Err(Error::NoChildrenForEphemerals);
         }
+        let more = Usage {
+            count: 1,
+            bytes: length(data),
+        };
+        self.admit(&path, more)?;
 
         let parent_acl = parent.acl;
         parent.counter = parent.counter.wrapping_add(1);
@@ -210,6 +216,8 @@ impl<'a> Transaction<'a> {
             ..facts
         };
         self.put_new(Record::new(&path, &facts, data));
+        self.count(&path, more);
+        self.begin_usage(&path);
         self.changed(EventKind::NodeCreated, &path, facts.acl);
         self.changed(EventKind::NodeChildrenChanged, parent_path, parent_acl);
         Ok((path, facts.stat(data)))
@@ -234,14 +242,18 @@ impl<'a> Transaction<'a> {
         if !path::is_valid(path) {
             return Err(Error::BadArguments);
         }
-        let mut facts = self.facts(path)?;
+        let (mut facts, old) = self.tree.get(path).ok_or(Error::NoNode)?.open();
         self.permit(&facts, Acl::WRITE)?;
+        let bytes = length(data.map(|data| &**data)) - length(old);
+        let more = Usage { count: 0, bytes };
+        self.admit(path, more)?;
         expect(version, facts.version)?;
         facts.version = next_version(facts.version);
         facts.mzxid = self.zxid;
         facts.mtime_ms = self.now_ms;
         let data = data.map(|data| &**data);
         self.put(Record::new(path, &facts, data));
+        self.count(path, more);
         self.changed(EventKind::NodeDataChanged, path, facts.acl);
         Ok(facts.stat(data))
     }
@@ -297,12 +309,73 @@ impl<'a> Transaction<'a> {
             self.put(parent);
         }
         let old = self.tree.take(path);
-        let acl = old.as_ref().map_or(0, |old| old.facts().acl);
+        let (facts, data) = match &old {
+            Some(old) => old.open(),
+            None => (Facts::default(), None),
+        };
+        let acl = facts.acl;
+        let less = Usage {
+            count: -1,
+            bytes: -length(data),
+        };
         if let (Some(journal), Some(old)) = (&mut self.journal, old) {
             journal.push(Undo::Put(old));
         }
+        self.count(path, less);
         self.changed(EventKind::NodeDeleted, path, acl);
         self.changed(EventKind::NodeChildrenChanged, parent_path, parent_acl);
+    }
+
+    /// The nearest enclosing quota of a path: its limits, what is used, and where that is written.
+    fn quota(&self, path: &str) -> Option<(Limits, Usage, String)> {
+        if !self.tree.has_quotas() {
+            return None;
+        }
+        let mut subtree = path;
+        loop {
+            if let Some(limits) = self.tree.get(&quota::limits_path(subtree)) {
+                let limits = Limits::parse(limits.data().unwrap_or_default());
+                let place = quota::stats_path(subtree);
+                let used = Usage::parse(self.tree.get(&place)?.data().unwrap_or_default());
+                return Some((limits, used, place));
+            }
+            if subtree == "/" {
+                return None;
+            }
+            subtree = path::parent(subtree);
+        }
+    }
+
+    fn admit(&self, path: &str, more: Usage) -> Result<(), Error> {
+        match self.quota(path) {
+            Some((limits, used, _)) => limits.admit(used, more),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes down that more is used. No version moves, and no watch fires.
+    fn count(&mut self, path: &str, more: Usage) {
+        if more != Usage::default()
+            && let Some((_, used, place)) = self.quota(path)
+        {
+            self.set_usage(&place, used.plus(more));
+        }
+    }
+
+    /// A quota begins to count when the znode for its usage is made: with what is there already.
+    fn begin_usage(&mut self, path: &str) {
+        if let Some(subtree) = quota::of_stats(path) {
+            let usage = self.tree.usage(subtree);
+            self.set_usage(path, usage);
+        }
+    }
+
+    fn set_usage(&mut self, place: &str, usage: Usage) {
+        if let Some(stats) = self.tree.get(place) {
+            let (facts, _) = stats.open();
+            let text = format!("{usage}");
+            self.put(Record::new(place, &facts, Some(text.as_bytes())));
+        }
     }
 
     fn put(&mut self, record: Record) {
@@ -335,6 +408,11 @@ impl<'a> Transaction<'a> {
             acl: self.tree.acl(acl).cloned(),
         });
     }
+}
+
+/// Bytes of data; null counts nothing.
+fn length(data: Option<&[u8]>) -> i64 {
+    data.map_or(0, |data| i64::try_from(data.len()).unwrap_or(i64::MAX))
 }
 
 /// Whether a znode has the version that is asked for; -1 asks for none.

@@ -98,6 +98,30 @@ fn requests() {
         r#"{"id":7,"op":"sync","path":"/a"}"#,
         Request::Sync { path: "/a".into() },
     );
+    check(
+        r#"{"id":7,"op":"get_acl","path":"/a"}"#,
+        read(ReadKind::Acl, false),
+    );
+    check(
+        r#"{"id":7,"op":"set_acl","path":"/a","version":2,"acl":[{"perms":31,"scheme":"auth","id":""}]}"#,
+        Request::Write(Op::SetAcl {
+            path: "/a".into(),
+            acl: vec![Acl {
+                perms: 31,
+                scheme: "auth".into(),
+                id: "".into(),
+            }],
+            version: 2,
+        }),
+    );
+    check(
+        r#"{"id":7,"op":"auth","data":{"text":"user:password"},"scheme":"digest"}"#,
+        Request::Auth {
+            scheme: "digest".into(),
+            proof: "user:password".into(),
+        },
+    );
+    check(r#"{"id":7,"op":"whoami"}"#, Request::WhoAmI);
     check(r#"{"id":7,"op":"ping"}"#, Request::Ping);
     check(r#"{"id":7,"op":"close"}"#, Request::Close);
     check(
