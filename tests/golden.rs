@@ -19,8 +19,8 @@ use otterkeeper_core::machine::Machine;
 use otterkeeper_core::message::Message;
 use otterkeeper_core::raft::message::{self as raft, Entry, Payload, SnapshotMeta, Vote};
 use otterkeeper_core::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, Op, Read, ReadKind, Reply,
-    Request, Response, Stat, WatchEvent,
+    Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, Op, Read, ReadKind, Reconfig,
+    Reply, Request, Response, Stat, WatchEvent,
 };
 use otterkeeper_core::rng::Rng;
 use otterkeeper_core::time::Time;
@@ -461,9 +461,19 @@ fn commands() -> Vec<Command> {
         },
         write(WriteRequest::Multi(ops())),
         write(WriteRequest::Close),
+        write(WriteRequest::Reconfig(reconfig())),
     ];
     commands.extend(ops().into_iter().map(|op| write(WriteRequest::Op(op))));
     commands
+}
+
+fn reconfig() -> Reconfig {
+    Reconfig {
+        joining: "server.3=c:1:2;2181".into(),
+        leaving: "2".into(),
+        members: String::new(),
+        version: Some(Index(300)),
+    }
 }
 
 fn identity() -> Identity {
@@ -503,6 +513,7 @@ fn client_frames() -> Vec<ClientFrame> {
             scheme: "digest".into(),
             proof: "a:b".into(),
         },
+        Request::Reconfig(reconfig()),
         Request::WhoAmI,
         Request::Ping,
         Request::Close,

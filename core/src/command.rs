@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::configuration::{self, Configuration};
 use crate::id::{Index, NodeId, SessionId};
-use crate::request::{Acl, Error, EventKind, Identity, Op, Password, Response};
+use crate::request::{Acl, Error, EventKind, Identity, Op, Password, Reconfig, Response};
 
 /// A client connection as the whole cluster knows it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ pub enum WriteRequest {
     /// Ends the session.
     Close,
     /// Changes the members.
-    Reconfigure(Reconfigure),
+    Reconfig(Reconfig),
 }
 
 /// What became of a command, for the node that has a connection waiting for it.

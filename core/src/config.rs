@@ -82,6 +82,8 @@ pub struct Config {
 
     /// Who may do anything: `user:` and the hash of `user:password`, as in a digest's id.
     pub super_digest: Option<String>,
+    /// Whether clients may change the members through this server, if the list of `/zookeeper/config` lets them.
+    pub reconfig: bool,
     /// A connection that has none of these schemes proved is not served. Empty for no such rule.
     pub enforce_auth: Vec<String>,
 
@@ -130,6 +132,7 @@ impl Config {
             max_depth: 1_024,
             identity_bytes: 8 << 10,
             super_digest: None,
+            reconfig: false,
             enforce_auth: Vec::new(),
             notes: false,
             #[cfg(feature = "planted")]

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::hash;
 use crate::id::{Index, NodeId, ReplicaId};
 
+mod text;
+
+pub use text::parse;
+
 /// A member of the cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Member {

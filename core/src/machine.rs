@@ -152,13 +152,13 @@ impl Machine {
                 if !self.sessions.begin_write(session, epoch, number) {
                     return Applied::Nothing;
                 }
-                if let WriteRequest::Reconfigure(request) = request {
+                if let WriteRequest::Reconfig(request) = request {
                     let asker = Asker::Client {
                         session,
                         epoch,
                         number,
                     };
-                    return self.reconfigure(index, asker, request);
+                    return self.reconfig(index, asker, ids, request);
                 }
                 let moment = (index, stamp.as_ms());
                 let result = self.write(moment, session, ids, request, changes);
@@ -174,7 +174,7 @@ impl Machine {
                     return Applied::Nothing;
                 }
                 let asker = Asker::Operator(*origin);
-                self.reconfigure(index, asker, request)
+                self.reconfigure(index, asker, request.version, Some(&request.change), true)
             }
             &Command::Abandon { change } => self.abandon(change),
             Command::Expire { sessions } => {
@@ -368,7 +368,7 @@ impl Machine {
                 Ok(self.transaction(moment, session, ids, changes).multi(ops))
             }
             // It does not come here.
-            WriteRequest::Reconfigure(_) => Err(Error::Unimplemented),
+            WriteRequest::Reconfig(_) => Err(Error::Unimplemented),
             WriteRequest::Close => {
                 self.end(moment, session, changes);
                 Ok(Response::Closed)

@@ -34,6 +34,8 @@ pub enum Request {
         /// The proof, for example `user:password`.
         proof: Bytes,
     },
+    /// Changes the members of the cluster.
+    Reconfig(Reconfig),
     /// Asks who the client is on this connection.
     WhoAmI,
     /// A sign of life.
@@ -55,6 +57,19 @@ pub struct Connect {
     pub timeout_ms: u32,
     /// The highest zxid the client has seen. A server that is behind it closes the connection.
     pub last_zxid: Index,
+}
+
+/// Who is to be a member, in ZooKeeper's texts (section 18). Empty ones say nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reconfig {
+    /// Those who join or stand differently from now on, with commas between.
+    pub joining: String,
+    /// The numbers of those who leave, with commas between.
+    pub leaving: String,
+    /// These and nobody else; the other two are empty then.
+    pub members: String,
+    /// The version that the members must have, if it matters.
+    pub version: Option<Index>,
 }
 
 /// Proof that a client owns a session: a keyed hash of its id.

@@ -52,6 +52,9 @@ pub struct Settings {
     /// Who may do anything: USER:HASH as `otterkeeper acl digest` prints it.
     #[arg(long, env = "OTTERKEEPER_SUPER_DIGEST", value_name = "USER:HASH")]
     super_digest: Option<String>,
+    /// Let ZooKeeper's clients change the members, if the list of /zookeeper/config lets them.
+    #[arg(long, env = "OTTERKEEPER_RECONFIG")]
+    reconfig: bool,
     /// Serve only clients that have proved who they are by one of these schemes, as digest or sasl.
     #[arg(
         long,
@@ -138,6 +141,7 @@ impl Settings {
             peer: list(self.peer, file.peer),
             host_name: list(self.host_name, file.host_name),
             four_letter_words: self.four_letter_words.or(file.four_letter_words),
+            reconfig: self.reconfig || file.reconfig,
             super_digest: self.super_digest.or(file.super_digest),
             enforce_auth: list(self.enforce_auth, file.enforce_auth),
             election_min_ms: self.election_min_ms.or(file.election_min_ms),
@@ -240,6 +244,7 @@ impl Settings {
                 ));
             }
         }
+        node.reconfig = self.reconfig;
         (node.super_digest, node.enforce_auth) = (self.super_digest, self.enforce_auth);
         node.disk_stall_limit = node.election_max().times(2);
         node.leaderless_limit = node.election_max().times(2);

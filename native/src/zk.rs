@@ -3,7 +3,7 @@
 //! is the core's affair; here are its bytes and the order in which they go.
 //!
 //! Answered: create, create2, delete, exists, getData, setData, getACL, setACL, getChildren,
-//! getChildren2, sync, multi, auth, whoAmI, ping, closeSession. Any other operation gets -6 (unimplemented)
+//! getChildren2, sync, multi, auth, reconfig, whoAmI, ping, closeSession. Any other operation gets -6 (unimplemented)
 //! and the connection is closed behind it.
 
 mod conn;

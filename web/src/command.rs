@@ -188,6 +188,7 @@ pub(crate) fn typed(request: &Request) -> String {
         }
         Request::Sync { path } => format!("sync {path}"),
         Request::Auth { scheme, .. } => format!("addauth {scheme}"),
+        Request::Reconfig(_) => "reconfig".to_owned(),
         Request::WhoAmI => "whoami".to_owned(),
         Request::Ping => "ping".to_owned(),
         Request::Close => "close".to_owned(),
@@ -438,7 +439,7 @@ fn command_label(command: &Command) -> String {
             WriteRequest::Op(op) => typed_op(op),
             WriteRequest::Multi(ops) => format!("multi {}", ops.len()),
             WriteRequest::Close => "close session".to_owned(),
-            WriteRequest::Reconfigure(_) => "members".to_owned(),
+            WriteRequest::Reconfig(_) => "members".to_owned(),
         },
     }
 }

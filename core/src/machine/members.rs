@@ -8,11 +8,13 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Machine;
-use crate::command::{Applied, Asker, Change, Reconfigure};
-use crate::configuration::Configuration;
+use crate::acl;
+use crate::command::{Applied, Asker, Change};
+use crate::configuration::{self, Configuration};
 use crate::hash;
 use crate::id::{Index, SessionId};
-use crate::request::{Error, Response};
+use crate::path;
+use crate::request::{Acl, Error, Identity, Reconfig, Response};
 
 /// Who is a member, and who is to be.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -88,12 +90,30 @@ impl Machine {
         }
     }
 
-    /// Checks in ZooKeeper's order (protocol section 18).
+    /// A client's wish, in ZooKeeper's texts.
+    pub(super) fn reconfig(
+        &mut self,
+        index: Index,
+        asker: Asker,
+        ids: &[Identity],
+        request: &Reconfig,
+    ) -> Applied {
+        let change = configuration::parse(&request.joining, &request.leaving, &request.members);
+        let znode = self.tree.get(path::CONFIG);
+        let list = znode.and_then(|znode| self.tree.acl(znode.open().0.acl));
+        let may = list.is_none_or(|list| acl::permits(list, ids, Acl::WRITE));
+        self.reconfigure(index, asker, request.version, change.as_ref(), may)
+    }
+
+    /// Checks in ZooKeeper's order (protocol section 18), except that whoever may not is told before
+    /// anybody waits for a quorum.
     pub(super) fn reconfigure(
         &mut self,
         index: Index,
         asker: Asker,
-        request: &Reconfigure,
+        version: Option<Index>,
+        change: Option<&configuration::Change>,
+        may: bool,
     ) -> Applied {
         let refused = |error| Applied::Reconfigured {
             asker,
@@ -102,15 +122,16 @@ impl Machine {
         if self.members.pending.is_some() {
             return refused(Error::ReconfigInProgress);
         }
-        if request
-            .version
-            .is_some_and(|version| version != self.members.version)
-        {
+        if version.is_some_and(|version| version != self.members.version) {
             return refused(Error::BadVersion);
         }
-        let Ok(target) = self.members.settled.changed(&request.change) else {
+        let target = change.and_then(|change| self.members.settled.changed(change).ok());
+        let Some(target) = target else {
             return refused(Error::BadArguments);
         };
+        if !may {
+            return refused(Error::NoAuth);
+        }
         Arc::make_mut(&mut self.members).pending = Some(Pending {
             at: index,
             target,

@@ -136,7 +136,7 @@ enum What {
     Sync(u64, String),
     Ping,
     /// The answer was known when the request came, and must only wait for its turn.
-    Known(Response),
+    Known(Result<Response, Error>),
     /// The same, and the connection goes with it.
     Parting(Error),
     /// Applied, with this answer, while a change of the members before it was pending.
@@ -357,13 +357,21 @@ impl Node {
                         self.write(conn, session, epoch, tag, WriteRequest::Close, out)
                     }
                     Request::Read(read) => self.wait(conn, tag, What::Read(ids, read), out),
+                    Request::Reconfig(_) if !self.config.reconfig => {
+                        let disabled = Err(Error::ReconfigDisabled);
+                        self.wait(conn, tag, What::Known(disabled), out);
+                    }
+                    Request::Reconfig(request) => {
+                        let request = WriteRequest::Reconfig(request);
+                        self.write(conn, session, epoch, tag, request, out);
+                    }
                     Request::WhoAmI => {
                         let named = ids.all().iter().map(|id| Identity {
                             scheme: id.scheme.clone(),
                             id: acl::user(id).into(),
                         });
                         let named = Response::Identities(named.collect());
-                        self.wait(conn, tag, What::Known(named), out);
+                        self.wait(conn, tag, What::Known(Ok(named)), out);
                     }
                     Request::Ping => self.wait(conn, tag, What::Ping, out),
                     Request::Connect(_) => self.hang_up(conn, Hangup::Refused, out),
@@ -382,7 +390,7 @@ impl Node {
             return;
         };
         match client.ids.prove(scheme, proof, &self.config) {
-            Ok(()) => self.wait(conn, tag, What::Known(Response::Authenticated), out),
+            Ok(()) => self.wait(conn, tag, What::Known(Ok(Response::Authenticated)), out),
             Err(error) => self.part(conn, tag, error, out),
         }
     }
@@ -873,7 +881,7 @@ impl Node {
                     }
                     result
                 }
-                What::Known(response) => Ok(response),
+                What::Known(result) => result,
                 What::Parting(error) => {
                     let result = Err(error);
                     let reply = Reply { zxid, result };

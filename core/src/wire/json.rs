@@ -9,7 +9,7 @@
 //! {"id": 4, "op": "multi", "ops": [{"op": "check", "path": "/a", "version": 0}, {"op": "delete", "path": "/a"}]}
 //! ```
 //!
-//! Operations: `connect create delete set get exists children get_acl set_acl multi sync auth whoami ping
+//! Operations: `connect create delete set get exists children get_acl set_acl multi sync auth whoami reconfig ping
 //! close`, and `check` inside a multi. Permissions are bits: read 1, write 2, create 4, delete 8, admin 16. Data is `{"text": ".."}` or `{"base64": ".."}` or null; zxids and sessions are decimal
 //! strings, because JavaScript's numbers are too short for them. Answers are
 //! `{"id": 2, "ok": {"type": "created", ..}, "zxid": "12"}` or `{"id": 2, "error": "NODE_EXISTS", "message": ".."}`,
@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use super::client::ServerFrame;
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Hangup, Op, Read, ReadKind, Reply, Request,
-    Response, Stat, WatchEvent,
+    Acl, Connect, CreateMode, Error, EventKind, Hangup, Op, Read, ReadKind, Reconfig, Reply,
+    Request, Response, Stat, WatchEvent,
 };
 
 mod shape;
@@ -114,6 +114,22 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             data: Some(Data(proof.clone())),
             ..Fields::default()
         },
+        Request::Reconfig(Reconfig {
+            joining,
+            leaving,
+            members,
+            version,
+        }) => {
+            let said = |text: &String| (!text.is_empty()).then(|| text.clone());
+            Fields {
+                op: Some(Verb::Reconfig),
+                joining: said(joining),
+                leaving: said(leaving),
+                members: said(members),
+                members_version: version.map(|version| Decimal(version.0)),
+                ..Fields::default()
+            }
+        }
         Request::WhoAmI => Fields {
             op: Some(Verb::Whoami),
             ..Fields::default()
@@ -297,6 +313,12 @@ fn request(mut fields: Fields) -> Result<Request, String> {
             scheme: fields.scheme.take().ok_or("auth needs a scheme")?,
             proof: fields.data.take().ok_or("auth needs data")?.0,
         },
+        Verb::Reconfig => Request::Reconfig(Reconfig {
+            joining: fields.joining.take().unwrap_or_default(),
+            leaving: fields.leaving.take().unwrap_or_default(),
+            members: fields.members.take().unwrap_or_default(),
+            version: fields.members_version.take().map(Index::from),
+        }),
         Verb::Whoami => Request::WhoAmI,
         Verb::Ping => Request::Ping,
         Verb::Close => Request::Close,

@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use otterkeeper_core::id::{Index, SessionId};
-use otterkeeper_core::request::{Connect, CreateMode, Error, Op, Read, ReadKind, Request};
+use otterkeeper_core::request::{
+    Connect, CreateMode, Error, Op, Read, ReadKind, Reconfig, Request,
+};
 
 use super::jute::{Malformed, Reader};
 
@@ -24,6 +26,7 @@ pub(super) mod op {
     pub(crate) const CHECK: i32 = 13;
     pub(crate) const MULTI: i32 = 14;
     pub(crate) const CREATE2: i32 = 15;
+    pub(crate) const RECONFIG: i32 = 16;
     pub(crate) const AUTH: i32 = 100;
     pub(crate) const WHO_AM_I: i32 = 107;
     pub(crate) const CLOSE: i32 = -11;
@@ -143,6 +146,15 @@ fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
                 proof: reader.buffer()?.unwrap_or_default(),
             }
         }
+        op::RECONFIG => Request::Reconfig(Reconfig {
+            joining: reader.text()?,
+            leaving: reader.text()?,
+            members: reader.text()?,
+            version: match reader.long()? {
+                -1 => None,
+                version => Some(Index(version.cast_unsigned())),
+            },
+        }),
         op::WHO_AM_I => Request::WhoAmI,
         _ => {
             return Err(Refusal {

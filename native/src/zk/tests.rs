@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use otterkeeper_core::id::{Index, SessionId};
 use otterkeeper_core::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Identity, Op, Read, ReadKind, Reply, Request,
-    Response, Stat, WatchEvent,
+    Acl, Connect, CreateMode, Error, EventKind, Identity, Op, Read, ReadKind, Reconfig, Reply,
+    Request, Response, Stat, WatchEvent,
 };
 use proptest::prelude::*;
 
@@ -376,6 +376,17 @@ fn access_control_lists() {
             "00000068 fffffffc 0000000000000002 00000000 00000001 00000001 00000004 61757468 00000000 {stat}"
         ),
     );
+    check_packet(
+        "00000020 00000005 00000010 00000003 783d79 00000001 32 ffffffff 0000000000000009",
+        5,
+        16,
+        Ok(Request::Reconfig(Reconfig {
+            joining: "x=y".into(),
+            leaving: "2".into(),
+            members: String::new(),
+            version: Some(Index(9)),
+        })),
+    );
     check_packet("00000008 00000005 0000006b", 5, 107, Ok(Request::WhoAmI));
     check_reply(
         -4,
@@ -396,7 +407,7 @@ fn close_session() {
 
 #[test]
 fn unknown_operations_are_said_to_be_unknown() {
-    for op in [10, 13, 16, 22, 101, 500, -10, 0, i32::MIN] {
+    for op in [10, 13, 22, 101, 500, -10, 0, i32::MIN] {
         let text = format!("00000008 80000000 {:08x}", op as u32);
         check_packet(
             &text,

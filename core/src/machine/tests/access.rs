@@ -1,6 +1,7 @@
 //! Who may do what, and which error comes first (protocol sections 9 and 13).
 
 use super::*;
+use crate::request::Reconfig;
 
 /// A dash is the empty list.
 pub(super) fn list(text: &str) -> Vec<Acl> {
@@ -236,4 +237,43 @@ fn numbers_of_lists_are_the_same_everywhere() {
         check_state(&one.machine);
         assert!(one.machine.is_digest_right());
     }
+}
+
+/// In progress, version, parsing, voters, permission (protocol section 18).
+#[test]
+fn reconfig_checks_in_zookeepers_order() {
+    let mut log = Log::new();
+    let members = Configuration::of_voters([1, 2, 3].map(NodeId));
+    let moment = (Index(3), 0);
+    let settled = log.machine.settle_members(moment, members, &mut Vec::new());
+    assert!(settled.is_ok());
+    let mut check = |ids: &[Identity], joining: &str, leaving: &str, version, expected: &str| {
+        log.ids = ids.to_vec();
+        let request = Reconfig {
+            joining: joining.into(),
+            leaving: leaving.into(),
+            members: String::new(),
+            version,
+        };
+        let said = match log.write(SessionId(2), WriteRequest::Reconfig(request)) {
+            Applied::Reconfigured { result, .. } => result.unwrap_err().name(),
+            Applied::Pending(_) => "pending",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(said, expected, "{joining} {leaving} {version:?}");
+    };
+    let anyone = [];
+    let superuser = [Identity {
+        scheme: acl::SUPER.into(),
+        id: String::new(),
+    }];
+    let (right, wrong) = (Some(Index(3)), Some(Index(9)));
+    check(&anyone, "nonsense", "", wrong, "BAD_VERSION");
+    check(&anyone, "nonsense", "", right, "BAD_ARGUMENTS");
+    check(&anyone, "", "1,2,3", right, "BAD_ARGUMENTS");
+    check(&superuser, "server.9=x:1:2;3", "", None, "BAD_ARGUMENTS");
+    check(&anyone, "", "3", None, "NO_AUTH");
+    check(&superuser, "", "3", right, "pending");
+    check(&anyone, "nonsense", "", wrong, "RECONFIG_IN_PROGRESS");
+    check_state(&log.machine);
 }

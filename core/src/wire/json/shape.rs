@@ -35,6 +35,14 @@ pub(super) struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scheme: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) joining: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) leaving: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) members: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) members_version: Option<Decimal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stat: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) watch: Option<bool>,
@@ -68,6 +76,7 @@ pub(super) enum Verb {
     Multi,
     Sync,
     Auth,
+    Reconfig,
     Whoami,
     Ping,
     Close,

@@ -121,6 +121,15 @@ fn requests() {
             proof: "user:password".into(),
         },
     );
+    check(
+        r#"{"id":7,"op":"reconfig","joining":"server.3=c:1:2;2181","leaving":"2","members_version":"12"}"#,
+        Request::Reconfig(Reconfig {
+            joining: "server.3=c:1:2;2181".into(),
+            leaving: "2".into(),
+            members: "".into(),
+            version: Some(Index(12)),
+        }),
+    );
     check(r#"{"id":7,"op":"whoami"}"#, Request::WhoAmI);
     check(r#"{"id":7,"op":"ping"}"#, Request::Ping);
     check(r#"{"id":7,"op":"close"}"#, Request::Close);
