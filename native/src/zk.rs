@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use otterkeeper_core::id::ConnId;
+use otterkeeper_core::node::{ConnView, View};
 use otterkeeper_core::raft::note::Role;
 use tokio::net::TcpListener;
 
@@ -35,6 +36,8 @@ type Peer = (String, Rc<RefCell<conn::Outbox>>);
 struct Server {
     hub: Hub,
     words: words::Allowed,
+    /// For `conf`.
+    conf: words::Conf,
     /// The longest packet that is taken.
     request_bytes: usize,
     started: Instant,
@@ -43,20 +46,31 @@ struct Server {
     connections: RefCell<BTreeMap<ConnId, Peer>>,
     /// Packets from and to the connections that are gone.
     past: Cell<(u64, u64)>,
+    /// What of them `srst` has made forgotten.
+    forgotten: Cell<(u64, u64)>,
 }
 
 /// Accepts ZooKeeper's clients for as long as it is polled. Its tasks stay on this thread, so it must
-/// run inside a `LocalSet`. `request_bytes` is the longest packet that is taken.
-pub async fn serve(listener: TcpListener, hub: Hub, request_bytes: u32, words: words::Allowed) {
+/// run inside a `LocalSet`. `request_bytes` is the longest packet that is taken, `conf` what the word of
+/// that name says of the settings.
+pub async fn serve(
+    listener: TcpListener,
+    hub: Hub,
+    request_bytes: u32,
+    words: words::Allowed,
+    conf: words::Conf,
+) {
     let server = Rc::new(Server {
         hub,
         words,
+        conf,
         request_bytes: request_bytes as usize,
         started: Instant::now(),
         scratch: RefCell::new(BytesMut::new()),
         latency: Latency::default(),
         connections: RefCell::new(BTreeMap::new()),
         past: Cell::new((0, 0)),
+        forgotten: Cell::new((0, 0)),
     });
     loop {
         match listener.accept().await {
@@ -87,7 +101,36 @@ impl Server {
         }
     }
 
-    fn facts(&self) -> words::Facts {
+    /// Packets from and to all connections since the start.
+    fn packets(&self) -> (u64, u64) {
+        let connections = self.connections.borrow();
+        let past = self.past.get();
+        connections
+            .values()
+            .fold(past, |(received, sent), (_, out)| {
+                let out = out.borrow();
+                (received + out.received, sent + out.sent)
+            })
+    }
+
+    /// What `srst` and `crst` do.
+    fn reset(&self, word: &str) {
+        match word {
+            "srst" => {
+                self.forgotten.set(self.packets());
+                self.latency.reset();
+            }
+            "crst" => {
+                for (_, out) in self.connections.borrow().values() {
+                    out.borrow_mut().reset();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a word needs to know. Lists are long, so each is made only for its own words.
+    fn facts(&self, word: &str) -> words::Facts {
         let mut facts = self.hub.with_view(|view| {
             let mode = match view.role() {
                 _ if view.leader().is_none() => None,
@@ -112,26 +155,80 @@ impl Server {
                 learners: (view.role() == Role::Leader)
                     .then_some((peers.len() as u64, synced as u64)),
                 quorum_size: view.voters().len() as u64,
+                digest: view.tree_digest().1,
+                membership: match word {
+                    "conf" => {
+                        let members = view.machine().members();
+                        members.settled().text(members.version())
+                    }
+                    _ => String::new(),
+                },
+                votes: view.is_voter(),
+                listed: match word {
+                    "dump" => sessions(view),
+                    _ => Vec::new(),
+                },
+                watched: match word {
+                    "wchc" | "wchp" | "wchs" => watched(view),
+                    _ => Vec::new(),
+                },
                 ..words::Facts::default()
             }
         });
         facts.uptime_ms = self.started.elapsed().as_millis() as u64;
         facts.latency_us = self.latency.read();
-        (facts.received, facts.sent) = self.past.get();
+        let (packets, forgotten) = (self.packets(), self.forgotten.get());
+        facts.received = packets.0 - forgotten.0;
+        facts.sent = packets.1 - forgotten.1;
         for (address, out) in self.connections.borrow().values() {
             let out = out.borrow();
             facts.outstanding += out.unanswered();
-            facts.received += out.received;
-            facts.sent += out.sent;
-            facts.connections.push(words::Connection {
-                address: address.clone(),
-                queued: out.unanswered(),
-                received: out.received,
-                sent: out.sent,
-            });
+            facts.connections.push(out.shown(address.clone()));
+        }
+        facts.conf = self.conf.clone();
+        if matches!(word, "conf" | "dirs") {
+            facts.directory_bytes = directory_bytes(&self.conf.data);
         }
         facts
     }
+}
+
+fn sessions(view: View<'_>) -> Vec<words::Session> {
+    let now = view.now();
+    let machine = view.machine();
+    let sessions = machine.sessions().map(|(id, session)| words::Session {
+        id: id.0,
+        timeout_ms: session.timeout_ms,
+        left_ms: view
+            .session_deadline(id)
+            .map(|deadline| deadline.since(now).as_ms()),
+        ephemerals: machine.ephemerals(id).map(str::to_owned).collect(),
+    });
+    sessions.collect()
+}
+
+/// Sessions of this server's connections that watch something, and what.
+fn watched(view: View<'_>) -> Vec<(u64, Vec<String>)> {
+    let of = |conn: ConnView| {
+        let watches = view.watches().of(conn.conn);
+        let mut paths: Vec<String> = watches.map(|watch| watch.0.to_owned()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        (!paths.is_empty()).then_some((conn.session.0, paths))
+    };
+    view.connections().into_iter().filter_map(of).collect()
+}
+
+/// Bytes of the snapshots and of everything else in the data directory; 0 for what cannot be read.
+fn directory_bytes(data: &str) -> (u64, u64) {
+    let files = std::fs::read_dir(data).into_iter().flatten().flatten();
+    files.fold((0, 0), |(snapshots, log), file| {
+        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+        match file.path().extension().is_some_and(|end| end == "snap") {
+            true => (snapshots + bytes, log),
+            false => (snapshots, log + bytes),
+        }
+    })
 }
 
 /// Microseconds from the read that brought a request to the write that carried its answer.
@@ -139,25 +236,44 @@ impl Server {
 struct Latency {
     least: Cell<u64>,
     most: Cell<u64>,
+    last: Cell<u64>,
     total: Cell<u64>,
     count: Cell<u64>,
 }
 
 impl Latency {
-    /// Takes the marks off whose packets are all answered.
-    fn measure(&self, marks: &mut VecDeque<(u64, Instant)>, answered: u64) {
+    /// Takes the marks off whose packets are all answered; for the server and for the connection.
+    fn measure(&self, own: &Self, marks: &mut VecDeque<(u64, Instant)>, answered: u64) {
         let now = Instant::now();
         while let Some((_, read_at)) = marks.pop_front_if(|(count, _)| *count <= answered) {
             let us = now.duration_since(read_at).as_micros() as u64;
-            let least = if self.count.get() == 0 {
-                us
-            } else {
-                self.least.get().min(us)
-            };
-            self.least.set(least);
-            self.most.set(self.most.get().max(us));
-            self.total.set(self.total.get() + us);
-            self.count.set(self.count.get() + 1);
+            self.add(us);
+            own.add(us);
+        }
+    }
+
+    fn add(&self, us: u64) {
+        let least = if self.count.get() == 0 {
+            us
+        } else {
+            self.least.get().min(us)
+        };
+        self.least.set(least);
+        self.most.set(self.most.get().max(us));
+        self.last.set(us);
+        self.total.set(self.total.get() + us);
+        self.count.set(self.count.get() + 1);
+    }
+
+    fn reset(&self) {
+        for cell in [
+            &self.least,
+            &self.most,
+            &self.last,
+            &self.total,
+            &self.count,
+        ] {
+            cell.set(0);
         }
     }
 

@@ -39,6 +39,12 @@ impl<'a> View<'a> {
         self.node.config.id
     }
 
+    /// The latest time the node was told.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.node.now
+    }
+
     /// What it is in its term.
     #[must_use]
     pub fn role(&self) -> Role {

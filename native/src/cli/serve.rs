@@ -116,7 +116,17 @@ async fn serve(server: Server) -> anyhow::Result<()> {
     // Nobody else sets it.
     let _ = site.hub.set(hub.clone());
     if let Some(listener) = zk_listener {
-        spawn_local(zk::serve(listener, hub, request_bytes, server.words));
+        let conf = zk::words::Conf {
+            client_port: listener.local_addr().map_or(0, |address| address.port()),
+            data: server.data.display().to_string(),
+            session_min_ms: server.node.session_min.as_ms(),
+            session_max_ms: server.node.session_max.as_ms(),
+            connections: server.node.connections,
+            id: id.0,
+            heartbeat_ms: server.node.heartbeat.as_ms(),
+            listen: server.listen.clone(),
+        };
+        spawn_local(zk::serve(listener, hub, request_bytes, server.words, conf));
     }
 
     let mut driving = spawn_local(driver.run());

@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes, BytesMut};
 use otterkeeper_core::id::{ConnId, Index};
@@ -22,7 +22,7 @@ use tokio::time::Sleep;
 
 use super::decode::{self, Refusal};
 use super::encode::{self, Tag};
-use super::{Server, words};
+use super::{Latency, Server, words};
 use crate::driver::ClientSink;
 
 /// A connection without a session is closed after this.
@@ -63,6 +63,15 @@ pub(super) struct Outbox {
     zxid: Index,
     /// Whether the session is open.
     attached: bool,
+    /// Which it is, and its timeout.
+    session: (u64, u32),
+    /// When the connection came.
+    established: SystemTime,
+    /// The last request that was answered, and when.
+    last: Option<(Tag, SystemTime)>,
+    latency: Latency,
+    /// What of `received` and `sent` the word `crst` has made forgotten.
+    forgotten: (u64, u64),
     /// Nothing more is read: a packet was passed on after which the connection is closed.
     deaf: bool,
     /// Close when everything is written.
@@ -89,6 +98,11 @@ impl Outbox {
             sent: 0,
             zxid: Index(0),
             attached: false,
+            session: (0, 0),
+            established: SystemTime::now(),
+            last: None,
+            latency: Latency::default(),
+            forgotten: (0, 0),
             deaf: false,
             closing: false,
             asleep: None,
@@ -98,6 +112,33 @@ impl Outbox {
     /// Requests without an answer.
     pub(super) fn unanswered(&self) -> u64 {
         self.received - self.answered
+    }
+
+    /// As `stat` and `cons` list it.
+    pub(super) fn shown(&self, address: String) -> words::Connection {
+        words::Connection {
+            address,
+            queued: self.unanswered(),
+            received: self.received - self.forgotten.0,
+            sent: self.sent - self.forgotten.1,
+            paused: UNANSWERED_LIMIT <= self.unanswered() || UNSENT_LIMIT <= self.unsent(),
+            session: self.session.0,
+            timeout_ms: self.session.1,
+            established_ms: since_1970(self.established),
+            last_op: self.last.map_or("NA", |(tag, _)| decode::letters(tag.op)),
+            last_xid: self.last.map(|(tag, _)| tag.xid),
+            last_zxid: self.zxid.0,
+            last_ms: self.last.map_or(0, |(_, at)| since_1970(at)),
+            last_us: self.latency.last.get(),
+            latency_us: self.latency.read(),
+        }
+    }
+
+    /// Forgets what was counted.
+    pub(super) fn reset(&mut self) {
+        self.forgotten = (self.received, self.sent);
+        self.last = None;
+        self.latency.reset();
     }
 
     fn unsent(&self) -> usize {
@@ -151,6 +192,7 @@ impl Outbox {
                 let out = &mut self.bytes;
                 encode::connected(out, session.0, &password, timeout_ms, hello.long);
                 self.attached = true;
+                self.session = (session.0, timeout_ms);
             }
             // A client that asked for a new session would take the zeroes for it.
             Ok(Response::Expired) if hello.old => {
@@ -202,6 +244,7 @@ impl ClientSink for Sink {
             out.greet(tag, reply);
         } else {
             encode::reply(&mut out.bytes, tag, &reply);
+            out.last = Some((tag, SystemTime::now()));
         }
         out.answered(zxid);
     }
@@ -223,6 +266,11 @@ impl ClientSink for Sink {
         out.closing = true;
         out.wake();
     }
+}
+
+fn since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Why a connection ends without anybody's fault, or by the client's.
@@ -378,7 +426,8 @@ impl Connection {
             }
         }
         if 0 < out.taken {
-            self.server.latency.measure(&mut self.marks, out.answered);
+            let server = &self.server.latency;
+            server.measure(&out.latency, &mut self.marks, out.answered);
         }
         out.taken = 0;
         out.bytes.clear();
@@ -483,7 +532,10 @@ impl Connection {
     }
 
     fn say(&mut self, word: &str) {
-        let text = words::answer(word, &self.server.words, || self.server.facts());
+        if self.server.words.has(word) {
+            self.server.reset(word);
+        }
+        let text = words::answer(word, &self.server.words, || self.server.facts(word));
         let mut out = self.out.borrow_mut();
         out.bytes.extend_from_slice(text.as_bytes());
         out.closing = true;

@@ -32,6 +32,27 @@ pub(super) mod op {
     pub(crate) const CLOSE: i32 = -11;
 }
 
+/// ZooKeeper's letters for an operation, as `cons` shows the last one.
+pub(super) const fn letters(op: i32) -> &'static str {
+    match op {
+        op::CREATE | op::CREATE2 => "CREA",
+        op::DELETE => "DELE",
+        op::EXISTS => "EXIS",
+        op::GET_DATA => "GETD",
+        op::SET_DATA => "SETD",
+        op::GET_ACL => "GETA",
+        op::SET_ACL => "SETA",
+        op::GET_CHILDREN | op::GET_CHILDREN2 => "GETC",
+        op::SYNC => "SYNC",
+        op::PING => "PING",
+        op::CHECK => "CHEC",
+        op::MULTI => "MULT",
+        op::RECONFIG => "RECO",
+        op::CLOSE => "CLOS",
+        _ => "NA",
+    }
+}
+
 /// The first packet of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Hello {

@@ -4,6 +4,10 @@
 
 use core::fmt::Write;
 
+mod listing;
+
+pub use listing::{Conf, Session};
+
 /// What `srvr`, `mntr` and `envi` say this is: the ZooKeeper whose protocol we speak in front, so
 /// that clients find the digits they compare. The date is in the form the Go client wants.
 pub const VERSION: &str = concat!(
@@ -13,12 +17,16 @@ pub const VERSION: &str = concat!(
 );
 
 /// The words that are answered.
-pub const ALL: &[&str] = &["envi", "isro", "mntr", "ruok", "srvr", "stat"];
-
-/// ZooKeeper's other words: known to be words, never answered.
-const OTHERS: &[&str] = &[
-    "conf", "cons", "crst", "dirs", "dump", "gtmk", "hash", "srst", "stmk", "wchc", "wchp", "wchs",
+pub const ALL: &[&str] = &[
+    "conf", "cons", "crst", "dirs", "dump", "envi", "hash", "isro", "mntr", "ruok", "srst", "srvr",
+    "stat", "wchc", "wchp", "wchs",
 ];
+
+/// Of them those that change nothing, reveal nothing of weight, and cost next to nothing.
+const HARMLESS: &[&str] = &["envi", "isro", "mntr", "ruok", "srvr", "stat"];
+
+/// ZooKeeper's other words: known to be words, never answered. There is nothing here that they would trace.
+const OTHERS: &[&str] = &["gtmk", "stmk"];
 
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests";
 
@@ -30,17 +38,17 @@ impl Allowed {
     /// From a list as the flag `--four-letter-words` takes it: words with commas between, or `*`.
     #[must_use]
     pub fn parse(list: &str) -> Self {
-        if list.trim() == "*" {
-            return Self::default();
+        let words = |list: &[&str]| Self(list.iter().map(|&word| word.to_owned()).collect());
+        match list.trim() {
+            "*" => words(ALL),
+            list => words(&list.split(',').map(str::trim).collect::<Vec<_>>()),
         }
-        Self(list.split(',').map(|word| word.trim().to_owned()).collect())
     }
 }
 
 impl Default for Allowed {
-    /// All that are answered: none of them changes or reveals anything of weight.
     fn default() -> Self {
-        Self(ALL.iter().map(|&word| word.to_owned()).collect())
+        Self(HARMLESS.iter().map(|&word| word.to_owned()).collect())
     }
 }
 
@@ -77,10 +85,24 @@ pub struct Facts {
     pub outstanding: u64,
     /// Connections that have a session, in the order they came.
     pub connections: Vec<Connection>,
+    /// The settings, for `conf`.
+    pub conf: Conf,
+    /// Bytes of the snapshots and of the log, for `conf` and `dirs`.
+    pub directory_bytes: (u64, u64),
+    /// The members as in `/zookeeper/config`, for `conf`.
+    pub membership: String,
+    /// Whether this member votes.
+    pub votes: bool,
+    /// The live sessions, for `dump`.
+    pub listed: Vec<Session>,
+    /// Sessions of this server that watch something, and what, for the words that list watches.
+    pub watched: Vec<(u64, Vec<String>)>,
+    /// Hash of the replicated state, for `hash`.
+    pub digest: u64,
 }
 
-/// A connection as `stat` lists it.
-#[derive(Clone, Debug)]
+/// A connection as `stat` and `cons` list it.
+#[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// `IP:PORT`.
     pub address: String,
@@ -90,6 +112,26 @@ pub struct Connection {
     pub received: u64,
     /// Packets to it.
     pub sent: u64,
+    /// Nothing is read from it at present.
+    pub paused: bool,
+    /// Its session; 0 while it has none.
+    pub session: u64,
+    /// The session's timeout.
+    pub timeout_ms: u32,
+    /// When it came, in milliseconds since 1970.
+    pub established_ms: u64,
+    /// The last operation that was answered, in ZooKeeper's four letters.
+    pub last_op: &'static str,
+    /// Its number.
+    pub last_xid: Option<i32>,
+    /// The last zxid that the client was told.
+    pub last_zxid: u64,
+    /// When the last answer went, in milliseconds since 1970; 0 for never.
+    pub last_ms: u64,
+    /// How long that took, in microseconds.
+    pub last_us: u64,
+    /// Microseconds from a request to its answer: least, mean, most.
+    pub latency_us: (u64, u64, u64),
 }
 
 /// Whether the first four bytes of a connection are a word. All words are ASCII, so that none is the
@@ -99,9 +141,17 @@ pub fn recognise(bytes: [u8; 4]) -> Option<&'static str> {
     known.find(|word| word.as_bytes() == bytes).copied()
 }
 
+impl Allowed {
+    /// Whether this word is answered.
+    #[must_use]
+    pub fn has(&self, word: &str) -> bool {
+        ALL.contains(&word) && self.0.iter().any(|one| one == word)
+    }
+}
+
 /// The text for a word.
 pub fn answer(word: &str, allowed: &Allowed, facts: impl FnOnce() -> Facts) -> String {
-    if !ALL.contains(&word) || !allowed.0.iter().any(|one| one == word) {
+    if !allowed.has(word) {
         return format!("{word} is not executed because it is not in the whitelist.\n");
     }
     if word == "ruok" {
@@ -114,6 +164,16 @@ pub fn answer(word: &str, allowed: &Allowed, facts: impl FnOnce() -> Facts) -> S
         "isro" => text.write_str(if facts.mode.is_some() { "rw" } else { "null" }),
         _ if facts.mode.is_none() => writeln!(text, "{NOT_SERVING}"),
         "mntr" => monitor(&mut text, &facts),
+        "conf" => listing::conf(&mut text, &facts),
+        "cons" => listing::cons(&mut text, &facts),
+        "dump" => listing::dump(&mut text, &facts),
+        "dirs" => listing::dirs(&mut text, &facts),
+        "wchc" => listing::wchc(&mut text, &facts),
+        "wchp" => listing::wchp(&mut text, &facts),
+        "wchs" => listing::wchs(&mut text, &facts),
+        "crst" => writeln!(text, "Connection stats reset."),
+        "srst" => writeln!(text, "Server stats reset."),
+        "hash" => writeln!(text, "{:x}: {:x}", facts.zxid, facts.digest),
         "stat" => server(&mut text, &facts, clients),
         _ => server(&mut text, &facts, |_, _| Ok(())),
     };
@@ -154,11 +214,14 @@ fn clients(text: &mut String, facts: &Facts) -> Written {
         queued,
         received,
         sent,
+        paused,
+        ..
     } in &facts.connections
     {
+        let interest = u8::from(!paused);
         writeln!(
             text,
-            " /{address}[1](queued={queued},recved={received},sent={sent})"
+            " /{address}[{interest}](queued={queued},recved={received},sent={sent})"
         )?;
     }
     writeln!(text)
@@ -219,6 +282,7 @@ mod tests {
             queued: 0,
             received: 5,
             sent: 6,
+            ..Connection::default()
         };
         Facts {
             mode: Some("follower"),
@@ -259,7 +323,11 @@ mod tests {
         assert_eq!(answer("isro", &only, facts), "rw");
         let refused = "ruok is not executed because it is not in the whitelist.\n";
         assert_eq!(answer("ruok", &only, facts), refused);
-        assert_eq!(Allowed::parse("*"), Allowed::default());
+        let all = Allowed::parse("*");
+        assert_eq!(answer("srst", &all, facts), "Server stats reset.\n");
+        assert_eq!(answer("crst", &all, facts), "Connection stats reset.\n");
+        assert_eq!(answer("hash", &all, facts), "1f: 0\n");
+        assert!(!all.has("gtmk"));
     }
 
     #[test]
