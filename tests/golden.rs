@@ -358,6 +358,10 @@ fn messages() -> Vec<Message> {
         at: 300,
         commands,
     });
+    messages.push(Message::Digest {
+        index: Index(256),
+        digest: u64::MAX,
+    });
     messages.push(Message::Touch {
         sessions: vec![SessionId(2), SessionId(700)],
     });

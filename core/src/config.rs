@@ -87,6 +87,9 @@ pub struct Config {
     /// A connection that has none of these schemes proved is not served. Empty for no such rule.
     pub enforce_auth: Vec<String>,
 
+    /// Members compare their states each time so many entries have been applied (rule R21).
+    pub digest_every: u64,
+
     /// Whether `Note`s are made (rule R13).
     pub notes: bool,
     /// The known bug this node has, if any (rule R32). Traces and links carry it beside the settings, so
@@ -134,6 +137,7 @@ impl Config {
             super_digest: None,
             reconfig: false,
             enforce_auth: Vec::new(),
+            digest_every: 256,
             notes: false,
             #[cfg(feature = "planted")]
             planted: None,
@@ -243,6 +247,8 @@ pub enum Bug {
     ReadUnconfirmed,
     /// A fresh leader takes its commit index for all that was acknowledged (etcd-io/etcd#7331).
     ReadBeforeOwnTerm,
+    /// One replica leaves committed commands out (ClickHouse/ClickHouse#65198).
+    ReplicaDiverges,
     /// An append is acknowledged before it is durable (NodeDB-Lab/nodedb#161).
     AckBeforeSync,
     /// Entries are written before the term that they are of (openraft, note on the order of io).
@@ -311,6 +317,7 @@ impl Bug {
         Self::JointLeftEarly,
         Self::ReadUnconfirmed,
         Self::ReadBeforeOwnTerm,
+        Self::ReplicaDiverges,
         Self::AckBeforeSync,
         Self::EntriesBeforeVote,
         Self::AckOfOldTermCounts,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::id::SessionId;
+use crate::id::{Index, SessionId};
 use crate::raft::message as raft;
 
 /// A message from node to node.
@@ -28,5 +28,12 @@ pub enum Message {
     Touch {
         /// In ascending order.
         sessions: Vec<SessionId>,
+    },
+    /// What the sender's state was when it had applied the entry at `index` (rule R21).
+    Digest {
+        /// Where.
+        index: Index,
+        /// Hash of the state.
+        digest: u64,
     },
 }

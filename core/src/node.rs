@@ -2,6 +2,7 @@
 //! The only place where `raft` and `machine` meet.
 
 mod access;
+mod agreement;
 mod clients;
 mod io;
 mod members;
@@ -22,6 +23,7 @@ pub use crate::raft::storage::Records;
 pub use crate::raft::view::{PeerState, PeerView, WithheldView};
 pub use crate::request::Hangup;
 
+use self::agreement::Agreement;
 use self::clients::Clients;
 use self::members::Wishes;
 use self::snapshots::Snapshots;
@@ -68,6 +70,7 @@ pub struct Node {
     /// The term whose duties this leader has taken up.
     leads: Option<Term>,
     wishes: Wishes,
+    agreement: Agreement,
     /// Sessions whose deadline has passed, with their epochs, and the round that must confirm that
     /// this node still leads before it may say so (rule R15).
     expiring: Option<(u64, Vec<(SessionId, Index)>)>,
@@ -140,6 +143,7 @@ impl Node {
             deadlines: Deadlines::new(),
             leads: None,
             wishes: Wishes::default(),
+            agreement: Agreement::default(),
             expiring: None,
             writes: VecDeque::new(),
             transfer_asked: None,
@@ -251,6 +255,7 @@ impl Node {
                 } => {
                     self.forwarded(from, stream, at, commands);
                 }
+                Message::Digest { index, digest } => self.told_digest(from, index, digest, out),
                 Message::Touch { sessions } => {
                     if self.raft.is_leader() {
                         sessions.into_iter().for_each(|session| self.touch(session));
@@ -401,6 +406,7 @@ impl Node {
             if self.config.notes {
                 out.push(Output::Note(Note::Applied { index }));
             }
+            self.mark(index, out);
             page = page.saturating_sub(1);
             if page == 0
                 && let Some(entry) = self.raft.entry(self.raft.ready())
@@ -411,6 +417,12 @@ impl Node {
     }
 
     fn apply(&mut self, index: Index, command: &Command, out: &mut Vec<Output>) {
+        if self.config.has(Bug::ReplicaDiverges)
+            && self.config.id == NodeId(2)
+            && index.0.is_multiple_of(50)
+        {
+            return;
+        }
         let mut changes = core::mem::take(&mut self.changes);
         let applied = self.machine.apply(index, self.stamp, command, &mut changes);
         debug_assert!(

@@ -617,7 +617,7 @@ fn lane_of(message: &Message) -> LaneKind {
             | RaftMessage::Rejected { .. }
             | RaftMessage::SnapshotPart { .. },
         ) => LaneKind::Bulk,
-        Message::Raft(_) | Message::Touch { .. } => LaneKind::Control,
+        Message::Raft(_) | Message::Touch { .. } | Message::Digest { .. } => LaneKind::Control,
     }
 }
 

@@ -198,6 +198,7 @@ pub(crate) fn kind(words: &Words, cargo: &Cargo) -> String {
                 Raft::ReadIndexReply { .. } => "kind-read-index-reply",
             },
             Message::Forward { .. } => "kind-forward",
+            Message::Digest { .. } => "kind-digest",
             Message::Touch { .. } => "kind-touch",
             #[allow(unreachable_patterns)]
             _ => "kind-other",

@@ -38,7 +38,7 @@ pub(crate) fn of(cargo: &Cargo) -> Shape {
                 mark: commands.len().to_string(),
                 ..shape("client", SQUARE)
             },
-            Message::Touch { .. } => shape("client small", DOT),
+            Message::Digest { .. } | Message::Touch { .. } => shape("client small", DOT),
             #[allow(unreachable_patterns)]
             _ => shape("beat", DOT),
         },

@@ -311,6 +311,7 @@ kind-timeout-now = request to take over
 kind-read-index = question of a reader
 kind-read-index-reply = answer to a reader
 kind-forward = forwarded commands
+kind-digest = hash of the sender's state, to compare
 kind-touch = signs of life of sessions
 kind-other = message
 kind-peer-lost = broken connection

@@ -310,6 +310,7 @@ kind-timeout-now = 리더 이양 요청
 kind-read-index = 읽기 위치 질문
 kind-read-index-reply = 읽기 위치 답변
 kind-forward = 전달된 명령
+kind-digest = 비교를 위한 보낸 노드 상태의 해시
 kind-touch = 세션의 생존 신호
 kind-other = 메시지
 kind-peer-lost = 끊어진 연결

@@ -281,6 +281,7 @@ pub fn cargo(cargo: &Cargo) -> String {
             Raft::TimeoutNow { term, last } => format!("timeout-now term {term} last {last}"),
         },
         Message::Forward { commands, .. } => format!("forward {} commands", commands.len()),
+        Message::Digest { index, .. } => format!("digest at {index}"),
         Message::Touch { sessions } => format!("touch {} sessions", sessions.len()),
     }
 }

@@ -75,6 +75,7 @@ pub(crate) fn is_beat(cargo: &Cargo) -> bool {
             matches!(
                 &**message,
                 Message::Raft(Raft::Heartbeat { .. } | Raft::HeartbeatReply { .. })
+                    | Message::Digest { .. }
                     | Message::Touch { .. }
             )
         }
