@@ -11,7 +11,7 @@ use otterkeeper_core::id::NodeId;
 use otterkeeper_core::time::Span;
 use serde::Deserialize;
 
-use crate::zk::words;
+use crate::zk::{Users, words};
 
 /// What can be set. Every field is a flag, a key of the file and a variable of the environment.
 #[derive(clap::Args, Deserialize, Default, Clone, Debug)]
@@ -55,6 +55,15 @@ pub struct Settings {
     /// Let ZooKeeper's clients change the members, if the list of /zookeeper/config lets them.
     #[arg(long, env = "OTTERKEEPER_RECONFIG")]
     reconfig: bool,
+    /// A user of DIGEST-MD5, the one SASL mechanism there is; once for each.
+    #[arg(
+        long,
+        env = "OTTERKEEPER_SASL_USER",
+        hide_env_values = true,
+        value_name = "USER:PASSWORD",
+        value_delimiter = ','
+    )]
+    sasl_user: Vec<String>,
     /// Serve only clients that have proved who they are by one of these schemes, as digest or sasl.
     #[arg(
         long,
@@ -119,6 +128,8 @@ pub struct Server {
     pub host_names: Vec<String>,
     /// Which four-letter words are answered.
     pub words: words::Allowed,
+    /// Who can prove by DIGEST-MD5 who they are.
+    pub users: Users,
 }
 
 impl Settings {
@@ -141,6 +152,7 @@ impl Settings {
             peer: list(self.peer, file.peer),
             host_name: list(self.host_name, file.host_name),
             four_letter_words: self.four_letter_words.or(file.four_letter_words),
+            sasl_user: list(self.sasl_user, file.sasl_user),
             reconfig: self.reconfig || file.reconfig,
             super_digest: self.super_digest.or(file.super_digest),
             enforce_auth: list(self.enforce_auth, file.enforce_auth),
@@ -237,6 +249,16 @@ impl Settings {
                 "--super-digest {digest} is not USER:HASH; `otterkeeper acl digest USER:PASSWORD` makes one"
             ));
         }
+        let mut users = Users::new();
+        for user in &self.sasl_user {
+            match user.split_once(':') {
+                Some((name, password)) if !name.is_empty() && !name.contains(['"', '\\']) => {
+                    users.insert(name.to_owned(), password.to_owned());
+                }
+                // Without the text: there may be a password in it.
+                _ => wrong.push("a --sasl-user is not USER:PASSWORD".into()),
+            }
+        }
         for scheme in &self.enforce_auth {
             if !["digest", "sasl", "x509", "ip"].contains(&scheme.as_str()) {
                 wrong.push(format!(
@@ -274,6 +296,7 @@ impl Settings {
                 members,
                 host_names: self.host_name,
                 words,
+                users,
             }),
             _ => bail!("these settings make no sense:\n  {}", wrong.join("\n  ")),
         }

@@ -3,13 +3,15 @@
 //! is the core's affair; here are its bytes and the order in which they go.
 //!
 //! Answered: create, create2, delete, exists, getData, setData, getACL, setACL, getChildren,
-//! getChildren2, sync, multi, auth, reconfig, whoAmI, ping, closeSession. Any other operation gets -6 (unimplemented)
+//! getChildren2, sync, multi, auth, sasl (DIGEST-MD5), reconfig,
+//! whoAmI, ping, closeSession. Any other operation gets -6 (unimplemented)
 //! and the connection is closed behind it.
 
 mod conn;
 mod decode;
 mod encode;
 mod jute;
+mod sasl;
 pub mod words;
 
 use core::cell::{Cell, RefCell};
@@ -25,6 +27,7 @@ use otterkeeper_core::raft::note::Role;
 use tokio::net::TcpListener;
 
 use crate::driver::Hub;
+pub use sasl::Users;
 
 /// How long the listener waits when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -36,6 +39,8 @@ type Peer = (String, Rc<RefCell<conn::Outbox>>);
 struct Server {
     hub: Hub,
     words: words::Allowed,
+    /// Who can prove by DIGEST-MD5 who they are.
+    users: Users,
     /// For `conf`.
     conf: words::Conf,
     /// The longest packet that is taken.
@@ -52,18 +57,20 @@ struct Server {
 
 /// Accepts ZooKeeper's clients for as long as it is polled. Its tasks stay on this thread, so it must
 /// run inside a `LocalSet`. `request_bytes` is the longest packet that is taken, `conf` what the word of
-/// that name says of the settings.
+/// that name says of the settings, `users` who can prove themselves by DIGEST-MD5.
 pub async fn serve(
     listener: TcpListener,
     hub: Hub,
     request_bytes: u32,
     words: words::Allowed,
     conf: words::Conf,
+    users: Users,
 ) {
     let server = Rc::new(Server {
         hub,
         words,
         conf,
+        users,
         request_bytes: request_bytes as usize,
         started: Instant::now(),
         scratch: RefCell::new(BytesMut::new()),

@@ -126,7 +126,8 @@ async fn serve(server: Server) -> anyhow::Result<()> {
             heartbeat_ms: server.node.heartbeat.as_ms(),
             listen: server.listen.clone(),
         };
-        spawn_local(zk::serve(listener, hub, request_bytes, server.words, conf));
+        let (words, users) = (server.words, server.users);
+        spawn_local(zk::serve(listener, hub, request_bytes, words, conf, users));
     }
 
     let mut driving = spawn_local(driver.run());

@@ -15,13 +15,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::{Buf, Bytes, BytesMut};
 use otterkeeper_core::id::{ConnId, Index};
 use otterkeeper_core::node::Hangup;
-use otterkeeper_core::request::{Reply, Request, Response, WatchEvent};
+use otterkeeper_core::request::{Error, Identity, Reply, Request, Response, WatchEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::decode::{self, Refusal};
 use super::encode::{self, Tag};
+use super::sasl::{self, Step};
 use super::{Latency, Server, words};
 use crate::driver::ClientSink;
 
@@ -84,7 +85,14 @@ struct Held {
     /// How many answers come first.
     behind: u64,
     xid: i32,
-    refusal: Refusal,
+    what: What,
+}
+
+/// What is said without the node.
+enum What {
+    Refusal(Refusal),
+    /// A step of a conversation about who the client is.
+    Token(String),
 }
 
 impl Outbox {
@@ -162,21 +170,33 @@ impl Outbox {
 
     fn refuse(&mut self, xid: i32, refusal: Refusal) {
         self.deaf |= refusal.close;
+        self.hold(xid, What::Refusal(refusal));
+    }
+
+    /// Says it when it is its turn.
+    fn hold(&mut self, xid: i32, what: What) {
         self.held.push_back(Held {
             behind: self.received - 1,
             xid,
-            refusal,
+            what,
         });
         self.release();
     }
 
     fn release(&mut self) {
         while let Some(held) = self.held.pop_front_if(|held| held.behind <= self.answered) {
-            let Held { xid, refusal, .. } = held;
-            encode::header(&mut self.bytes, xid, self.zxid, refusal.code);
+            let xid = held.xid;
+            match held.what {
+                What::Refusal(refusal) => {
+                    let about_identity = refusal.code == Error::AuthFailed.code();
+                    let zxid = if about_identity { Index(0) } else { self.zxid };
+                    encode::header(&mut self.bytes, xid, zxid, refusal.code);
+                    self.closing |= refusal.close;
+                }
+                What::Token(token) => encode::sasl(&mut self.bytes, xid, &token),
+            }
             self.answered += 1;
             self.sent += 1;
-            self.closing |= refusal.close;
         }
     }
 
@@ -268,6 +288,12 @@ impl ClientSink for Sink {
     }
 }
 
+/// Nobody can foresee it. `None` if the system has no entropy, and then nobody can prove anything.
+fn nonce() -> Option<String> {
+    let random = crate::identity::random::<16>().ok()?;
+    Some(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 fn since_1970(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
@@ -304,6 +330,7 @@ pub(super) async fn run(server: Rc<Server>, stream: TcpStream, address: String) 
         rest: BytesMut::new(),
         out: Rc::new(RefCell::new(Outbox::new())),
         stage: Stage::Fresh,
+        sasl: sasl::Conversation::default(),
         limit: Some(Box::pin(tokio::time::sleep(HANDSHAKE_LIMIT))),
         marks: VecDeque::new(),
     };
@@ -345,6 +372,7 @@ struct Connection {
     rest: BytesMut,
     out: Rc<RefCell<Outbox>>,
     stage: Stage,
+    sasl: sasl::Conversation,
     /// When patience ends: for the handshake, and for the last bytes of a closed connection.
     limit: Option<Pin<Box<Sleep>>>,
     /// When packets were read: after how many answers all of them are answered, and the moment.
@@ -562,7 +590,33 @@ impl Connection {
         Ok(())
     }
 
+    /// A step of the conversation about who the client is. Its end counts for the requests behind it.
+    fn converse(&mut self, id: ConnId, xid: i32, token: &[u8]) {
+        let step = self.sasl.take(token, nonce, &self.server.users);
+        let mut out = self.out.borrow_mut();
+        match step {
+            Ok(Step::Challenge(token)) => out.hold(xid, What::Token(token)),
+            Ok(Step::Done { token, user }) => {
+                let scheme = "sasl".to_owned();
+                self.server.hub.identify(id, Identity { scheme, id: user });
+                out.hold(xid, What::Token(token));
+            }
+            Err(sasl::Failed) => out.refuse(
+                xid,
+                Refusal {
+                    code: Error::AuthFailed.code(),
+                    close: true,
+                },
+            ),
+        }
+    }
+
     fn submit(&mut self, id: ConnId, frame: &Bytes) -> Result<(), End> {
+        if let Some(token) = decode::sasl(frame) {
+            let (xid, token) = token?;
+            self.converse(id, xid, &token);
+            return Ok(());
+        }
         let decode::Packet { xid, op, body } = decode::packet(frame)?;
         match body {
             Ok(request) => {

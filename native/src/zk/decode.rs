@@ -28,6 +28,7 @@ pub(super) mod op {
     pub(crate) const CREATE2: i32 = 15;
     pub(crate) const RECONFIG: i32 = 16;
     pub(crate) const AUTH: i32 = 100;
+    pub(crate) const SASL: i32 = 102;
     pub(crate) const WHO_AM_I: i32 = 107;
     pub(crate) const CLOSE: i32 = -11;
 }
@@ -96,6 +97,18 @@ pub(super) struct Packet {
     pub op: i32,
     /// What it asks.
     pub body: Result<Request, Refusal>,
+}
+
+/// The token of a step in a conversation that shows who the client is, if the packet is one. It is
+/// answered by the connection, not by the node.
+///
+/// # Errors
+/// If it ends early.
+pub(super) fn sasl(frame: &Bytes) -> Option<Result<(i32, Bytes), Malformed>> {
+    let mut reader = Reader::new(frame);
+    let (xid, op) = (reader.int().ok()?, reader.int().ok()?);
+    let token = |mut reader: Reader<'_>| Ok((xid, reader.buffer()?.unwrap_or_default()));
+    (op == op::SASL).then(|| token(reader))
 }
 
 /// A packet that is answered with an error right here.

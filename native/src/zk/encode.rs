@@ -63,6 +63,14 @@ pub(super) fn header(out: &mut Vec<u8>, xid: i32, zxid: Index, code: i32) {
     head(out, xid, zxid, code);
 }
 
+/// The next step of a conversation that shows who the client is.
+pub(super) fn sasl(out: &mut Vec<u8>, xid: i32, token: &str) {
+    out.frame(|out| {
+        head(out, xid, Index(0), 0);
+        out.text(token);
+    });
+}
+
 /// The answer to any packet but the first. What is said about who the client is carries no zxid.
 pub(super) fn reply(out: &mut Vec<u8>, tag: Tag, reply: &Reply) {
     match &reply.result {
