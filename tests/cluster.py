@@ -1,6 +1,7 @@
 """Drives real servers through kazoo, an unmodified ZooKeeper client; called by tests/cluster.rs.
 
     cluster.py basics HOSTS             every kind of request once, with its outcome
+    cluster.py access HOSTS             who may do what, by digest, SASL and address; quotas; reconfig
     cluster.py load HOSTS RECORD        writers until standard input ends; each line on it marks a kill
     cluster.py verify HOSTS RECORD      every acknowledged write of RECORD is at every server
 
@@ -14,16 +15,23 @@ import time
 
 from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import (
+    AuthFailedError,
+    BadArgumentsError,
     BadVersionError,
     ConnectionLoss,
+    InvalidACLError,
     KazooException,
     NodeExistsError,
+    NoAuthError,
     NoNodeError,
     NotEmptyError,
     OperationTimeoutError,
+    QuotaExceededError,
     RolledBackError,
     SessionExpiredError,
 )
+
+from kazoo.security import ACL, Id, Permissions, make_acl, make_digest_acl
 
 WRITERS = 6
 SESSION_SECONDS = 10
@@ -162,6 +170,105 @@ class Writer(threading.Thread):
             time.sleep(0.001)
 
 
+def access(hosts):
+    here, there, _ = hosts.split(",")
+    anyone, otter, root = connect(here), connect(there), connect(here)
+    otter.add_auth("digest", "otter:raft")
+    root.add_auth("digest", "super:test")
+
+    # What a digest protects, at another server than the one that wrote it.
+    otter.create("/mine", b"secret", acl=[make_digest_acl("otter", "raft", all=True)])
+    anyone.sync("/mine")
+    for refused in (
+        lambda: anyone.get("/mine"),
+        lambda: anyone.exists("/mine"),
+        lambda: anyone.get_children("/mine"),
+        lambda: anyone.get_acls("/mine"),
+        lambda: anyone.set("/mine", b""),
+        lambda: anyone.create("/mine/x", b""),
+        lambda: anyone.set_acls("/mine", [make_acl("world", "anyone", all=True)]),
+    ):
+        expect(NoAuthError, refused)
+    assert root.get("/mine")[0] == b"secret"
+    assert otter.get("/mine")[0] == b"secret"
+
+    # Masked for those who may only read, versions of its own, and auth stands for whoever asks.
+    readable = [make_acl("auth", "", all=True), make_acl("world", "anyone", read=True)]
+    stat = otter.set_acls("/mine", readable, version=0)
+    assert (stat.aversion, stat.version) == (1, 0), stat
+    expect(BadVersionError, lambda: otter.set_acls("/mine", readable, version=0))
+    anyone.sync("/mine")
+    acls, _ = anyone.get_acls("/mine")
+    assert acls[0] == ACL(Permissions.ALL, Id("digest", "otter:x")), acls
+    acls, _ = otter.get_acls("/mine")
+    assert acls[0].id.id.startswith("otter:") and acls[0].id.id != "otter:x", acls
+    for bad in ([make_acl("auth", "", all=True)], [make_acl("ip", "10.0.0.0/40", all=True)], [make_acl("no", "x", all=True)]):
+        expect(InvalidACLError, lambda: anyone.create("/bad", b"", acl=bad))
+
+    # By address, and a delete is the parent's affair.
+    root.create("/local", b"", acl=[make_acl("ip", "127.0.0.0/8", all=True)])
+    root.create("/elsewhere", b"", acl=[make_acl("ip", "10.0.0.0/8", all=True)])
+    anyone.sync("/")
+    anyone.get("/local")
+    expect(NoAuthError, lambda: anyone.get("/elsewhere"))
+    anyone.delete("/elsewhere")
+
+    # Whoever may not read is told nothing.
+    heard = []
+    otter.create("/mine/quiet", b"", acl=[make_acl("world", "anyone", all=True)])
+    anyone.sync("/mine")
+    assert anyone.exists("/mine/quiet", watch=heard.append) is not None
+    otter.set_acls("/mine/quiet", [make_digest_acl("otter", "raft", all=True)])
+    otter.set("/mine/quiet", b"1")
+    otter.set_acls("/mine/quiet", [make_acl("world", "anyone", all=True)])
+    anyone.sync("/mine")
+    anyone.get("/mine/quiet", watch=heard.append)
+    otter.set("/mine/quiet", b"2")
+    within(10, lambda: heard, "the second watch")
+    time.sleep(0.2)
+    assert len(heard) == 1, heard
+
+    # SASL, and what is no proof.
+    sasl = {"mechanism": "DIGEST-MD5", "username": "beaver", "password": "dam"}
+    beaver = KazooClient(hosts=here, timeout=SESSION_SECONDS, sasl_options=sasl)
+    beaver.start(timeout=30)
+    beaver.create("/dam", b"", acl=[make_acl("sasl", "beaver", all=True)])
+    beaver.set("/dam", b"logs")
+    expect(NoAuthError, lambda: otter.get("/dam") if otter.sync("/dam") else None)
+    liar = KazooClient(hosts=here, timeout=SESSION_SECONDS, sasl_options=sasl | {"password": "no"}, connection_retry={"max_tries": 1})
+    liar.start(timeout=5)
+    within(10, lambda: not liar.connected, "the end of whoever cannot prove it")
+    expect(AuthFailedError, lambda: connect(here).add_auth("world", "anyone"))
+
+    # Quotas, as zkCli sets them.
+    root.create("/zookeeper/quota/small/zookeeper_limits", b"count=-1,bytes=-1=;byteHardLimit=10;countHardLimit=3", makepath=True)
+    root.create("/zookeeper/quota/small/zookeeper_stats", b"count=0,bytes=0")
+    root.create("/small", b"12345")
+    root.create("/small/a", b"12345")
+    expect(QuotaExceededError, lambda: root.create("/small/b", b"1"))
+    expect(QuotaExceededError, lambda: root.set("/small/a", b"123456"))
+    root.create("/small/b", b"")
+    expect(QuotaExceededError, lambda: root.create("/small/c", b""))
+    assert root.get("/zookeeper/quota/small/zookeeper_stats")[0] == b"count=3,bytes=10"
+    root.delete("/small/b")
+    root.create("/small/c", b"")
+
+    # The members: everybody reads them, and only the superuser changes them.
+    text = anyone.get("/zookeeper/config")[0].decode()
+    assert text.count("participant") == 3 and "version=" in text, text
+    expect(NoAuthError, lambda: anyone.reconfig(joining=None, leaving="3", new_members=None))
+    expect(BadVersionError, lambda: root.reconfig(joining=None, leaving="3", new_members=None, from_config=1))
+    expect(BadArgumentsError, lambda: root.reconfig(joining="nonsense", leaving=None, new_members=None))
+    expect(BadArgumentsError, lambda: root.reconfig(joining=None, leaving="1,2,3", new_members=None))
+    data, stat = root.reconfig(joining=None, leaving="3", new_members=None)
+    assert data.decode().count("participant") == 2 and stat.version == -1, (data, stat)
+
+    for client in (anyone, otter, root, beaver):
+        client.stop()
+        client.close()
+    print("* access lists, SASL, quotas and reconfig are as kazoo expects them")
+
+
 def load(hosts, record):
     setup = connect(hosts)
     setup.create("/load", b"")
@@ -224,4 +331,4 @@ def verify(hosts, record):
 
 
 if __name__ == "__main__":
-    {"basics": basics, "load": load, "verify": verify}[sys.argv[1]](*sys.argv[2:])
+    {"access": access, "basics": basics, "load": load, "verify": verify}[sys.argv[1]](*sys.argv[2:])

@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Dev(dev::Args),
     Get(get::Args),
     Set(set::Args),
@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let outcome = match cli.command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Dev(args) => dev::run(args),
         Command::Get(args) => get::run(args),
         Command::Set(args) => set::run(args),

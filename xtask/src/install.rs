@@ -17,6 +17,8 @@ const PLAYWRIGHT: &str = "1.61.0";
 
 /// The ZooKeeper client that the process tests drive.
 const KAZOO: &str = "kazoo==2.11.0";
+/// What kazoo needs for SASL.
+const PURE_SASL: &str = "pure-sasl==0.6.2";
 
 /// Whether `program` can be started from the search path.
 pub(crate) fn has(program: &str) -> bool {
@@ -153,6 +155,7 @@ pub(crate) fn python_with_kazoo() -> Result<PathBuf> {
             "--quiet",
             "--disable-pip-version-check",
             KAZOO,
+            PURE_SASL,
         ])
         .limit(Duration::from_secs(300))
         .advice("pip must reach its registry")
@@ -170,7 +173,7 @@ fn debian_has(package: &str) -> bool {
 
 fn imports_kazoo(python: &Path) -> bool {
     let quiet = Command::new(python)
-        .args(["-c", "import kazoo"])
+        .args(["-c", "import kazoo, puresasl"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();

@@ -2,8 +2,8 @@
 //! of protection `auth`. One conversation for each connection; at its end it is known who the client is.
 //! Knows texts and hashes; no sockets and no sessions.
 
+use core::fmt::Write;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use md5::{Digest, Md5};
 
@@ -56,7 +56,7 @@ impl Conversation {
         }
         // A nonce is good for one try.
         let nonce = self.nonce.take().ok_or(Failed)?;
-        let text = std::str::from_utf8(token).map_err(|_| Failed)?;
+        let text = core::str::from_utf8(token).map_err(|_| Failed)?;
         let fields = (token.len() <= TOKEN_LIMIT).then(|| fields(text)).flatten();
         let fields = fields.ok_or(Failed)?;
         let field = |name| fields.get(name).map(String::as_str);
