@@ -291,6 +291,8 @@ pub enum Bug {
     EqualTimeouts,
     /// A voter refuses the candidate it has voted for (vesoft-inc/nebula#2419).
     AskedTwiceRefused,
+    /// A candidate that steps down in its term forgets its vote (xnnyygn/xraft#29).
+    VoteForgottenOnStepDown,
 }
 
 impl Bug {
@@ -339,5 +341,6 @@ impl Bug {
         Self::TransferUnready,
         Self::EqualTimeouts,
         Self::AskedTwiceRefused,
+        Self::VoteForgottenOnStepDown,
     ];
 }

@@ -94,6 +94,9 @@ impl Raft {
             let voted_for = None;
             self.set_vote(Vote { term, voted_for });
         }
+        if was == Role::Candidate && self.config.has(Bug::VoteForgottenOnStepDown) {
+            self.vote.voted_for = None;
+        }
         if was == Role::Leader {
             self.draw_timeout();
         }

@@ -71,6 +71,28 @@ pub(super) fn goes_wrong(scene: Bug, bug: Option<Bug>) -> Option<bool> {
             net.answer(1, 2, asked());
             !grants(&net.answer(1, 2, asked()))
         }
+        Bug::VoteForgottenOnStepDown => {
+            net.isolate(3);
+            net.pass(Span::from_ms(500));
+            net.step(1, |raft, now, out| raft.campaign(now, out));
+            while net.raft(1).role() != Role::Candidate {
+                net.deliver();
+            }
+            net.sync(1);
+            let refusal = |from| {
+                (
+                    from,
+                    Message::VoteReply {
+                        term: Term(1),
+                        granted: false,
+                    },
+                )
+            };
+            for (from, refusal) in [refusal(2), refusal(3)] {
+                net.receive(1, from, refusal);
+            }
+            grants(&net.answer(1, 2, vote(1, id(0, 0))))
+        }
         _ => return None,
     })
 }
