@@ -34,17 +34,14 @@ fn profile(bug: Bug) -> Profile {
     }
 }
 
-/// Bugs that no seed has brought out so far; only a story is asked. `OTTERKEEPER_MUTANTS=all` asks the
-/// swarm all the same.
-const STORY_ONLY: &[Bug] = &[
+/// Bugs that the swarm brings out not at all, or after hundreds of seeds: the suite asks only their
+/// stories. `OTTERKEEPER_MUTANTS=all`, or the names of some with commas, asks the swarm all the same.
+const BY_STORY: &[Bug] = &[
     Bug::WithheldAckSurvivesTruncation,
-    Bug::FrozenDiskLeads,
     Bug::CommitOldTerm,
-    Bug::CommitBeyondMatch,
     Bug::ForgetVote,
     Bug::AckOfOldTermCounts,
     Bug::RepeatNotAcked,
-    Bug::StaleBelowSnapshot,
     Bug::HintBeyondProbe,
     Bug::BackOffByOne,
     Bug::NoPreVote,
@@ -57,7 +54,7 @@ const STORY_ONLY: &[Bug] = &[
 ];
 
 /// The fewest bugs that must be caught at all, and by the swarm alone.
-const LEAST: (usize, usize) = (25, 16);
+const LEAST: (usize, usize) = (25, 24);
 
 /// What noticed a bug.
 struct Catch {
@@ -84,14 +81,20 @@ fn every_planted_bug_is_caught() {
         } = catch;
         println!("{name:<32} {by:<22} {seeds:>6} {events:>9}  {how}");
     };
-    let all = env::var("OTTERKEEPER_MUTANTS").is_ok_and(|what| what == "all");
+    let asked = env::var("OTTERKEEPER_MUTANTS").ok();
     for bug in Bug::ALL {
         let name = format!("{bug:?}");
+        if asked
+            .as_ref()
+            .is_some_and(|asked| asked != "all" && !asked.split(',').any(|asked| asked == name))
+        {
+            continue;
+        }
         let told = by_story(*bug);
         for (_, catch) in &told {
             print(&name, catch);
         }
-        let swarm = match all || !STORY_ONLY.contains(bug) {
+        let swarm = match asked.is_some() || !BY_STORY.contains(bug) {
             true => by_seed(*bug),
             false => None,
         };
@@ -110,6 +113,9 @@ fn every_planted_bug_is_caught() {
         begun.elapsed().as_secs_f64()
     );
     assert!(survivors.is_empty(), "survived: {}", survivors.join(", "));
+    if asked.is_some_and(|asked| asked != "all") {
+        return;
+    }
     assert!(LEAST.0 <= Bug::ALL.len(), "{} bugs", Bug::ALL.len());
     assert!(LEAST.1 <= by_swarm, "the swarm caught {by_swarm}");
 }
