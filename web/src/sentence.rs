@@ -105,6 +105,8 @@ pub(crate) fn sentence(words: &Words, event: &Event) -> String {
 pub(crate) fn client_name(client: ClientId) -> String {
     match client.0 {
         id @ 1..=26 => char::from(b'a' + (id - 1) as u8).to_string(),
+        // Those of the lessons, which scripts call by small letters.
+        id @ 97..=122 => char::from(b'A' + (id - 97) as u8).to_string(),
         id @ 1_000.. => format!("w{}", id - 999),
         id => format!("c{id}"),
     }
@@ -473,7 +475,15 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
                 (Role::Follower, RoleReason::Lost) => "follower-lost",
                 (Role::Follower, _) => "follower",
             };
-            words.with(key, &[("node", node.into()), ("term", term.0.into())])
+            let next = term.next().0.into();
+            words.with(
+                key,
+                &[
+                    ("node", node.into()),
+                    ("term", term.0.into()),
+                    ("next", next),
+                ],
+            )
         }
         RaftNote::Voted {
             candidate,

@@ -341,7 +341,7 @@ says-read-index = How far must I be to read everything that is acknowledged by n
 says-read-index-reply = I still lead: read once you have applied { $index }.
 
 leads = Node { $node } leads term { $term }: a majority voted for it.
-pre-candidate = Node { $node } heard no leader for a whole election timeout. It asks whether it could win term { $term } plus one.
+pre-candidate = Node { $node } heard no leader for a whole election timeout. It asks whether it could win term { $next }.
 pre-candidate-asked = Node { $node } is told to stand for election and asks around first.
 candidate = Node { $node } stands for election in term { $term }: a majority would vote for it.
 candidate-asked = Node { $node } is told to stand for election, now in term { $term }.

@@ -340,7 +340,7 @@ says-read-index = 지금까지 확인된 것을 모두 읽으려면 어디까지
 says-read-index-reply = 제가 아직 리더입니다. { $index }번까지 적용한 뒤 읽으세요.
 
 leads = 노드 { $node }가 term { $term }의 리더로 선출되었습니다. 과반의 표를 얻었습니다.
-pre-candidate = 노드 { $node }가 election timeout 동안 리더의 heartbeat를 받지 못했습니다. 다음 term({ $term } + 1)에서 이길 수 있을지 먼저 물어봅니다.
+pre-candidate = 노드 { $node }가 election timeout 동안 리더의 heartbeat를 받지 못했습니다. term { $next }에서 이길 수 있을지 먼저 물어봅니다.
 pre-candidate-asked = 노드 { $node }가 선거에 나가라는 요청을 받고 먼저 물어봅니다.
 candidate = 노드 { $node }가 term { $term }의 후보자가 되었습니다. 과반이 투표하겠다고 했습니다.
 candidate-asked = 노드 { $node }가 요청을 받아 term { $term }의 후보자가 되었습니다.
