@@ -200,8 +200,11 @@ impl Node {
         if self.halted {
             return Time::NEVER;
         }
+        // Who cannot let sessions expire yet is not woken for it: the step in which it can comes by itself.
         let sessions = match self.expiring {
-            None if self.leads.is_some() && !self.is_disk_slow() => self.deadlines.next(),
+            None if self.leads.is_some() && self.raft.serving() && !self.is_disk_slow() => {
+                self.deadlines.next()
+            }
             _ => Time::NEVER,
         };
         self.raft
