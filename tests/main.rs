@@ -5,6 +5,7 @@ mod counting;
 mod crash;
 mod golden;
 mod lesson;
+mod limits;
 mod mutant;
 mod protocol;
 mod recipe;

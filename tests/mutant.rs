@@ -30,6 +30,16 @@ fn profile(bug: Bug) -> Profile {
         | Bug::RemovedLeaderCounts
         | Bug::NoOwnTermBarrier
         | Bug::JointLeftEarly => Profile::Members,
+        Bug::LeaversNotTold | Bug::LearnersDoNotVote => Profile::Members,
+        Bug::KeepTailOnConflict
+        | Bug::DropTailOnMatch
+        | Bug::SnapshotOfferedOnce
+        | Bug::LogCutBeforeSnapshot
+        | Bug::ClientsOutliveInstall
+        | Bug::SnapshotForgetsLives => Profile::Snapshots,
+        Bug::LateAnswersConfirm => Profile::Partitions,
+        Bug::HeartbeatsWaitForData => Profile::Stalls,
+        Bug::ProbeSentOnce | Bug::WindowNotAsked => Profile::Lossy,
         _ => Profile::Storm,
     }
 }
@@ -51,6 +61,23 @@ const BY_STORY: &[Bug] = &[
     Bug::TransferUnready,
     Bug::EqualTimeouts,
     Bug::AskedTwiceRefused,
+    Bug::LeaversNotTold,
+    Bug::LearnersDoNotVote,
+    Bug::KeepTailOnConflict,
+    Bug::DropTailOnMatch,
+    Bug::SnapshotOfNewestMembers,
+    Bug::SnapshotOfferedOnce,
+    Bug::LogCutBeforeSnapshot,
+    Bug::ClientsOutliveInstall,
+    Bug::SnapshotForgetsLives,
+    Bug::LateAnswersConfirm,
+    Bug::DeadlinesOutliveLead,
+    Bug::ExpiresBesideTheLog,
+    Bug::ProbeSentOnce,
+    Bug::WindowNotAsked,
+    Bug::HeartbeatsWaitForData,
+    Bug::WritesRunAgain,
+    Bug::AppliesUncommitted,
 ];
 
 /// The fewest bugs that must be caught at all, and by the swarm alone.

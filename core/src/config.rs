@@ -293,6 +293,44 @@ pub enum Bug {
     AskedTwiceRefused,
     /// A candidate that steps down in its term forgets its vote (xnnyygn/xraft#29).
     VoteForgottenOnStepDown,
+    /// Those who leave are not told of the configuration without them (etcd-io/etcd#11284 has one that campaigns
+    /// for ever).
+    LeaversNotTold,
+    /// A member that takes itself for a learner answers no candidate (etcd's testdata
+    /// `campaign_learner_must_vote`).
+    LearnersDoNotVote,
+    /// An entry that conflicts with a received snapshot's last one survives it, and those behind it
+    /// (hashicorp/raft#697).
+    KeepTailOnConflict,
+    /// A received snapshot replaces a log that holds its last entry and goes on (etcd-io/etcd#1763).
+    DropTailOnMatch,
+    /// A snapshot carries the newest configuration, and not the one at its index (etcd-io/etcd#10864).
+    SnapshotOfNewestMembers,
+    /// A lost offer of a snapshot is not made again (cockroachdb/cockroach#39034).
+    SnapshotOfferedOnce,
+    /// The log is cut when a snapshot is begun, and not when it is durable (tikv/raft-rs#417).
+    LogCutBeforeSnapshot,
+    /// Clients stay when a received snapshot replaces the state, with calls and watches that nobody will
+    /// answer (willemt/raft#130).
+    ClientsOutliveInstall,
+    /// What a snapshot brings lacks some of the sessions' bookkeeping (logcabin 445f383).
+    SnapshotForgetsLives,
+    /// An answer to an old round confirms the newest one (etcd-io/raft#397).
+    LateAnswersConfirm,
+    /// A leader goes on with the session deadlines of its last time as leader (etcd-io/etcd#15247).
+    DeadlinesOutliveLead,
+    /// A leader lets sessions expire by its own clock alone (etcd-io/etcd#15247).
+    ExpiresBesideTheLog,
+    /// A lost probe is not sent again (etcd-io/raft#52).
+    ProbeSentOnce,
+    /// What became of appends under way is not asked, if nothing follows them (etcd-io/etcd#7042).
+    WindowNotAsked,
+    /// The answer to a heartbeat waits until the log is durable (willemt/raft#75).
+    HeartbeatsWaitForData,
+    /// A request that travelled twice runs twice (dissertation chapter 6).
+    WritesRunAgain,
+    /// Entries are applied when they are durable, committed or not (ClickHouse/ClickHouse#107556).
+    AppliesUncommitted,
 }
 
 impl Bug {
@@ -342,5 +380,22 @@ impl Bug {
         Self::EqualTimeouts,
         Self::AskedTwiceRefused,
         Self::VoteForgottenOnStepDown,
+        Self::LeaversNotTold,
+        Self::LearnersDoNotVote,
+        Self::KeepTailOnConflict,
+        Self::DropTailOnMatch,
+        Self::SnapshotOfNewestMembers,
+        Self::SnapshotOfferedOnce,
+        Self::LogCutBeforeSnapshot,
+        Self::ClientsOutliveInstall,
+        Self::SnapshotForgetsLives,
+        Self::LateAnswersConfirm,
+        Self::DeadlinesOutliveLead,
+        Self::ExpiresBesideTheLog,
+        Self::ProbeSentOnce,
+        Self::WindowNotAsked,
+        Self::HeartbeatsWaitForData,
+        Self::WritesRunAgain,
+        Self::AppliesUncommitted,
     ];
 }

@@ -426,6 +426,13 @@ impl Node {
         {
             return;
         }
+        if self.config.has(Bug::WritesRunAgain)
+            && let Command::Write {
+                session, number, ..
+            } = command
+        {
+            self.machine.sessions.expect_number(*session, *number);
+        }
         let mut changes = core::mem::take(&mut self.changes);
         let applied = self.machine.apply(index, self.stamp, command, &mut changes);
         debug_assert!(
@@ -525,7 +532,9 @@ impl Node {
 
     fn take_up_leadership(&mut self) {
         // Nobody expires because of an election (rule R15).
-        self.deadlines.reset_all(self.now, self.machine.sessions());
+        if !self.config.has(Bug::DeadlinesOutliveLead) {
+            self.deadlines.reset_all(self.now, self.machine.sessions());
+        }
         if !self.machine.initialised() {
             let init = Command::Init {
                 secret: self.secret,
@@ -582,6 +591,9 @@ impl Node {
             for (session, _) in &sessions {
                 out.push(Output::Note(Note::SessionExpiring { session: *session }));
             }
+        }
+        if self.config.has(Bug::ExpiresBesideTheLog) {
+            return self.apply(self.applied.index, &Command::Expire { sessions }, out);
         }
         self.expiring = Some((self.raft.begin_round(self.now), sessions));
     }

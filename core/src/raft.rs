@@ -320,7 +320,11 @@ impl Raft {
                 // The answer carries this node's term, so that an old leader learns of it.
                 let term = self.vote.term;
                 let reply = Message::HeartbeatReply { term, round };
-                self.say(from, reply, self.disk.term(), out);
+                let facts = match self.config.has(Bug::HeartbeatsWaitForData) {
+                    false => self.disk.term(),
+                    true => self.disk.log(self.log.last().index),
+                };
+                self.say(from, reply, facts, out);
             }
             Message::SnapshotOffer { meta, .. } => {
                 if self.hears_leader(from, term, out) {
@@ -572,6 +576,9 @@ impl Raft {
     pub fn ready(&self) -> Index {
         if self.config.has(Bug::AppliesUnsynced) {
             return self.commit;
+        }
+        if self.config.has(Bug::AppliesUncommitted) {
+            return self.own_match();
         }
         self.commit.min(self.own_match())
     }

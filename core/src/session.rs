@@ -70,6 +70,16 @@ impl Sessions {
         &self.lives
     }
 
+    /// Forgets which attachments have been taken: only for a bug that is planted.
+    pub(crate) fn forget_lives(&mut self) {
+        self.lives = Arc::default();
+    }
+
+    /// The write that may run next has this number: only for a bug that is planted.
+    pub(crate) fn expect_number(&mut self, id: SessionId, number: u64) {
+        let _ = self.change(id, |session| session.next_number = number);
+    }
+
     /// Whether this attachment is to be carried out: each runs once, and none after a later one of the
     /// same life (see `Origin::ticket`).
     pub(crate) fn take_ticket(&mut self, origin: Origin) -> bool {

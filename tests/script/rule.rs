@@ -29,11 +29,9 @@ enum Pin {
     Tests(&'static [(&'static str, &'static str)]),
     /// Nothing needs to: it does not apply here.
     Nothing(&'static str),
-    /// Nothing does yet.
-    Owed,
 }
 
-use Pin::{Nothing, Owed, Story, Tests};
+use Pin::{Nothing, Story, Tests};
 
 #[rustfmt::skip] // One line a trap.
 const TRAPS: &[Trap] = &[
@@ -65,29 +63,40 @@ const TRAPS: &[Trap] = &[
     ("2.3.7", "timers are deadlines of their own", Story),
     ("2.3.8", "one member is a cluster", Story),
     ("2.3.9", "asking again is harmless", Story),
-    ("2.4.1", "changes wait for an entry of the own term", Owed),
-    ("2.4.2", "a configuration is in force when appended", Owed),
-    ("2.4.3", "a joint phase needs both majorities", Owed),
-    ("2.4.4", "who is removed is told", Owed),
-    ("2.4.5", "learners catch up before they vote", Owed),
-    ("2.4.6", "an identity is never used again", Owed),
-    ("2.4.7", "a lost log is noticed", Owed),
-    ("2.5.1", "a snapshot replaces a log that does not fit", Owed),
-    ("2.5.2", "a snapshot has its own configuration", Owed),
-    ("2.5.3", "sending a snapshot comes to an end", Owed),
-    ("2.5.4", "the snapshot is durable before the log is cut", Owed),
-    ("2.5.5", "calls that wait survive compaction", Owed),
-    ("2.5.6", "a snapshot has all that the machine reads", Owed),
-    ("2.6.1", "a read waits for a round that began after it", Owed),
-    ("2.6.2", "rounds are counted", Owed),
-    ("2.6.3", "a lease counts from when it was asked for", Owed),
-    ("2.6.4", "expiry goes through the log", Owed),
-    ("2.7.1", "every pause has a release", Owed),
-    ("2.7.2", "heartbeats are not appends", Owed),
-    ("2.7.3", "everything is bounded", Owed),
-    ("2.8.1", "each request runs once", Owed),
-    ("2.8.2", "old entries mean what they meant", Owed),
-    ("2.8.3", "nothing is executed before it is committed", Nothing("the machine has no step before the commit, and so none to take back")),
+    ("2.4.1", "changes wait for an entry of the own term", Story),
+    ("2.4.2", "a configuration is in force when appended", Story),
+    ("2.4.3", "a joint phase needs both majorities", Story),
+    ("2.4.4", "who is removed is told", Story),
+    ("2.4.5", "learners catch up before they vote", Story),
+    ("2.4.6", "an identity is never used again", Story),
+    ("2.4.7", "a lost log is noticed", Tests(&[
+        ("core/src/raft/tests/traps.rs", "a_node_that_lost_acknowledged_entries_says_so"),
+    ])),
+    ("2.5.1", "a snapshot replaces a log that does not fit", Story),
+    ("2.5.2", "a snapshot has its own configuration", Story),
+    ("2.5.3", "sending a snapshot comes to an end", Story),
+    ("2.5.4", "the snapshot is durable before the log is cut", Story),
+    ("2.5.5", "calls that wait survive compaction", Story),
+    ("2.5.6", "a snapshot has all that the machine reads", Story),
+    ("2.6.1", "a read waits for a round that began after it", Story),
+    ("2.6.2", "rounds are counted", Story),
+    ("2.6.3", "a lease counts from when it was asked for", Nothing("no read rests on a lease")),
+    ("2.6.4", "expiry goes through the log", Story),
+    ("2.7.1", "every pause has a release", Story),
+    ("2.7.2", "heartbeats are not appends", Story),
+    ("2.7.3", "everything is bounded", Tests(&[
+        ("core/src/raft/tests/traps.rs", "proposals_are_refused_when_too_much_waits"),
+        ("core/src/raft/tests/traps.rs", "no_more_is_under_way_than_the_window_allows"),
+        ("core/src/raft/tests/traps.rs", "no_more_waits_for_the_disk_than_the_limit"),
+        ("core/src/raft/tests/read.rs", "no_more_questions_wait_than_the_limit"),
+        ("tests/limits.rs", "a_node_takes_no_more_connections_than_the_limit"),
+        ("tests/limits.rs", "a_connection_has_no_more_requests_than_the_limit"),
+    ])),
+    ("2.8.1", "each request runs once", Story),
+    ("2.8.2", "old entries mean what they meant", Tests(&[
+        ("tests/golden.rs", "golden_bytes_are_kept"),
+    ])),
+    ("2.8.3", "nothing is executed before it is committed", Story),
 ];
 
 /// Whether a line of a story belongs to its head.
@@ -212,8 +221,6 @@ fn every_trap_is_pinned_and_every_story_needs_its_rule() {
                 }
             }
             Nothing(reason) => println!("         does not apply: {reason}"),
-            Owed if is_told => wrong.push(format!("{number} is not owed any more")),
-            Owed => println!("         owed"),
         }
     }
     let beside = heads.iter().filter(|(.., claims)| claims.is_empty());

@@ -110,7 +110,7 @@ impl Stage {
     fn set_up(&mut self, words: &[&str]) -> Played {
         let (mut config, seed) = scenario::set_up(words)?;
         config.planted = self.bug;
-        self.sim = Some(Sim::new(config, seed));
+        (self.sim, self.broken) = (Some(Sim::new(config, seed)), 0);
         Ok(())
     }
 

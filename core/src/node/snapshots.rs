@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::io::{Note, Output, SavePart, SnapshotStage};
 use super::{Effects, Node};
-use crate::config::Config;
+use crate::config::{Bug, Config};
 use crate::id::{Index, LogId, NodeId, SaveId};
 use crate::machine::{Machine, Retired};
 use crate::message::Message;
@@ -165,16 +165,24 @@ impl Node {
         if busy || !(due || wanted) || self.applied.index <= covered {
             return;
         }
+        let configuration = match self.config.has(Bug::SnapshotOfNewestMembers) {
+            false => self.raft.configuration_at(self.applied.index),
+            true => self.raft.configuration(),
+        };
         let meta = SnapshotMeta {
             last: self.applied,
             stamp: self.stamp,
-            configuration: self.raft.configuration_at(self.applied.index).clone(),
+            configuration: configuration.clone(),
         };
         self.note_snapshot(meta.last.index, SnapshotStage::Taken, out);
         let frozen = Frozen {
             meta,
             machine: self.machine.clone(),
         };
+        if self.config.has(Bug::LogCutBeforeSnapshot) {
+            let keep_from = self.keep_from(frozen.meta.last.index);
+            self.raft.compact(frozen.meta.clone(), keep_from);
+        }
         let cursor = Some(Bytes::new());
         let id = self.snapshots.issued;
         self.snapshots.taking = Some(Taking {
@@ -226,10 +234,10 @@ impl Node {
             .take_if(|taking| taking.cursor.is_none() && taking.id <= saved)
         {
             let meta = taken.frozen.meta.clone();
-            let keep_from = meta.last.index.0.saturating_sub(self.config.keep_entries) + 1;
             snapshots.keep(taken.frozen, taken.bytes);
             self.note_snapshot(meta.last.index, SnapshotStage::InForce, out);
-            self.raft.compact(meta, Index(keep_from));
+            let keep_from = self.keep_from(meta.last.index);
+            self.raft.compact(meta, keep_from);
         }
         if let Some(receiving) = &mut self.snapshots.receiving
             && let Incoming::Saving(machine) = &receiving.state
@@ -238,6 +246,11 @@ impl Node {
             receiving.state = Incoming::Installing(machine.clone());
             self.raft.install(receiving.meta.clone(), effects);
         }
+    }
+
+    /// The first entry that a snapshot up to `last` leaves in the log.
+    fn keep_from(&self, last: Index) -> Index {
+        Index(last.0.saturating_sub(self.config.keep_entries) + 1)
     }
 
     /// A leader offers a snapshot, because the entries this node needs are gone.
@@ -425,6 +438,9 @@ impl Node {
         };
         debug_assert!(received == *meta);
         self.machine = machine.clone();
+        if self.config.has(Bug::SnapshotForgetsLives) {
+            self.machine.sessions.forget_lives();
+        }
         self.applied = meta.last;
         self.stamp = meta.stamp;
         self.snapshots.keep(
@@ -435,7 +451,9 @@ impl Node {
             bytes,
         );
         // Watches may have missed what happened in between (rule R17).
-        self.hang_up_all(Hangup::SnapshotInstalled, out);
+        if !self.config.has(Bug::ClientsOutliveInstall) {
+            self.hang_up_all(Hangup::SnapshotInstalled, out);
+        }
         self.note_snapshot(meta.last.index, SnapshotStage::Installed, out);
     }
 

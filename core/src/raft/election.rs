@@ -162,6 +162,7 @@ impl Raft {
         round: u64,
         out: &mut Vec<Effect>,
     ) {
+        self.tell_again(from);
         let own = self.vote.term;
         let refused = if term <= own {
             Some(VoteRefusal::OldTerm { own })
@@ -217,6 +218,9 @@ impl Raft {
         transfer: bool,
         out: &mut Vec<Effect>,
     ) {
+        if self.config.has(Bug::LearnersDoNotVote) && !self.is_voter() {
+            return;
+        }
         if self.vote.term <= term
             && !transfer
             && let Some(refused) = self.loyalty(from)

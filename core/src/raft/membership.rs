@@ -13,6 +13,7 @@ use super::{Effect, Raft, State};
 use crate::config::{Bug, Config};
 use crate::configuration::{Configuration, Standing, Step};
 use crate::id::{Index, LogId, NodeId, ReplicaId};
+use crate::time::Span;
 
 /// The configurations that count.
 #[derive(Clone, Debug)]
@@ -220,7 +221,9 @@ impl Raft {
         // One that was never told who is a member must listen to anybody, and one that is behind must
         // listen to those who know better.
         let knows_nobody = own.configuration.members().is_empty();
-        if knows_nobody || own.index < since || possible.any(is_it) {
+        // One that left, and nobody has its number now, must be told so for as long as the log knows of it.
+        let left = own.configuration.member(id).is_none() && self.membership.list.iter().any(is_it);
+        if knows_nobody || own.index < since || possible.any(is_it) || left {
             return Ok(());
         }
         if self.config.has(Bug::ReplicaReused) && own.configuration.member(id).is_some() {
@@ -256,6 +259,22 @@ impl Raft {
         ids
     }
 
+    /// One that left speaks up: it has not heard that it did, and is told again (raft.md 2.4.4).
+    pub(super) fn tell_again(&mut self, from: NodeId) {
+        let was_member = |placed: &Placed| placed.configuration.member(from).is_some();
+        if !self.membership.list.iter().any(was_member) {
+            return;
+        }
+        let configuration = self.membership.configuration();
+        let next = self.log.last().index.next();
+        if let State::Leader(leadership) = &mut self.state
+            && !leadership.peers().iter().any(|peer| peer.id == from)
+            && !self.config.has(Bug::LeaversNotTold)
+        {
+            leadership.serve(&[from], configuration, next, self.now);
+        }
+    }
+
     /// The log got a configuration, from this leader or from another.
     pub(super) fn adopt(
         &mut self,
@@ -279,7 +298,12 @@ impl Raft {
         let (audience, next, now) = (self.audience(), self.log.last().index.next(), self.now);
         let configuration = self.membership.configuration();
         match &mut self.state {
-            State::Leader(leadership) => leadership.serve(&audience, configuration, next, now),
+            State::Leader(leadership) => {
+                leadership.serve(&audience, configuration, next, now);
+                if self.config.has(Bug::LeaversNotTold) {
+                    leadership.part(Span(0), now);
+                }
+            }
             _ => self.rearm(),
         }
         let index = self.membership.index();

@@ -82,7 +82,7 @@ impl Leadership {
     }
 
     /// Stops talking to those who left this long ago.
-    fn part(&mut self, farewell: Span, now: Time) {
+    pub(super) fn part(&mut self, farewell: Span, now: Time) {
         self.peers
             .retain(|peer| peer.left.is_none_or(|left| now < left + farewell));
     }
@@ -581,10 +581,19 @@ impl Raft {
         if self.round < round {
             return;
         }
-        peer.round = peer.round.max(round);
+        let confirmed = match self.config.has(Bug::LateAnswersConfirm) {
+            false => round,
+            true => self.round,
+        };
+        peer.round = peer.round.max(confirmed);
         peer.answered = peer.answered.max(sent.unwrap_or_default());
         peer.chases(last, self.config.election_min, self.now);
-        if !peer.is_stuck(self.config.retry, self.now) {
+        let stays_stuck = match peer.stream {
+            Stream::Probe { .. } => self.config.has(Bug::ProbeSentOnce),
+            Stream::Replicate(_) => self.config.has(Bug::WindowNotAsked),
+            Stream::Snapshot { .. } => self.config.has(Bug::SnapshotOfferedOnce),
+        };
+        if stays_stuck || !peer.is_stuck(self.config.retry, self.now) {
             return;
         }
         let term = self.vote.term;

@@ -11,6 +11,7 @@ use super::membership::Membership;
 use super::message::{Message, SnapshotMeta};
 use super::progress::Stream;
 use super::{Effect, Raft, State};
+use crate::config::Bug;
 use crate::id::{Index, LogId, NodeId};
 
 impl Raft {
@@ -39,7 +40,8 @@ impl Raft {
         if self.halted {
             return;
         }
-        if meta.last.index <= self.commit || self.log.contains(meta.last) {
+        let matches = self.log.contains(meta.last) && !self.config.has(Bug::DropTailOnMatch);
+        if meta.last.index <= self.commit || matches {
             // The entries behind it may be the only copy that completes a majority: they stay.
             return self.commit_to(meta.last.index, out);
         }
@@ -70,7 +72,10 @@ impl Raft {
     pub(super) fn installed(&mut self, meta: SnapshotMeta, out: &mut Vec<Effect>) {
         let index = meta.last.index;
         self.installing = None;
-        self.log.replace(&meta);
+        match self.config.has(Bug::KeepTailOnConflict) && index <= self.log.last().index {
+            false => self.log.replace(&meta),
+            true => self.log.cut(index.next()),
+        }
         self.disk.replaced(index);
         self.commit_to(index, out);
         self.membership = Membership::new(index, meta.configuration.clone(), &self.config);
@@ -92,7 +97,8 @@ impl Raft {
         if self.installing.is_some() {
             return;
         }
-        if !self.log.contains(meta.last) && self.commit < meta.last.index {
+        let matches = self.log.contains(meta.last) && !self.config.has(Bug::DropTailOnMatch);
+        if !matches && self.commit < meta.last.index {
             return out.push(Effect::Offered { from, meta });
         }
         self.commit_to(meta.last.index, out);

@@ -5,12 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::deed::{client, find};
-use super::parse::{node, number};
-use super::words::role_name;
+use super::parse::{list, node, number};
+use super::words::{reply_text, role_name};
 use crate::id::Index;
 use crate::node::View;
 use crate::raft::note::Role;
-use crate::sim::Sim;
+use crate::sim::{CallEnd, Sim};
 use crate::time::Span;
 
 /// No `until` waits longer than this.
@@ -19,7 +19,7 @@ pub const PATIENCE: Span = Span::from_ms(60_000);
 /// Whether something holds now: `leader`, `leader 2`, `no leader`, `leaders 2`, `role 3 follower`, `one term`,
 /// `term 2 < 5`, `commit 3 = 7`, `same`, `answered`, `unanswered a`, `flight 1->2 append`,
 /// `no flight 1->2 append`, `entry 3 4@2`, `snapshot 3 > 0`, `down 1`, `paused 2`, `isolated 0`, `behind 8`,
-/// `all vote`.
+/// `all vote`, `told a 1 version 0`, `sessions 3 = 2`, `voters 3 = 1,2`, `joint 3`.
 ///
 /// # Errors
 /// What is wrong with the condition.
@@ -73,6 +73,21 @@ pub fn holds(sim: &Sim, words: &[&str]) -> Result<bool, String> {
         ["unanswered", name] => sim
             .clients()
             .any(|one| one.id == client(name) && 0 < one.pending),
+        ["told", name, ref words @ ..] => {
+            let last = sim
+                .history(client(name))
+                .filter_map(|call| match &call.end {
+                    Some(CallEnd::Returned { reply, .. }) => Some(reply_text(reply)),
+                    _ => None,
+                });
+            let last = last.last().unwrap_or_default();
+            last.starts_with(&format!("{} at ", words.join(" ")))
+        }
+        ["joint", id] => view(sim, id)?.configuration().is_joint(),
+        ["voters", id, "=", voters] => {
+            let voters = list(sim, voters)?;
+            view(sim, id)?.configuration().voters().eq(voters)
+        }
         ["flight", link, kind] => find(sim, link, kind).is_ok(),
         ["no", "flight", link, kind] => find(sim, link, kind).is_err(),
         ["entry", id, at] => {
@@ -91,6 +106,7 @@ pub fn holds(sim: &Sim, words: &[&str]) -> Result<bool, String> {
                 "commit" => view(sim, id)?.commit().0,
                 "applied" => view(sim, id)?.applied().0,
                 "durable" => view(sim, id)?.durable().0,
+                "sessions" => view(sim, id)?.machine().session_count(),
                 "last" => view(sim, id)?.last().index.0,
                 _ => return Err(format!("{what} is no number of a node")),
             };

@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::command::{Command, WriteRequest};
+use crate::configuration::Configuration;
+use crate::id::NodeId;
 use crate::message::Message;
 use crate::node::{Note, SnapshotStage};
 use crate::raft::message::{Entry, Message as Raft, Payload};
@@ -174,7 +176,7 @@ fn op_text(op: &Op) -> String {
     }
 }
 
-fn reply_text(reply: &Reply) -> String {
+pub(super) fn reply_text(reply: &Reply) -> String {
     let text = match &reply.result {
         Ok(Response::Created { path, .. }) => format!("created {path}"),
         Ok(Response::Stat(stat)) => format!("version {}", stat.version),
@@ -193,8 +195,10 @@ fn reply_text(reply: &Reply) -> String {
 /// What an entry of the log says.
 #[must_use]
 pub fn payload(entry: &Entry) -> String {
-    let Payload::Command(bytes) = &entry.payload else {
-        return "blank".into();
+    let bytes = match &entry.payload {
+        Payload::Blank => return "blank".into(),
+        Payload::Membership(configuration) => return members(configuration),
+        Payload::Command(bytes) => bytes,
     };
     match wire::decode_command(bytes) {
         Ok(Command::Init { .. }) => "init".into(),
@@ -206,10 +210,28 @@ pub fn payload(entry: &Entry) -> String {
             other => format!("{other:?}"),
         },
         Ok(Command::Expire { .. }) => "expire".into(),
+        Ok(Command::Reconfigure { .. }) => "reconfigure".into(),
+        Ok(Command::Abandon { change }) => format!("abandon {change}"),
         #[allow(unreachable_patterns)]
         Ok(other) => format!("{other:?}"),
         Err(_) => "?".into(),
     }
+}
+
+/// `members 1,2`, `members 1,2 learners 3`, and in a joint phase `members 1,2 from 2,3`.
+fn members(configuration: &Configuration) -> String {
+    let list = |ids: &mut dyn Iterator<Item = NodeId>| {
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        ids.join(",")
+    };
+    let mut text = format!("members {}", list(&mut configuration.voters()));
+    if configuration.is_joint() {
+        text += &format!(" from {}", list(&mut configuration.old_voters()));
+    }
+    if configuration.learners().next().is_some() {
+        text += &format!(" learners {}", list(&mut configuration.learners()));
+    }
+    text
 }
 
 fn is_heartbeat(message: &Message) -> bool {

@@ -154,6 +154,8 @@ pub(super) struct Checker {
     /// Digest of the state by applied index; 0 if nobody was seen there.
     digests: Chunks<u64>,
     joined: Joined,
+    /// The configurations that were committed, by index; the first at 0.
+    configurations: BTreeMap<Index, Configuration>,
     found: Found,
 }
 
@@ -185,6 +187,7 @@ impl Checker {
             tails: BTreeMap::new(),
             digests: Chunks::new(0),
             joined: Joined::new(),
+            configurations: BTreeMap::new(),
             found: Vec::new(),
         }
     }
@@ -244,6 +247,10 @@ impl Checker {
             return;
         };
         shadow.members = view.configuration().clone();
+        if view.configuration_index() == Index(0) && !shadow.members.members().is_empty() {
+            let first = shadow.members.clone();
+            self.configurations.entry(Index(0)).or_insert(first);
+        }
         shadow.log = Chunks::new(0);
         shadow.leads = None;
         shadow.commit = Index(0);
@@ -544,6 +551,9 @@ impl Checker {
                 in_term: term,
             });
             self.tails.remove(&(Index(index), *entry_term));
+            if let Some(members) = members::configuration_at(view, Index(index)) {
+                self.configurations.insert(Index(index), members.clone());
+            }
         }
         if KEPT < self.committed.next() - self.committed.first() {
             self.committed.drop_before(self.committed.next() - KEPT);

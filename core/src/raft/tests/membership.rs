@@ -325,6 +325,29 @@ fn members_that_leave_are_told_so() {
 }
 
 #[test]
+fn one_that_comes_back_too_late_to_be_told_is_told_when_it_speaks_up() {
+    let mut net = net(3, 3, |_| {});
+    net.elect(1);
+    net.isolate(3);
+    change_all(&mut net, 1, &members(&[1, 2], &[]));
+    net.pass(Span::from_ms(10_000));
+    net.elect(1);
+    net.heal();
+    (0..3).for_each(|_| net.beat(1));
+    assert!(net.raft(3).is_voter(), "nobody talks to it");
+    // Both ends of its links let it in, and under its number nobody else.
+    let admits = |net: &Net, replica| net.raft(1).admits(NodeId(3), ReplicaId(replica), Index(0));
+    assert_eq!(admits(&net, 0), Ok(()));
+    assert!(admits(&net, 7).is_err());
+    net.step(3, |raft, now, out| raft.campaign(now, out));
+    (0..8).for_each(|_| net.beat(1));
+    assert!(net.raft(1).is_leader());
+    assert!(!net.raft(3).is_voter());
+    assert_eq!(net.raft(3).commit(), net.raft(1).commit());
+    assert_eq!(net.raft(3).deadline(), Time::NEVER);
+}
+
+#[test]
 fn one_that_is_left_out_votes_and_campaigns_until_that_is_committed() {
     let mut net = net(3, 3, |_| {});
     net.elect(1);

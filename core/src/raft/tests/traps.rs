@@ -397,6 +397,26 @@ fn proposals_are_refused_when_too_much_waits() {
 }
 
 #[test]
+fn no_more_waits_for_the_disk_than_the_limit() {
+    let mut net = Net::new(3);
+    net.configs.get_mut(&2).expect("a member").withheld_messages = 3;
+    net.restart(2);
+    net.elect(1);
+    net.disk(2).frozen = true;
+    for _ in 0..20 {
+        net.propose(1);
+        net.deliver();
+        assert!(net.raft(2).withheld().len() <= 3);
+    }
+    assert_eq!(net.raft(2).withheld().len(), 3);
+    // What was dropped is asked for again.
+    net.disk(2).frozen = false;
+    net.settle();
+    net.beat(1);
+    assert_eq!(net.commits(), [21, 21, 21]);
+}
+
+#[test]
 fn stamps_never_fall_along_the_log() {
     let mut net = Net::new(3);
     for disk in net.disks.values_mut() {

@@ -17,7 +17,8 @@ use crate::sim::disk::Disk;
 pub(super) type Joined = BTreeMap<(NodeId, ReplicaId), Index>;
 
 impl Checker {
-    /// Each member acts by the newest configuration in its log, committed or not.
+    /// Each member acts by the newest configuration in its log, committed or not; without one, by that in force
+    /// at the index of its snapshot.
     pub(super) fn newest_members(&mut self, id: NodeId, view: View<'_>) {
         let Some(shadow) = shadow(&mut self.shadows, id) else {
             return;
@@ -32,7 +33,13 @@ impl Checker {
                 let here = Some(at) == newest || newest < Some(at) && Some(at) <= snapshot;
                 here && members == view.configuration()
             }
-            None => at < view.first_index() || Some(at) <= snapshot,
+            None => {
+                // What was in force at the index of the snapshot.
+                let mut committed = self.configurations.range(..=at);
+                let known = committed.next_back().map(|(_, members)| members);
+                let right = known.is_none_or(|known| known == view.configuration());
+                (at < view.first_index() || Some(at) <= snapshot) && (right || at == Index(0))
+            }
         };
         if !acts_by_it {
             let newest = newest.unwrap_or(view.first_index().prev());
@@ -97,7 +104,7 @@ impl Checker {
     }
 }
 
-fn configuration_at(view: View<'_>, index: Index) -> Option<&Configuration> {
+pub(super) fn configuration_at(view: View<'_>, index: Index) -> Option<&Configuration> {
     match &view.entry(index)?.payload {
         Payload::Membership(configuration) => Some(configuration),
         _ => None,
