@@ -207,8 +207,14 @@ impl Node {
             }
             _ => Time::NEVER,
         };
+        // A lone leader has no heartbeats to send: without this it could not tell that it stood still.
+        let watch = match self.leads.is_some() && 0 < self.machine.session_count() {
+            true => self.now + LATE,
+            false => Time::NEVER,
+        };
         self.raft
             .deadline()
+            .min(watch)
             .min(self.clients_deadline())
             .min(self.snapshots_deadline())
             .min(self.members_deadline())
@@ -485,6 +491,8 @@ impl Node {
                 number,
                 result,
             } => {
+                // A follower tells of signs of life by messages that may be lost; this cannot be.
+                self.touch(session);
                 if matches!(result, Ok(Response::Closed)) {
                     self.session_over(session, false, out);
                 }
