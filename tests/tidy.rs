@@ -123,6 +123,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
             "configuration",
             "hash",
+            "map",
             "request",
             "message",
             "raft::message",

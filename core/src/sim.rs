@@ -10,6 +10,7 @@ mod act;
 mod check;
 mod chunks;
 mod client;
+mod clock;
 mod disk;
 mod event;
 mod fault;
@@ -29,7 +30,9 @@ use alloc::format;
 use alloc::vec::Vec;
 
 pub use self::check::{Invariant, Violation};
+pub use self::clock::DRIFT_PER_MILLE;
 pub use self::event::{Call, CallEnd, ClientEvent, Event, LossReason, What};
+pub use self::fault::Fault;
 pub use self::intervention::{Deed, Intervention};
 pub use self::profile::{DiskProfile, Faults, LinkProfile, SimConfig, Workload};
 pub use self::swarm::digest_of_seed;
@@ -38,11 +41,12 @@ pub use self::view::{Cargo, ClientId, ClientView, DiskView, End, Flight, FlightI
 use self::check::Checker;
 use self::chunks::Chunks;
 use self::client::{Client, Start, Wire};
+use self::clock::Clocks;
 use self::fault::{Aim, Nemesis};
 use self::hash::mix;
 use self::member::Member;
 use self::net::Net;
-use self::oracle::{Oracle, Verdict};
+use self::oracle::{Complaint, Oracle, Verdict};
 use self::workload::Worker;
 use crate::id::{Index, NodeId, ReplicaId};
 use crate::node::{Output, View};
@@ -70,6 +74,7 @@ pub struct Sim {
     oracle: Oracle,
     nemesis: Option<Nemesis>,
     checker: Checker,
+    clocks: Clocks,
     /// The last client connection's number.
     conns: u64,
     disk_rng: Rng,
@@ -113,7 +118,7 @@ impl Sim {
             now,
             events: 0,
             members: (1..=config.nodes)
-                .map(|id| Member::new(config.disk, ReplicaId(id.into())))
+                .map(|id| Member::new(now, config.disk, ReplicaId(id.into())))
                 .collect(),
             net: Net::new(config.nodes, config.link, config.client_link, net_rng),
             clients: BTreeMap::new(),
@@ -122,6 +127,7 @@ impl Sim {
                 .faults
                 .map(|faults| Nemesis::new(faults, now, Rng::stream(seed, stream::FAULTS))),
             checker: Checker::new(config.nodes),
+            clocks: Clocks::new(),
             conns: 0,
             disk_rng: Rng::stream(seed, stream::DISK),
             boot_rng: Rng::stream(seed, stream::BOOT),
@@ -235,6 +241,12 @@ impl Sim {
         self.now = self.now.max(now);
     }
 
+    /// How often each kind of fault came by itself so far.
+    pub fn faults_drawn(&self) -> impl Iterator<Item = (Fault, u64)> {
+        let drawn = self.nemesis.iter().flat_map(|nemesis| nemesis.drawn);
+        Fault::ALL.into_iter().zip(drawn)
+    }
+
     /// Interventions so far, without the faults that came by themselves, with their moments.
     pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
         self.deeds.iter()
@@ -257,6 +269,13 @@ impl Sim {
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<View<'_>> {
         self.member(id)?.view()
+    }
+
+    /// What a member's clock shows: deadlines in its view are by this.
+    #[must_use]
+    pub fn clock(&self, id: NodeId) -> Time {
+        self.member(id)
+            .map_or(self.now, |member| member.clock(self.now))
     }
 
     /// Whether it is paused; what arrives meanwhile waits for it.
@@ -327,6 +346,13 @@ impl Sim {
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
+    }
+
+    /// Facts about clients that are no longer kept because a limit was reached: a contradiction to one of
+    /// them would not be seen. No seed of the usual length comes there.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.oracle.forgotten()
     }
 
     /// The highest index that any member has committed so far.
@@ -433,6 +459,7 @@ impl Sim {
                 now: self.now,
                 net: &mut self.net,
                 oracle: &mut self.oracle,
+                clocks: self.clocks,
                 conns: &mut self.conns,
                 events: &mut events,
             },
@@ -443,10 +470,10 @@ impl Sim {
         for event in events {
             self.note(|| What::Client { client: id, event });
         }
-        if let Err(text) = verdict
+        if let Err(Complaint(invariant, text)) = verdict
             && self.config.checks
         {
-            self.broken(Invariant::Clients, format!("client {}: {text}", id.0));
+            self.broken(invariant, format!("client {}: {text}", id.0));
         }
     }
 
@@ -461,6 +488,7 @@ impl Sim {
             leader: self.leader(),
             clients: &clients,
             disk: self.config.disk,
+            link: self.config.link,
             voters: &voters,
             learners: &learners,
             settled: self.all_settled(),

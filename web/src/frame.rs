@@ -326,8 +326,8 @@ pub(crate) fn seconds(us: u64) -> String {
 
 fn timers(model: &Model) {
     let sim = model.sim();
-    let now = sim.now();
     for id in sim.nodes() {
+        let now = sim.clock(id);
         let Some(arc) = element(&format!("timer-{id}")) else {
             continue;
         };

@@ -126,7 +126,17 @@ pub(crate) fn invariant(words: &Words, invariant: otterkeeper_core::sim::Invaria
         I::NewestMembers => "invariant-newest-members",
         I::OneChange => "invariant-one-change",
         I::NoHalt => "invariant-no-halt",
-        I::Clients => "invariant-clients",
+        I::Answers => "invariant-answers-in-order",
+        I::MonotonicClients => "invariant-monotonic-clients",
+        I::FreshReads => "invariant-fresh-reads",
+        I::NoLostWrite => "invariant-no-lost-write",
+        I::ExactlyOnce => "invariant-exactly-once",
+        I::AllOrNothing => "invariant-all-or-nothing",
+        I::SequenceNumbers => "invariant-sequence-numbers",
+        I::Ephemerals => "invariant-ephemerals",
+        I::SessionsKept => "invariant-sessions-kept",
+        I::WatchesOnce => "invariant-watches-once",
+        I::WatchesFirst => "invariant-watches-first",
     })
 }
 
@@ -144,7 +154,17 @@ pub(crate) fn promise(words: &Words, invariant: otterkeeper_core::sim::Invariant
         I::NewestMembers => "promise-newest-members",
         I::OneChange => "promise-one-change",
         I::NoHalt => "promise-no-halt",
-        I::Clients => "promise-clients",
+        I::Answers => "promise-answers-in-order",
+        I::MonotonicClients => "promise-monotonic-clients",
+        I::FreshReads => "promise-fresh-reads",
+        I::NoLostWrite => "promise-no-lost-write",
+        I::ExactlyOnce => "promise-exactly-once",
+        I::AllOrNothing => "promise-all-or-nothing",
+        I::SequenceNumbers => "promise-sequence-numbers",
+        I::Ephemerals => "promise-ephemerals",
+        I::SessionsKept => "promise-sessions-kept",
+        I::WatchesOnce => "promise-watches-once",
+        I::WatchesFirst => "promise-watches-first",
     })
 }
 
@@ -343,6 +363,19 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
         Intervention::Cut { from, to } => link("deed-cut", from, to),
         Intervention::Heal { from, to } => link("deed-heal", from, to),
         Intervention::HealAll => words.get("deed-heal-all"),
+        Intervention::Clog { from, to } => link("deed-clog", from, to),
+        Intervention::Unclog { from, to } => link("deed-unclog", from, to),
+        Intervention::ClockRate {
+            node: id,
+            per_mille,
+        } => {
+            let (node, rate) = (id.0.into(), percent(*per_mille).into());
+            words.with("deed-clock-rate", &[("node", node), ("percent", rate)])
+        }
+        Intervention::ClockJump { node: id, by } => words.with(
+            "deed-clock-jump",
+            &[("node", id.0.into()), ("ms", by.as_ms().into())],
+        ),
         Intervention::Loss { per_mille, .. } => {
             words.with("deed-loss", &[("percent", percent(*per_mille).into())])
         }

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use otterkeeper_core::id::NodeId;
-use otterkeeper_core::sim::Intervention;
+use otterkeeper_core::sim::{DRIFT_PER_MILLE, Intervention};
 use otterkeeper_core::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -221,7 +221,15 @@ fn is_sane(deed: &Intervention, nodes: u8) -> bool {
         | Intervention::Wipe(id)
         | Intervention::CancelTransfer(id) => node(id),
         Intervention::Transfer { from, to } => node(from) && to.as_ref().is_none_or(node),
-        Intervention::Cut { from, to } | Intervention::Heal { from, to } => node(from) && node(to),
+        Intervention::Cut { from, to }
+        | Intervention::Heal { from, to }
+        | Intervention::Clog { from, to }
+        | Intervention::Unclog { from, to } => node(from) && node(to),
+        Intervention::ClockRate {
+            node: id,
+            per_mille,
+        } => node(id) && per_mille.abs_diff(1_000) <= DRIFT_PER_MILLE,
+        Intervention::ClockJump { node: id, by } => node(id) && by.0 <= 60_000_000,
         Intervention::Loss { link, per_mille }
         | Intervention::Duplicate { link, per_mille }
         | Intervention::Reorder { link, per_mille } => ends(link) && *per_mille <= 1_000,

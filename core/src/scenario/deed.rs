@@ -143,6 +143,22 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
                 max,
             }
         }
+        ["clog", on] => {
+            let (from, to) = link(on)?;
+            Intervention::Clog { from, to }
+        }
+        ["unclog", on] => {
+            let (from, to) = link(on)?;
+            Intervention::Unclog { from, to }
+        }
+        ["clock-rate", id, per_mille] => Intervention::ClockRate {
+            node: node(id)?,
+            per_mille: number(per_mille)? as u32,
+        },
+        ["clock-jump", id, by] => Intervention::ClockJump {
+            node: node(id)?,
+            by: span(by)?,
+        },
         ["freeze-disk", id] => Intervention::FreezeDisk(node(id)?),
         ["thaw-disk", id] => Intervention::ThawDisk(node(id)?),
         ["slow-disk", id, latency] => {

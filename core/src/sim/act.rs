@@ -51,7 +51,21 @@ impl Sim {
                 self.cut_off(from, to);
             }
             Intervention::Heal { from, to } => self.net.cut(from, to, false),
-            Intervention::HealAll => self.net.heal_all(),
+            Intervention::HealAll => self.net.heal_all(now),
+            Intervention::Clog { from, to } => self.net.clog(now, from, to, true),
+            Intervention::Unclog { from, to } => self.net.clog(now, from, to, false),
+            Intervention::ClockRate { node, per_mille } => {
+                if let Some(member) = self.member_mut(node) {
+                    member.change_clock(|clock| clock.go(now, per_mille));
+                    self.clocks.went(per_mille);
+                }
+            }
+            Intervention::ClockJump { node, by } => {
+                if let Some(member) = self.member_mut(node) {
+                    member.change_clock(|clock| clock.jump(by));
+                    self.clocks.jumped(by);
+                }
+            }
             Intervention::Loss { link, per_mille } => {
                 self.net
                     .tune(link, |profile| profile.loss_per_mille = per_mille);

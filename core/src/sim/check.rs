@@ -46,8 +46,28 @@ pub enum Invariant {
     OneChange,
     /// No member halts or refuses its own disk.
     NoHalt,
-    /// Every client sees what ZooKeeper promises.
-    Clients,
+    /// Each call is answered once, in the order of asking, by an answer of its kind.
+    Answers,
+    /// What a client sees never goes back in time, whichever member it asks, so it sees its own writes.
+    MonotonicClients,
+    /// A linearizable read, and a sync, show all that was shown to anybody before they were asked for.
+    FreshReads,
+    /// No acknowledged write is lost: what one answer shows, none contradicts.
+    NoLostWrite,
+    /// A write happens at most once, never after it was refused, and not after its connection was replaced.
+    ExactlyOnce,
+    /// A multi happens whole and in one moment, or not at all.
+    AllOrNothing,
+    /// Sequence numbers are unique under their parent, and grow in the order of commits.
+    SequenceNumbers,
+    /// An ephemeral znode is there as long as its session lives, and no longer.
+    Ephemerals,
+    /// No session expires before its timeout has passed since its last acknowledged contact.
+    SessionsKept,
+    /// A one-shot watch fires at most once, and for a change after it was left.
+    WatchesOnce,
+    /// A watch is never lost: it fires before anything newer is seen on its connection.
+    WatchesFirst,
 }
 
 impl Invariant {
@@ -63,7 +83,17 @@ impl Invariant {
         Self::NewestMembers,
         Self::OneChange,
         Self::NoHalt,
-        Self::Clients,
+        Self::Answers,
+        Self::MonotonicClients,
+        Self::FreshReads,
+        Self::NoLostWrite,
+        Self::ExactlyOnce,
+        Self::AllOrNothing,
+        Self::SequenceNumbers,
+        Self::Ephemerals,
+        Self::SessionsKept,
+        Self::WatchesOnce,
+        Self::WatchesFirst,
     ];
 
     /// The stable name: `election-safety` and so on.
@@ -80,7 +110,17 @@ impl Invariant {
             Self::NewestMembers => "newest-members",
             Self::OneChange => "one-change-at-a-time",
             Self::NoHalt => "no-halt",
-            Self::Clients => "clients",
+            Self::Answers => "answers-in-order",
+            Self::MonotonicClients => "monotonic-clients",
+            Self::FreshReads => "fresh-reads",
+            Self::NoLostWrite => "no-lost-write",
+            Self::ExactlyOnce => "exactly-once",
+            Self::AllOrNothing => "all-or-nothing",
+            Self::SequenceNumbers => "sequence-numbers",
+            Self::Ephemerals => "ephemerals",
+            Self::SessionsKept => "sessions-kept",
+            Self::WatchesOnce => "watches-once",
+            Self::WatchesFirst => "watches-first",
         }
     }
 }

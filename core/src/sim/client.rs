@@ -2,22 +2,26 @@
 //! of the page wait for their visitor; those of the workload draw their next operation. What arrives is
 //! checked here against what ZooKeeper promises, before the client sees it, and told to the oracle.
 
+mod watches;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
+use self::watches::Watches;
 use super::chunks::Chunks;
+use super::clock::{Clocks, Since};
 use super::event::{Call, CallEnd, ClientEvent};
 use super::net::Net;
-use super::oracle::{Oracle, Verdict};
+use super::oracle::{Oracle, Verdict, broken};
 use super::workload::{Next, Worker};
-use super::{Cargo, ClientId, ClientView, End};
+use super::{Cargo, ClientId, ClientView, End, Invariant};
 use crate::client::{self, Event, Input, Outcome, Output};
 use crate::config::ClientConfig;
 use crate::id::{ConnId, Index, NodeId, SessionId};
+use crate::node::View;
 use crate::recipe::{self, Wanted, Wish};
-use crate::request::{Error, EventKind, ReadKind, Reply, Request, Response, WatchEvent};
+use crate::request::{Error, Reply, Request, Response};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
@@ -33,6 +37,7 @@ pub(super) struct Wire<'a> {
     pub(super) now: Time,
     pub(super) net: &'a mut Net,
     pub(super) oracle: &'a mut Oracle,
+    pub(super) clocks: Clocks,
     /// The last connection number in use.
     pub(super) conns: &'a mut u64,
     pub(super) events: &'a mut Vec<ClientEvent>,
@@ -56,8 +61,8 @@ struct Pending {
     /// Its number in the core's client.
     of: u64,
     request: Request,
-    invoked: Time,
-    /// Acknowledged to anybody before this was asked.
+    since: Since,
+    /// Shown to anybody before this was asked.
     after: Index,
 }
 
@@ -73,15 +78,18 @@ pub(super) struct Client {
     /// The present connection, the core's number for it, and the member at its other end.
     conn: Option<(ConnId, u64, NodeId)>,
     last_zxid: Index,
-    /// The session cannot have expired before this.
-    safe_until: Time,
+    /// When it last asked for something that was acknowledged by a majority: the session cannot have
+    /// expired before its timeout has passed since.
+    contact: Option<Since>,
+    /// The timeout that was agreed for it.
+    timeout: Span,
     last_tag: u64,
     /// Sent and not answered, in order.
     pending: VecDeque<Pending>,
     /// What the visitor asked while there was no session.
     waiting: VecDeque<Request>,
-    /// Watches of this connection: child watch or not, path, and the state they were left on.
-    watches: BTreeMap<(bool, String), Index>,
+    /// Watches of this connection.
+    watches: Watches,
     calls: Chunks<Call>,
     /// The last call's number in the core, and the places of those without an outcome in `calls`.
     last_call: u64,
@@ -120,11 +128,12 @@ impl Client {
             rng,
             conn: None,
             last_zxid: Index(0),
-            safe_until: now,
+            contact: None,
+            timeout: Span(0),
             last_tag: 0,
             pending: VecDeque::new(),
             waiting: VecDeque::new(),
-            watches: BTreeMap::new(),
+            watches: Watches::default(),
             calls: Chunks::new(1),
             last_call: 0,
             places: BTreeMap::new(),
@@ -289,7 +298,7 @@ impl Client {
                 self.input(wire, Input::Reply { link, tag, reply })
             }
             Cargo::Watch { event, .. } => {
-                self.fired(&event)?;
+                self.watches.fired(&event)?;
                 self.input(wire, Input::Watch { link, event })
             }
             Cargo::End { reason, .. } => self.input(wire, Input::Ended { link, reason }),
@@ -389,8 +398,7 @@ impl Client {
         self.last_tag += 1;
         let tag = self.last_tag;
         if self.worker.is_some() {
-            let session = self.core.session();
-            wire.oracle.send(self.id, tag, session, &request);
+            wire.oracle.send(self.id, tag, &request);
         }
         if let Some(id) = call {
             self.places.insert(id, self.calls.next());
@@ -413,7 +421,7 @@ impl Client {
             tag,
             of,
             request: request.clone(),
-            invoked: wire.now,
+            since: wire.clocks.mark(wire.now),
             after: wire.oracle.newest(),
         });
         let (from, to) = (End::Client(self.id), End::Node(node));
@@ -497,7 +505,7 @@ impl Client {
             Outcome::Unknown | Outcome::Unsent => {
                 if call.request == Request::Close {
                     // The session may be over, and by its own will.
-                    self.safe_until = time;
+                    self.contact = None;
                 }
                 call.end = Some(CallEnd::Unknown { time });
                 wire.events.push(ClientEvent::Unknown { tag });
@@ -506,38 +514,39 @@ impl Client {
     }
 
     fn forget_session(&mut self) {
+        self.contact = None;
         if let Some(worker) = &mut self.worker {
             worker.forget_session();
         }
     }
 
     /// Checks an answer, and gives the core's number for what it answers.
-    fn returned(&mut self, wire: &mut Wire<'_>, tag: u64, reply: &Reply) -> Result<u64, String> {
+    fn returned(&mut self, wire: &mut Wire<'_>, tag: u64, reply: &Reply) -> Verdict<u64> {
         let Some(pending) = self.pending.pop_front() else {
-            return Err(format!("an answer to call {tag}, which waits for none"));
+            let text = format!("an answer to call {tag}, which waits for none");
+            return broken(Invariant::Answers, text);
         };
         if pending.tag != tag {
-            return Err(format!(
-                "call {tag} was answered before call {}",
-                pending.tag
-            ));
+            let text = format!("call {tag} was answered before call {}", pending.tag);
+            return broken(Invariant::Answers, text);
         }
         if let Request::Connect(connect) = &pending.request {
-            self.connected(wire, connect.session, pending.invoked, reply)?;
+            self.connected(wire, connect.session, pending.since, reply)?;
             return Ok(pending.of);
         }
         if reply.zxid < self.last_zxid {
-            return Err(format!(
+            let text = format!(
                 "an answer shows {} after {} was seen",
                 reply.zxid, self.last_zxid
-            ));
+            );
+            return broken(Invariant::MonotonicClients, text);
         }
         self.last_zxid = reply.zxid;
         if reply.result.is_ok() && matches!(pending.request, Request::Write(_) | Request::Multi(_))
         {
-            self.safe_until = self.safe_until.max(pending.invoked + self.core.timeout());
+            self.contact = Some(pending.since);
         }
-        self.watched(&pending.request, reply)?;
+        self.watches.answered(&pending.request, reply)?;
         if pending.request == Request::Close {
             if reply.result.is_ok() {
                 wire.oracle.ended(self.core.session(), reply.zxid);
@@ -559,7 +568,7 @@ impl Client {
         &mut self,
         wire: &mut Wire<'_>,
         asked: SessionId,
-        invoked: Time,
+        since: Since,
         reply: &Reply,
     ) -> Verdict {
         match &reply.result {
@@ -569,89 +578,51 @@ impl Client {
                 ..
             }) => {
                 if asked != SessionId(0) && asked != *session {
-                    return Err(format!("asked for session {asked} and got {session}"));
+                    let text = format!("asked for session {asked} and got {session}");
+                    return broken(Invariant::Answers, text);
                 }
                 if reply.zxid < self.last_zxid {
-                    return Err(format!(
+                    let text = format!(
                         "attached at {} after {} was seen",
                         reply.zxid, self.last_zxid
-                    ));
+                    );
+                    return broken(Invariant::MonotonicClients, text);
                 }
-                let timeout = Span::from_ms(u64::from(*timeout_ms));
-                self.safe_until = self.safe_until.max(invoked + timeout);
+                self.timeout = Span::from_ms(u64::from(*timeout_ms));
+                self.contact = Some(since);
                 self.last_zxid = reply.zxid;
                 Ok(())
             }
             Ok(Response::Expired) => {
                 wire.oracle.ended(asked, reply.zxid);
-                if wire.now < self.safe_until && asked != SessionId(0) {
-                    return Err(format!("session {asked} expired before its timeout"));
+                let early = self
+                    .contact
+                    .is_some_and(|contact| wire.clocks.is_sooner(contact, wire.now, self.timeout));
+                if early && asked != SessionId(0) {
+                    let text = format!("session {asked} expired before its timeout");
+                    return broken(Invariant::SessionsKept, text);
                 }
                 Ok(())
             }
             Err(Error::SessionExpired | Error::SessionMoved) => Ok(()),
-            other => Err(format!("a connect was answered by {other:?}")),
+            other => broken(
+                Invariant::Answers,
+                format!("a connect was answered by {other:?}"),
+            ),
         }
     }
 
-    /// What an answer says about the watches of this connection: none of them can have missed a change
-    /// that the answer shows. And a new one, if the call left one.
-    fn watched(&mut self, request: &Request, reply: &Reply) -> Verdict {
-        let (Request::Read(read) | Request::Latest(read)) = request else {
+    /// Whether, now that the member it is attached to has nothing more to say, one of its watches has
+    /// missed a change.
+    pub(super) fn audit(&self, member: NodeId, view: View<'_>) -> Verdict {
+        let listens = self.core.is_attached() && self.paused.is_none();
+        if !listens || self.conn.is_none_or(|(_, _, node)| node != member) {
             return Ok(());
-        };
-        let child = read.kind == ReadKind::Children;
-        let key = (child, read.path.clone());
-        let shown = match &reply.result {
-            Ok(Response::Children { stat, .. }) => Some(stat.pzxid),
-            Ok(Response::Data { stat, .. } | Response::Stat(stat)) => Some(stat.mzxid),
-            Err(Error::NoNode) => None,
-            _ => return Ok(()),
-        };
-        if let Some(left) = self.watches.get(&key)
-            && shown.is_some_and(|shown| *left < shown)
-        {
-            return Err(format!(
-                "{} is shown as of {shown:?}; the watch left on {left} has not fired",
-                read.path
-            ));
         }
-        if read.watch && (shown.is_some() || read.kind == ReadKind::Exists) {
-            self.watches.entry(key).or_insert(reply.zxid);
-        }
-        Ok(())
-    }
-
-    /// Checks that somebody waits for an event.
-    fn fired(&mut self, event: &WatchEvent) -> Verdict {
-        let data = self.watches.get(&(false, event.path.clone())).copied();
-        let child = self.watches.get(&(true, event.path.clone())).copied();
-        let left = match event.kind {
-            EventKind::NodeCreated | EventKind::NodeDataChanged => data,
-            EventKind::NodeChildrenChanged => child,
-            EventKind::NodeDeleted => data.or(child),
-        };
-        // Its read may still wait for its answer only if the order were wrong.
-        let Some(left) = left else {
-            return Err(format!(
-                "{:?} on {} without a watch",
-                event.kind, event.path
-            ));
-        };
-        if event.zxid <= left {
-            return Err(format!(
-                "{} fired for {}; the watch was left on {left}",
-                event.path, event.zxid
-            ));
-        }
-        if event.kind != EventKind::NodeChildrenChanged {
-            self.watches.remove(&(false, event.path.clone()));
-        }
-        if matches!(
-            event.kind,
-            EventKind::NodeChildrenChanged | EventKind::NodeDeleted
-        ) {
-            self.watches.remove(&(true, event.path.clone()));
+        for read in self.watches.reads() {
+            let result = view.machine().read(&read, &[]);
+            self.watches
+                .none_is_missed(&read, &result, view.applied())?;
         }
         Ok(())
     }

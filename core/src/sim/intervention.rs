@@ -47,7 +47,7 @@ pub enum Intervention {
         /// To this one.
         to: NodeId,
     },
-    /// Ends every cut and isolation. Loss and delays stay.
+    /// Ends every cut, clog and isolation. Loss and delays stay.
     HealAll,
     /// Chance of loss on one direction, or on all.
     Loss {
@@ -167,6 +167,34 @@ pub enum Intervention {
         /// What is wanted.
         wish: Wish,
     },
+    /// One direction holds back everything, what is under way on it included.
+    Clog {
+        /// From this member.
+        from: NodeId,
+        /// To this one.
+        to: NodeId,
+    },
+    /// Ends `Clog`: what was held back arrives, all at once and in order.
+    Unclog {
+        /// From this member.
+        from: NodeId,
+        /// To this one.
+        to: NodeId,
+    },
+    /// The member's clock goes at this rate from now on.
+    ClockRate {
+        /// Which member's.
+        node: NodeId,
+        /// 1,000 is true; within [`DRIFT_PER_MILLE`](super::DRIFT_PER_MILLE) of it.
+        per_mille: u32,
+    },
+    /// The member's clock jumps forward.
+    ClockJump {
+        /// Which member's.
+        node: NodeId,
+        /// How far.
+        by: Span,
+    },
 }
 
 impl Intervention {
@@ -188,9 +216,14 @@ impl Intervention {
             | Self::Members { node: id, .. }
             | Self::Crash { node: id, .. }
             | Self::SlowDisk { node: id, .. }
+            | Self::ClockRate { node: id, .. }
+            | Self::ClockJump { node: id, .. }
             | Self::OpenClient { node: id, .. } => [Some(id), None],
             Self::Transfer { from, to } => [Some(from), to],
-            Self::Cut { from, to } | Self::Heal { from, to } => [Some(from), Some(to)],
+            Self::Cut { from, to }
+            | Self::Heal { from, to }
+            | Self::Clog { from, to }
+            | Self::Unclog { from, to } => [Some(from), Some(to)],
             Self::Loss { link, .. }
             | Self::Delay { link, .. }
             | Self::Duplicate { link, .. }

@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::clock::Clock;
 use super::disk::Disk;
 use super::hash::mix;
 use super::{
@@ -23,7 +24,8 @@ use crate::trace::{DIGEST_EVERY, Step, with_bug};
 #[derive(Clone)]
 pub(super) struct Member {
     node: Option<Node>,
-    /// The node's deadline, as it was after its last step.
+    clock: Clock,
+    /// When its clock comes to the node's deadline, as that was after its last step.
     due: Time,
     paused: bool,
     /// What arrived while it was paused.
@@ -38,9 +40,10 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(profile: DiskProfile, replica: ReplicaId) -> Self {
+    pub(super) fn new(now: Time, profile: DiskProfile, replica: ReplicaId) -> Self {
         Self {
             replica,
+            clock: Clock::new(now),
             node: None,
             due: Time::NEVER,
             paused: false,
@@ -62,6 +65,19 @@ impl Member {
 
     pub(super) const fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// What its clock shows.
+    pub(super) fn clock(&self, now: Time) -> Time {
+        self.clock.at(now)
+    }
+
+    /// Its clock goes at another rate, or jumps.
+    pub(super) fn change_clock(&mut self, change: impl FnOnce(&mut Clock)) {
+        change(&mut self.clock);
+        if let Some(node) = &self.node {
+            self.due = self.clock.when(node.deadline());
+        }
     }
 
     /// When its node must be called.
@@ -102,7 +118,7 @@ impl Member {
 impl Sim {
     /// Starts a member's process on its disk.
     pub(super) fn boot(&mut self, id: NodeId) {
-        let now = self.now;
+        let now = self.clock(id);
         let planted = self.config.planted;
         let config = Config {
             id,
@@ -132,7 +148,7 @@ impl Sim {
         };
         match Node::boot(with_bug(config, planted), boot, entropy, now) {
             Ok(node) => {
-                member.due = node.deadline();
+                member.due = member.clock.when(node.deadline());
                 member.node = Some(node);
                 member.calls = 0;
                 if self.config.record {
@@ -212,6 +228,7 @@ impl Sim {
 
     /// A member loses its disk and comes back on an empty one, as another replica.
     pub(super) fn wipe(&mut self, id: NodeId) {
+        let now = self.now;
         self.kill(id, 0);
         // Its connections end with it: what was said to the lost replica, or by it, is not the new one's.
         for other in self.nodes() {
@@ -224,7 +241,9 @@ impl Sim {
         };
         // Beyond all numbers that replicas began with, and another one each time.
         let replica = ReplicaId(member.replica.0 + 256);
-        *member = Member::new(profile, replica);
+        let clock = member.clock;
+        *member = Member::new(now, profile, replica);
+        member.clock = clock;
         self.checker.wiped(id, replica);
         self.boot(id);
     }
@@ -416,8 +435,9 @@ impl Sim {
             inputs.push(Input::Touched { conns });
         }
         let record = self.config.record.then(|| inputs.clone());
-        node.step(now, inputs, &mut out);
-        member.due = node.deadline();
+        let shown = member.clock.at(now);
+        node.step(shown, inputs, &mut out);
+        member.due = member.clock.when(node.deadline());
         member.calls += 1;
         if let Some(inputs) = record {
             let digest = member
@@ -426,7 +446,7 @@ impl Sim {
                 .then(|| node.digest());
             self.trace.push(Step::Call {
                 node: id,
-                now,
+                now: shown,
                 inputs,
                 digest,
             });
@@ -446,6 +466,7 @@ impl Sim {
             if view.transfer().is_some() {
                 stall = stall + self.config.node.election_max();
             }
+            let stall = self.clocks.at_most(stall);
             self.checker.stepped(now, id, view, &disks, stall);
         }
         for output in out.drain(..) {

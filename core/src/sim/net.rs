@@ -14,6 +14,8 @@ use crate::time::{Span, Time};
 #[derive(Clone)]
 struct Link {
     cut: bool,
+    /// Whether it holds everything back.
+    clogged: bool,
     profile: LinkProfile,
     /// When the last message arrives that keeps the order.
     latest: Time,
@@ -31,6 +33,10 @@ pub(super) struct Net {
     arrivals: BTreeSet<(Time, FlightId)>,
     last_id: u64,
     rng: Rng,
+    /// Messages that chance sent twice.
+    pub(super) repeated: u64,
+    /// Messages that chance let overtake others.
+    pub(super) overtook: u64,
 }
 
 impl Net {
@@ -41,6 +47,7 @@ impl Net {
             links: vec![
                 Link {
                     cut: false,
+                    clogged: false,
                     profile: link,
                     latest: Time(0)
                 };
@@ -53,6 +60,8 @@ impl Net {
             arrivals: BTreeSet::new(),
             last_id: 0,
             rng,
+            repeated: 0,
+            overtook: 0,
         }
     }
 
@@ -60,11 +69,13 @@ impl Net {
         let Some(link) = self.place(from, to).map(|place| &self.links[place]) else {
             return LinkState {
                 up: false,
+                clogged: false,
                 profile: LinkProfile::new(0, 0),
             };
         };
         LinkState {
             up: !link.cut && !self.is_isolated(from) && !self.is_isolated(to),
+            clogged: link.clogged,
             profile: link.profile,
         }
     }
@@ -88,7 +99,36 @@ impl Net {
         }
     }
 
-    pub(super) fn heal_all(&mut self) {
+    /// From now on a direction holds back what is under way on it and what is sent, or lets it go in the
+    /// order in which it was sent.
+    pub(super) fn clog(&mut self, now: Time, from: NodeId, to: NodeId, clogged: bool) {
+        let Some(place) = self.place(from, to) else {
+            return;
+        };
+        let link = &mut self.links[place];
+        if core::mem::replace(&mut link.clogged, clogged) == clogged {
+            return;
+        }
+        let arrives = if clogged {
+            Time::NEVER
+        } else {
+            now + link.profile.delay_min
+        };
+        link.latest = now;
+        for mut flight in self.take_between(from, to) {
+            flight.arrives = arrives;
+            self.add(flight);
+        }
+    }
+
+    pub(super) fn heal_all(&mut self, now: Time) {
+        let members = 1..=self.members as u64;
+        for (from, to) in members
+            .clone()
+            .flat_map(|from| members.clone().map(move |to| (from, to)))
+        {
+            self.clog(now, NodeId(from), NodeId(to), false);
+        }
         self.links.iter_mut().for_each(|link| link.cut = false);
         self.isolated.fill(false);
     }
@@ -138,14 +178,21 @@ impl Net {
         if !overtakes {
             arrives = arrives.max(self.links[place].latest);
         }
+        let clogged = self.links[place].clogged;
+        if clogged {
+            arrives = Time::NEVER;
+        }
         let flight = self.make(now, End::Node(from), End::Node(to), arrives, cargo);
         if !up || !admitted || (lost && !reliable) {
             return Some(flight);
         }
-        if !overtakes {
+        if overtakes {
+            self.overtook += 1;
+        } else if !clogged {
             self.links[place].latest = arrives;
         }
         if twice && !reliable {
+            self.repeated += 1;
             let mut copy = flight.clone();
             copy.id = self.next_id();
             copy.arrives = arrives + again;
@@ -278,7 +325,9 @@ impl Net {
     }
 
     fn add(&mut self, flight: Flight) {
-        self.arrivals.insert((flight.arrives, flight.id));
+        if flight.arrives != Time::NEVER {
+            self.arrivals.insert((flight.arrives, flight.id));
+        }
         self.flights.insert(flight.id, flight);
     }
 

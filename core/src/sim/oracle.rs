@@ -2,199 +2,106 @@
 //! that a zxid names a state and that states come in one order; it knows nothing of Raft, of logs or
 //! of which member answered.
 //!
-//! Of each znode it keeps the changes it has learned, by zxid, and how long each is known to have
-//! stood. An answer that rests on zxid Z must show the newest change at or below Z, so a lost write, a
-//! write done twice, a stale answer and a split multi all show as a contradiction.
+//! Each promise has a name among the invariants. What is known lies in rooms of its own: who wrote what
+//! (`authors`), what became of each znode (`znodes`), sequential znodes (`queue`), and sessions with
+//! what goes with them (`sessions`). A client keeps the book of its own watches.
 
-use alloc::collections::{BTreeMap, VecDeque};
+mod authors;
+mod marks;
+mod queue;
+mod sessions;
+mod znodes;
+
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use super::ClientId;
+pub(super) use self::marks::{QUEUE, REGISTERS, TOGGLES, audit_reads, mark_text};
+
+use self::authors::{Authors, Sent};
+use self::marks::{Mark, Place, below_queue, parse_item, parse_mark, place};
+use self::queue::{Item, Queue};
+use self::sessions::Sessions;
+use self::znodes::{State, Znodes};
+use super::{ClientId, Invariant};
 use crate::id::{Index, SessionId};
 use crate::request::{Error, Op, Read, ReadKind, Reply, Request, Response, Stat};
 
-/// Changes kept of each znode.
-const FACTS: usize = 48;
-/// Writes kept of each client.
-const WRITES: usize = 96;
-/// Items of the queue and ended sessions kept.
-const RECENT: usize = 160;
-/// The workload's znodes: changed but never deleted.
-pub(super) const REGISTERS: u64 = 8;
-/// The workload's znodes that come and go.
-pub(super) const TOGGLES: u64 = 4;
-/// Parent of the workload's sequential znodes.
-pub(super) const QUEUE: &str = "/q";
+/// Why a client may complain: the promise that was broken, and what was seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Complaint(pub(super) Invariant, pub(super) String);
 
-/// Why a client may complain.
-pub(super) type Verdict = Result<(), String>;
+pub(super) type Verdict<T = ()> = Result<T, Complaint>;
 
-/// A write's mark: who wrote, and the number of the call. It is in the data and in the names.
-type Mark = (ClientId, u64);
-
-/// A place in the tree that the workload uses.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Place {
-    Register(u64),
-    Toggle(u64),
+/// A complaint.
+pub(super) fn broken<T>(invariant: Invariant, text: String) -> Verdict<T> {
+    Err(Complaint(invariant, text))
 }
 
-/// A write of the workload.
-#[derive(Clone, Debug)]
-struct Sent {
-    tag: u64,
-    session: SessionId,
-    places: Vec<Place>,
-    /// Some change up to here was acknowledged to somebody before this was sent.
-    after: Index,
-    /// Cannot happen after this: a later connection of the session was attached here.
-    until: Option<Index>,
-    /// Happened here.
-    seen: Option<Index>,
-    refused: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Author {
-    /// Ascending tags.
-    sent: VecDeque<Sent>,
-    /// No kept write is older than this.
-    oldest: u64,
-}
-
-/// What one change made of a znode.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    There {
-        version: Option<i32>,
-        czxid: Option<Index>,
-        mark: Option<Mark>,
-    },
-    Gone,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Fact {
-    state: State,
-    /// Nothing changed up to here.
-    until: Index,
-}
-
-#[derive(Clone, Debug, Default)]
-struct History {
-    facts: BTreeMap<Index, Fact>,
-    /// An acknowledged delete: at or above `.1` only a znode made after `.0` can be there.
-    deleted: Option<(Index, Index)>,
-    /// Writes that were sent, in all.
-    writes: u64,
-    /// Somebody else changed it: nothing is known any more.
-    wild: bool,
-}
-
-/// A sequential znode of the workload.
-#[derive(Clone, Debug)]
-struct Item {
-    mark: Mark,
-    /// Was surely there from here, and at least until `seen`.
-    born: Index,
-    exact: bool,
-    seen: Index,
-    gone: Option<Index>,
-    deleting: bool,
-    owner: SessionId,
-}
-
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Oracle {
-    authors: BTreeMap<ClientId, Arc<Author>>,
-    histories: BTreeMap<Place, Arc<History>>,
-    items: Arc<BTreeMap<u64, Item>>,
-    /// Sessions that are over, and the zxid at which that was known.
-    ended: VecDeque<(SessionId, Index)>,
-    /// Sessions of which an ephemeral znode was seen to be gone, and when.
-    doomed: VecDeque<(SessionId, Index)>,
-    /// The newest change that was acknowledged to anybody.
+    authors: Authors,
+    znodes: Znodes,
+    queue: Queue,
+    sessions: Sessions,
+    /// The newest state that an answer has shown to anybody.
     newest: Index,
-    wild_queue: bool,
 }
 
 impl Oracle {
-    /// Everything acknowledged so far; what is sent now must come after it.
+    /// The newest state that an answer has shown to anybody; what is sent now must come after it.
     pub(super) const fn newest(&self) -> Index {
         self.newest
     }
 
+    /// Facts that had to go because a limit was reached: contradictions to them are not seen.
+    pub(super) const fn forgotten(&self) -> u64 {
+        self.authors.forgotten
+            + self.znodes.forgotten
+            + self.queue.forgotten
+            + self.sessions.forgotten
+    }
+
     /// A client of the workload sends a write.
-    pub(super) fn send(
-        &mut self,
-        client: ClientId,
-        tag: u64,
-        session: SessionId,
-        request: &Request,
-    ) {
-        let ops: &[Op] = match request {
-            Request::Write(op) => core::slice::from_ref(op),
-            Request::Multi(ops) => ops,
-            _ => return,
+    pub(super) fn send(&mut self, client: ClientId, tag: u64, request: &Request) {
+        let Some(ops) = changes(request) else {
+            return;
         };
-        let mut places = Vec::new();
+        let mut sent = Sent::new(tag, self.newest);
+        sent.multi = matches!(request, Request::Multi(_));
         for op in ops {
             match op {
                 Op::Check { .. } | Op::SetAcl { .. } => {}
-                Op::Delete { path, .. } if path.starts_with("/q/") => {
-                    if let Some((_, number)) = parse_item(&path[3..])
-                        && let Some(item) = Arc::make_mut(&mut self.items).get_mut(&number)
-                    {
-                        item.deleting = true;
-                    }
+                Op::Delete { path, .. } if below_queue(path).is_some() => {
+                    let number = below_queue(path).and_then(parse_item);
+                    number
+                        .into_iter()
+                        .for_each(|(_, number)| self.queue.deleting(number));
                 }
                 Op::Create { path, .. } | Op::Delete { path, .. } | Op::SetData { path, .. } => {
                     if let Some(place) = place(path) {
-                        Arc::make_mut(self.histories.entry(place).or_default()).writes += 1;
+                        self.znodes.sent(place);
                         if !matches!(op, Op::Delete { .. }) {
-                            places.push(place);
+                            sent.places.push(place);
                         }
                     }
                 }
             }
         }
-        let author = Arc::make_mut(self.authors.entry(client).or_default());
-        let after = self.newest;
-        author.sent.push_back(Sent {
-            tag,
-            session,
-            places,
-            after,
-            until: None,
-            seen: None,
-            refused: false,
-        });
-        if WRITES < author.sent.len() {
-            author.sent.pop_front();
-            author.oldest = author.sent.front().map_or(0, |sent| sent.tag);
-        }
+        self.authors.send(client, sent);
     }
 
     /// A client that is not of the workload writes: what it touches is no longer judged.
     pub(super) fn stranger(&mut self, request: &Request) {
-        let ops: &[Op] = match request {
-            Request::Write(op) => core::slice::from_ref(op),
-            Request::Multi(ops) => ops,
-            _ => return,
-        };
-        for op in ops {
+        for op in changes(request).unwrap_or_default() {
             let (Op::Create { path, .. }
             | Op::Delete { path, .. }
             | Op::SetData { path, .. }
             | Op::SetAcl { path, .. }
             | Op::Check { path, .. }) = op;
             if let Some(place) = place(path) {
-                Arc::make_mut(self.histories.entry(place).or_default()).wild = true;
+                self.znodes.wild(place);
             }
-            self.wild_queue |= path.starts_with(QUEUE);
+            self.queue.wild |= path.starts_with(QUEUE);
         }
     }
 
@@ -205,23 +112,13 @@ impl Oracle {
         session: SessionId,
         zxid: Index,
     ) -> Verdict {
-        if let Some(author) = self.authors.get_mut(&client) {
-            for sent in Arc::make_mut(author).sent.iter_mut().rev() {
-                if sent.until.is_some() {
-                    break;
-                }
-                sent.until = Some(zxid);
-            }
-        }
-        self.alive(session, zxid)
+        self.authors.attached(client, zxid);
+        self.sessions.alive(session, zxid)
     }
 
     /// A session is over, as known at this zxid; its ephemeral znodes are gone with it.
     pub(super) fn ended(&mut self, session: SessionId, zxid: Index) {
-        self.ended.push_back((session, zxid));
-        if RECENT < self.ended.len() {
-            self.ended.pop_front();
-        }
+        self.sessions.ended(session, zxid);
     }
 
     /// An answer to a client of the workload. `after` is what `newest` was when it asked.
@@ -234,57 +131,45 @@ impl Oracle {
         request: &Request,
         reply: &Reply,
     ) -> Verdict {
+        self.newest = self.newest.max(reply.zxid);
+        let mark = (client, tag);
         match (request, &reply.result) {
             (Request::Write(op), Ok(response)) => {
-                self.done(client, tag, after, op, response, reply.zxid)?;
-                self.alive(session, reply.zxid)
+                self.done(mark, after, op, response, reply.zxid)?;
+                self.sessions.alive(session, reply.zxid)
             }
             (Request::Multi(ops), Ok(Response::Multi(results))) => {
-                if results.len() != ops.len() {
-                    return Err(format!(
-                        "a multi of {} gave {} results",
-                        ops.len(),
-                        results.len()
-                    ));
-                }
+                all_or_nothing(ops, results)?;
                 if results.iter().any(Result::is_err) {
-                    if results.iter().any(Result::is_ok) {
-                        return Err("a multi was done in part".into());
-                    }
-                    self.refuse(client, tag);
+                    self.authors.refuse(client, tag);
                     return Ok(());
                 }
                 for (op, result) in ops.iter().zip(results) {
                     let Ok(response) = result else { continue };
-                    self.done(client, tag, after, op, response, reply.zxid)?;
+                    self.done(mark, after, op, response, reply.zxid)?;
                 }
-                self.alive(session, reply.zxid)
+                self.sessions.alive(session, reply.zxid)
             }
             (Request::Write(_) | Request::Multi(_), Err(error)) => {
                 if *error == Error::SystemError {
                     return Ok(());
                 }
-                self.refuse(client, tag);
+                self.authors.refuse(client, tag);
                 self.refusal(request, *error, after)
             }
             (Request::Read(read), result) => self.read(read, result, reply.zxid),
-            (Request::Latest(read), _) if reply.zxid < after => Err(format!(
-                "a linearizable read of {} shows {} although {after} was acknowledged before it was asked",
-                read.path, reply.zxid
-            )),
-            (Request::Latest(read), result) => self.read(read, result, reply.zxid),
-            (Request::Sync { .. }, Ok(_)) if reply.zxid < after => Err(format!(
-                "sync was answered at {} although {after} was acknowledged before it was asked",
-                reply.zxid
-            )),
+            (Request::Latest(read), result) => {
+                fresh(&read.path, after, reply)?;
+                self.read(read, result, reply.zxid)
+            }
+            (Request::Sync { path }, Ok(_)) => fresh(path, after, reply),
             _ => Ok(()),
         }
     }
 
     fn done(
         &mut self,
-        client: ClientId,
-        tag: u64,
+        mark: Mark,
         after: Index,
         op: &Op,
         response: &Response,
@@ -293,12 +178,13 @@ impl Oracle {
         match (op, response) {
             (Op::SetData { path, version, .. }, Response::Stat(stat)) => {
                 if *version != -1 && stat.version != *version + 1 {
-                    return Err(format!(
+                    let text = format!(
                         "{path}: a set of version {version} gave version {}",
                         stat.version
-                    ));
+                    );
+                    return broken(Invariant::NoLostWrite, text);
                 }
-                self.wrote(client, tag, path, stat, zxid)
+                self.wrote(mark, path, stat, zxid)
             }
             (
                 Op::Create { path, mode, .. },
@@ -308,68 +194,69 @@ impl Oracle {
                 },
             ) => {
                 if mode.is_sequential() {
-                    self.newest = self.newest.max(stat.czxid);
-                    return self.enqueued(client, tag, path, made, stat);
+                    return self.enqueued(mark, path, made, stat);
                 }
                 if path != made {
-                    return Err(format!("a create of {path} made {made}"));
+                    return broken(
+                        Invariant::Answers,
+                        format!("a create of {path} made {made}"),
+                    );
                 }
-                self.wrote(client, tag, path, stat, zxid)
+                self.wrote(mark, path, stat, zxid)
             }
             (Op::Delete { path, .. }, Response::Deleted) => {
                 if let Some(place) = place(path) {
-                    let history = Arc::make_mut(self.histories.entry(place).or_default());
-                    history.deleted = Some((after, zxid));
-                } else if let Some((_, number)) = path.strip_prefix("/q/").and_then(parse_item)
-                    && let Some(item) = Arc::make_mut(&mut self.items).get_mut(&number)
-                {
-                    if item.gone.is_some_and(|gone| gone <= after) {
-                        return Err(format!("{path} was deleted twice"));
-                    }
-                    item.gone = Some(item.gone.map_or(zxid, |gone| gone.min(zxid)));
+                    self.znodes.deleted(place, after, zxid);
+                } else if let Some((_, number)) = below_queue(path).and_then(parse_item) {
+                    self.queue.deleted(path, number, after, zxid)?;
                 }
                 Ok(())
             }
             (Op::Check { .. }, Response::Checked) => Ok(()),
-            _ => Err(format!("{op:?} was answered by {response:?}")),
+            _ => broken(
+                Invariant::Answers,
+                format!("{op:?} was answered by {response:?}"),
+            ),
         }
     }
 
-    fn wrote(
-        &mut self,
-        client: ClientId,
-        tag: u64,
-        path: &str,
-        stat: &Stat,
-        zxid: Index,
-    ) -> Verdict {
+    fn wrote(&mut self, mark: Mark, path: &str, stat: &Stat, zxid: Index) -> Verdict {
         if zxid < stat.mzxid {
-            return Err(format!(
-                "{path}: changed at {} and answered at {zxid}",
-                stat.mzxid
-            ));
+            let text = format!("{path}: changed at {} and answered at {zxid}", stat.mzxid);
+            return broken(Invariant::Answers, text);
         }
-        self.newest = self.newest.max(stat.mzxid);
         let Some(place) = place(path) else {
             return Ok(());
         };
         let state = State::There {
             version: Some(stat.version),
             czxid: Some(stat.czxid),
-            mark: Some((client, tag)),
+            mark: Some(mark),
         };
         self.observe(place, stat.mzxid, stat.mzxid, state)
     }
 
-    fn refuse(&mut self, client: ClientId, tag: u64) {
-        if let Some(author) = self.authors.get_mut(&client)
-            && let Some(sent) = Arc::make_mut(author)
-                .sent
-                .iter_mut()
-                .rfind(|s| s.tag == tag)
-        {
-            sent.refused = true;
-        }
+    fn enqueued(&mut self, mark: Mark, path: &str, made: &str, stat: &Stat) -> Verdict {
+        let named = made.starts_with(path);
+        let number = match below_queue(made).and_then(parse_item) {
+            Some((by, number)) if named && by == mark => number,
+            _ => {
+                let text = format!("a sequential create of {path} made {made}");
+                return broken(Invariant::SequenceNumbers, text);
+            }
+        };
+        let born = stat.czxid;
+        self.happened(mark, born, None)?;
+        self.queue.learn(Item {
+            number,
+            mark,
+            born,
+            exact: true,
+            seen: born,
+            gone: None,
+            deleting: false,
+            owner: stat.ephemeral_owner,
+        })
     }
 
     /// A refusal must have a reason that can be true.
@@ -377,19 +264,17 @@ impl Oracle {
         let Request::Write(Op::SetData { path, .. }) = request else {
             return Ok(());
         };
-        let Some(place @ Place::Register(_)) = place(path) else {
-            return Ok(());
-        };
-        let known = self.histories.get(&place).is_some_and(|history| {
-            let mut facts = history.facts.range(..=after);
-            !history.wild && facts.any(|(_, fact)| fact.state != State::Gone)
-        });
-        if error == Error::NoNode && known {
-            return Err(format!(
-                "{path} is said not to exist; it was made before, and nobody deletes it"
-            ));
+        match place(path) {
+            Some(place @ Place::Register(_))
+                if error == Error::NoNode && self.znodes.was_there(place, after) =>
+            {
+                let text = format!(
+                    "{path} is said not to exist; it was made before, and nobody deletes it"
+                );
+                broken(Invariant::NoLostWrite, text)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// A read, answered by somebody who has applied up to `zxid`.
@@ -402,7 +287,8 @@ impl Oracle {
         if read.kind == ReadKind::Children {
             return match result {
                 Ok(Response::Children { names, .. }) if read.path == QUEUE => {
-                    self.listed(names, zxid)
+                    let (authors, sessions) = (&self.authors, &mut self.sessions);
+                    self.queue.listed(names, zxid, authors, sessions)
                 }
                 _ => Ok(()),
             };
@@ -416,21 +302,19 @@ impl Oracle {
                     .as_ref()
                     .and_then(|data| core::str::from_utf8(data).ok());
                 let Some(mark) = text.and_then(parse_mark) else {
-                    return self.phantom(place, &format!("{data:?}"));
+                    return self.znodes.phantom(place, &format!("{data:?}"));
                 };
                 (stat, Some(mark))
             }
             Ok(Response::Stat(stat)) => (stat, None),
-            Err(Error::NoNode) => return self.absent(place, zxid),
+            Err(Error::NoNode) => return self.znodes.absent(place, zxid),
             _ => return Ok(()),
         };
         if zxid < stat.mzxid {
-            return Err(format!(
-                "{}: a state of {} shown at {zxid}",
-                read.path, stat.mzxid
-            ));
+            let text = format!("{}: a state of {} shown at {zxid}", read.path, stat.mzxid);
+            return broken(Invariant::Answers, text);
         }
-        self.over(stat.ephemeral_owner, zxid, &read.path)?;
+        self.sessions.over(stat.ephemeral_owner, zxid, &read.path)?;
         let state = State::There {
             version: Some(stat.version),
             czxid: Some(stat.czxid),
@@ -439,448 +323,65 @@ impl Oracle {
         self.observe(place, stat.mzxid, zxid, state)
     }
 
-    fn phantom(&self, place: Place, what: &str) -> Verdict {
-        if self
-            .histories
-            .get(&place)
-            .is_some_and(|history| history.wild)
-        {
-            return Ok(());
-        }
-        Err(format!("{place:?} holds {what}, which nobody wrote"))
-    }
-
     /// A change at `changed` was still the newest one at `zxid`.
     fn observe(&mut self, place: Place, changed: Index, zxid: Index, state: State) -> Verdict {
-        let history = Arc::make_mut(self.histories.entry(place).or_default());
-        if history.wild {
-            return Ok(());
+        let judged = self.znodes.observe(place, changed, zxid, state)?;
+        match state {
+            State::There {
+                mark: Some(mark), ..
+            } if judged => self.happened(mark, changed, Some(place)),
+            _ => Ok(()),
         }
-        let State::There {
-            version,
-            czxid,
-            mark,
-        } = state
-        else {
-            return Ok(());
-        };
-        if let (Some(czxid), Some((low, high))) = (czxid, history.deleted)
-            && high <= zxid
-            && czxid <= low
-        {
-            return Err(format!(
-                "{place:?} made at {czxid} is there at {zxid}; it was deleted by {high}"
-            ));
-        }
-        if version.is_some_and(|version| history.writes < version as u64) {
-            return Err(format!(
-                "{place:?} has version {version:?} after {} writes",
-                history.writes
-            ));
-        }
-        let later = history.facts.range(changed.next()..).next();
-        if let Some((later, _)) = later.filter(|(later, _)| **later <= zxid) {
-            return Err(format!(
-                "{place:?} is shown at {zxid} as it was at {changed}; it was changed at {later}"
-            ));
-        }
-        let before = history
-            .facts
-            .range(..changed)
-            .next_back()
-            .map(|(at, fact)| (*at, *fact));
-        if let Some((at, fact)) = before {
-            if changed <= fact.until {
-                return Err(format!(
-                    "{place:?} was changed at {changed}; at {} it stood as made at {at}",
-                    fact.until
-                ));
-            }
-            if let (
-                State::There {
-                    version: old,
-                    czxid: made,
-                    ..
-                },
-                Some(new),
-            ) = (fact.state, version)
-                && made == czxid
-                && old.is_some_and(|old| new <= old)
-            {
-                return Err(format!(
-                    "{place:?} has version {new} at {changed} and {old:?} at {at}"
-                ));
-            }
-        }
-        let oldest = history.facts.first_key_value().map(|(at, _)| *at);
-        let full = FACTS <= history.facts.len();
-        match history.facts.get_mut(&changed) {
-            Some(fact) => {
-                fact.until = fact.until.max(zxid);
-                merge(place, changed, &mut fact.state, state)?;
-            }
-            None if full && oldest.is_some_and(|oldest| changed < oldest) => {}
-            None => {
-                history.facts.insert(changed, Fact { state, until: zxid });
-                if full {
-                    history.facts.pop_first();
-                }
-            }
-        }
-        match mark {
-            Some(mark) => self.happened(mark, changed, Some(place)),
-            None => Ok(()),
-        }
-    }
-
-    fn absent(&mut self, place: Place, zxid: Index) -> Verdict {
-        let history = Arc::make_mut(self.histories.entry(place).or_default());
-        if history.wild {
-            return Ok(());
-        }
-        // Gone now and gone before does not mean gone in between.
-        if let Some((at, fact)) = history.facts.range(..=zxid).next_back()
-            && fact.state != State::Gone
-        {
-            if matches!(place, Place::Register(_)) {
-                return Err(format!(
-                    "{place:?} made by {at} is gone at {zxid}; nobody deletes it"
-                ));
-            }
-            if zxid <= fact.until {
-                return Err(format!(
-                    "{place:?} is gone at {zxid}; it stood from {at} to {}",
-                    fact.until
-                ));
-            }
-        }
-        history.facts.entry(zxid).or_insert(Fact {
-            state: State::Gone,
-            until: zxid,
-        });
-        if FACTS < history.facts.len() {
-            history.facts.pop_first();
-        }
-        Ok(())
     }
 
     /// A marked write has happened here. Everything else it wrote happened here too.
-    fn happened(&mut self, mark: Mark, zxid: Index, place: Option<Place>) -> Verdict {
-        let (client, tag) = mark;
-        let Some(author) = self.authors.get_mut(&client) else {
-            return Err(format!("{mark:?} is there, which nobody wrote"));
-        };
-        let author = Arc::make_mut(author);
-        let Ok(at) = author.sent.binary_search_by_key(&tag, |sent| sent.tag) else {
-            if tag < author.oldest {
-                return Ok(());
-            }
-            return Err(format!("{mark:?} is there, which nobody wrote"));
-        };
-        let sent = &mut author.sent[at];
-        if sent.refused {
-            return Err(format!(
-                "{mark:?} happened at {zxid} although it was refused"
-            ));
-        }
-        if zxid <= sent.after {
-            return Err(format!(
-                "{mark:?} happened at {zxid}, before {}, which was acknowledged before it was sent",
-                sent.after
-            ));
-        }
-        if sent.until.is_some_and(|until| until < zxid) {
-            return Err(format!(
-                "{mark:?} happened at {zxid} although its connection had been replaced"
-            ));
-        }
-        match sent.seen {
-            Some(seen) if seen != zxid => {
-                return Err(format!("{mark:?} happened at {seen} and again at {zxid}"));
-            }
-            Some(_) => return Ok(()),
-            None => sent.seen = Some(zxid),
-        }
-        let others: Vec<Place> = sent
-            .places
-            .iter()
-            .copied()
-            .filter(|p| Some(*p) != place)
-            .collect();
-        for other in others {
+    fn happened(&mut self, mark: Mark, zxid: Index, seen: Option<Place>) -> Verdict {
+        let places = self.authors.happened(mark, zxid)?;
+        for place in places.into_iter().filter(|place| Some(*place) != seen) {
             let state = State::There {
                 version: None,
                 czxid: None,
                 mark: Some(mark),
             };
-            self.observe(other, zxid, zxid, state)?;
+            let other = self.znodes.observe(place, zxid, zxid, state);
+            if let Err(Complaint(_, text)) = other {
+                let text = format!("{mark:?} happened at {zxid} in part: {text}");
+                return broken(Invariant::AllOrNothing, text);
+            }
         }
         Ok(())
-    }
-
-    fn enqueued(
-        &mut self,
-        client: ClientId,
-        tag: u64,
-        path: &str,
-        made: &str,
-        stat: &Stat,
-    ) -> Verdict {
-        let name = made.strip_prefix("/q/").unwrap_or(made);
-        let Some((mark, number)) = parse_item(name).filter(|_| made.starts_with(path)) else {
-            return Err(format!("a sequential create of {path} made {made}"));
-        };
-        if mark != (client, tag) {
-            return Err(format!("a sequential create of {path} made {made}"));
-        }
-        self.happened(mark, stat.czxid, None)?;
-        let owner = stat.ephemeral_owner;
-        let born = stat.czxid;
-        let item = Item {
-            mark,
-            born,
-            exact: true,
-            seen: born,
-            gone: None,
-            deleting: false,
-            owner,
-        };
-        self.item(number, item)
-    }
-
-    fn item(&mut self, number: u64, new: Item) -> Verdict {
-        if self.wild_queue {
-            return Ok(());
-        }
-        let items = Arc::make_mut(&mut self.items);
-        if new.exact {
-            let before = items.range(..number).rev().find(|(_, item)| item.exact);
-            let after = items.range(number + 1..).find(|(_, item)| item.exact);
-            if before.is_some_and(|(_, item)| new.born <= item.born)
-                || after.is_some_and(|(_, item)| item.born <= new.born)
-            {
-                return Err(format!(
-                    "item {number} made at {} is out of order",
-                    new.born
-                ));
-            }
-        }
-        if let Some(item) = items.get_mut(&number) {
-            if item.mark != new.mark {
-                return Err(format!(
-                    "item {number} was given to {:?} and to {:?}",
-                    item.mark, new.mark
-                ));
-            }
-            if new.exact {
-                item.born = new.born;
-                item.exact = true;
-                item.owner = new.owner;
-                item.deleting = false;
-            }
-            item.seen = item.seen.max(new.seen);
-            return Ok(());
-        }
-        if items.values().any(|item| item.mark == new.mark) {
-            return Err(format!("{:?} made a second item, {number}", new.mark));
-        }
-        items.insert(number, new);
-        if RECENT < items.len() {
-            let oldest = items
-                .iter()
-                .find(|(_, item)| item.gone.is_some())
-                .map(|(number, _)| *number);
-            items.remove(&oldest.unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    fn listed(&mut self, names: &[String], zxid: Index) -> Verdict {
-        if self.wild_queue {
-            return Ok(());
-        }
-        let mut shown = Vec::new();
-        for name in names {
-            let Some((mark, number)) = parse_item(name) else {
-                return Err(format!("{QUEUE} has a child {name}, which nobody made"));
-            };
-            let known = self.authors.get(&mark.0).is_some_and(|author| {
-                mark.1 < author.oldest || author.sent.iter().any(|s| s.tag == mark.1 && !s.refused)
-            });
-            if !known {
-                return Err(format!("{QUEUE} has a child {name}, which nobody made"));
-            }
-            let session = self.authors.get(&mark.0).and_then(|author| {
-                author
-                    .sent
-                    .iter()
-                    .find(|sent| sent.tag == mark.1)
-                    .map(|sent| sent.session)
-            });
-            shown.push(number);
-            // Whether it goes with its session is not known before its create is acknowledged.
-            let owner = SessionId(0);
-            if let Some(item) = self.items.get(&number) {
-                if item.exact && zxid < item.born {
-                    return Err(format!("{name} made at {} is listed at {zxid}", item.born));
-                }
-                if item.gone.is_some_and(|gone| gone <= zxid) {
-                    return Err(format!(
-                        "{name} is listed at {zxid}; it was gone at {:?}",
-                        item.gone
-                    ));
-                }
-                let owner = item.owner;
-                self.over(owner, zxid, name)?;
-            } else if session.is_none() {
-                // Older than what is kept of its maker.
-                continue;
-            }
-            let item = Item {
-                mark,
-                born: zxid,
-                exact: false,
-                seen: zxid,
-                gone: None,
-                deleting: true,
-                owner,
-            };
-            self.item(number, item)?;
-        }
-        shown.sort_unstable();
-        let mut doomed = Vec::new();
-        for (number, item) in Arc::make_mut(&mut self.items).iter_mut() {
-            if zxid < item.born || shown.binary_search(number).is_ok() {
-                continue;
-            }
-            if zxid <= item.seen && item.exact {
-                return Err(format!(
-                    "item {number} is gone at {zxid}; it was there at {}",
-                    item.seen
-                ));
-            }
-            if !item.deleting {
-                if item.owner == SessionId(0) {
-                    return Err(format!(
-                        "item {number} made at {} is gone at {zxid}",
-                        item.born
-                    ));
-                }
-                doomed.push((item.owner, zxid));
-            }
-            item.gone = Some(item.gone.map_or(zxid, |gone| gone.min(zxid)));
-        }
-        for (session, zxid) in doomed {
-            if !self.doomed.iter().any(|(known, _)| *known == session) {
-                self.doomed.push_back((session, zxid));
-            }
-        }
-        while RECENT < self.doomed.len() {
-            self.doomed.pop_front();
-        }
-        Ok(())
-    }
-
-    /// A session did something at this zxid, so none of its ephemeral znodes can have vanished before.
-    fn alive(&self, session: SessionId, zxid: Index) -> Verdict {
-        match self
-            .doomed
-            .iter()
-            .find(|(doomed, at)| *doomed == session && *at < zxid)
-        {
-            Some((_, at)) => Err(format!(
-                "an ephemeral znode of session {session} vanished by {at}; the session lives at {zxid}"
-            )),
-            None => Ok(()),
-        }
-    }
-
-    fn over(&self, session: SessionId, zxid: Index, what: &str) -> Verdict {
-        match self
-            .ended
-            .iter()
-            .find(|(ended, at)| *ended == session && *at <= zxid)
-        {
-            Some((_, at)) if session != SessionId(0) => Err(format!(
-                "{what} is there at {zxid}; its session {session} ended by {at}"
-            )),
-            _ => Ok(()),
-        }
     }
 }
 
-/// Two reports of one change must agree.
-fn merge(place: Place, at: Index, old: &mut State, new: State) -> Verdict {
-    let (
-        State::There {
-            version,
-            czxid,
-            mark,
-        },
-        State::There {
-            version: new_version,
-            czxid: new_czxid,
-            mark: new_mark,
-        },
-    ) = (old, new)
-    else {
-        return Err(format!("{place:?} is there and not there at {at}"));
-    };
-    let agree = agree(version, new_version) & agree(czxid, new_czxid) & agree(mark, new_mark);
-    if agree {
-        Ok(())
+/// The operations of a request that may change something.
+fn changes(request: &Request) -> Option<&[Op]> {
+    match request {
+        Request::Write(op) => Some(core::slice::from_ref(op)),
+        Request::Multi(ops) => Some(ops),
+        _ => None,
+    }
+}
+
+/// A multi is done whole, or nothing of it is.
+fn all_or_nothing(ops: &[Op], results: &[Result<Response, Error>]) -> Verdict {
+    let text = if results.len() != ops.len() {
+        format!("a multi of {} gave {} results", ops.len(), results.len())
+    } else if results.iter().any(Result::is_err) && results.iter().any(Result::is_ok) {
+        "a multi was done in part".into()
     } else {
-        Err(format!("{place:?} has two different states at {at}"))
-    }
-}
-
-fn agree<T: PartialEq + Copy>(old: &mut Option<T>, new: Option<T>) -> bool {
-    match (*old, new) {
-        (Some(old), Some(new)) => old == new,
-        (None, Some(_)) => {
-            *old = new;
-            true
-        }
-        _ => true,
-    }
-}
-
-fn place(path: &str) -> Option<Place> {
-    let number = |text: &str| text.parse::<u64>().ok();
-    if let Some(rest) = path.strip_prefix("/k") {
-        return number(rest).filter(|n| *n < REGISTERS).map(Place::Register);
-    }
-    path.strip_prefix("/t")
-        .and_then(number)
-        .filter(|n| *n < TOGGLES)
-        .map(Place::Toggle)
-}
-
-/// Reads that show everything the workload made.
-pub(super) fn audit_reads() -> Vec<Read> {
-    let read = |kind, path: String| Read {
-        kind,
-        path,
-        watch: false,
+        return Ok(());
     };
-    let registers = (0..REGISTERS).map(|n| read(ReadKind::Data, format!("/k{n}")));
-    let toggles = (0..TOGGLES).map(|n| read(ReadKind::Data, format!("/t{n}")));
-    let queue = read(ReadKind::Children, QUEUE.into());
-    registers.chain(toggles).chain([queue]).collect()
+    broken(Invariant::AllOrNothing, text)
 }
 
-/// The text that marks a write.
-pub(super) fn mark_text(client: ClientId, tag: u64) -> String {
-    format!("{}.{tag}", client.0)
-}
-
-fn parse_mark(text: &str) -> Option<Mark> {
-    let (client, tag) = text.split_once('.')?;
-    Some((ClientId(client.parse().ok()?), tag.parse().ok()?))
-}
-
-/// `MARK-NUMBER`.
-fn parse_item(name: &str) -> Option<(Mark, u64)> {
-    let (mark, number) = name.rsplit_once('-')?;
-    Some((parse_mark(mark)?, number.parse().ok()?))
+/// A linearizable read, and a sync, show all that was acknowledged before they were asked for.
+fn fresh(path: &str, after: Index, reply: &Reply) -> Verdict {
+    if after <= reply.zxid {
+        return Ok(());
+    }
+    let text = format!(
+        "{path} was shown at {}, although {after} was acknowledged before it was asked for",
+        reply.zxid
+    );
+    broken(Invariant::FreshReads, text)
 }

@@ -146,16 +146,30 @@ pub struct Faults {
     /// A member's process stands still for a while.
     pub pause: u32,
     /// Members fall apart into two groups.
-    pub partition: u32,
+    pub halves: u32,
+    /// The same, but one member sees both groups.
+    pub bridge: u32,
     /// One direction of one link is cut.
     pub one_way: u32,
+    /// A member hears nobody, or nobody hears it.
+    pub blind: u32,
+    /// A member is cut off, and let in again, several times.
+    pub flap: u32,
     /// The member that leads now is cut off.
     pub isolate_leader: u32,
+    /// A direction, or all of a member's, hold everything back and then let it go at once.
+    pub clog: u32,
+    /// One direction becomes slow.
+    pub detour: u32,
+    /// A member's clock goes at another rate.
+    pub drift: u32,
+    /// A member's clock jumps forward.
+    pub jump: u32,
     /// A disk stops answering.
     pub freeze: u32,
     /// A disk becomes slow.
     pub slow: u32,
-    /// A client loses its connection.
+    /// A client loses its connection, or all do at once.
     pub drop_client: u32,
     /// A member is told to take a snapshot.
     pub snapshot: u32,

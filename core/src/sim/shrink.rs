@@ -132,12 +132,13 @@ impl Case {
     /// Takes chance out of the world: fewer members, better links, less to do.
     fn calm(&mut self, left: &mut u32) {
         let plain = SimConfig::new(self.config.nodes);
-        let changes: [&dyn Fn(&mut Self); 8] = [
+        let changes: [&dyn Fn(&mut Self); 9] = [
             &|case| case.fewer_members(),
             &|case| case.config.link.loss_per_mille = 0,
             &|case| case.config.link.duplicate_per_mille = 0,
             &|case| case.config.link.reorder_per_mille = 0,
             &|case| case.config.link = plain.link,
+            &|case| case.config.disk = plain.disk,
             &|case| {
                 case.config.node.compact_entries = plain.node.compact_entries;
                 case.config.node.keep_entries = plain.node.keep_entries;
@@ -237,6 +238,9 @@ impl Case {
         if link.delay_min != plain.link.delay_min || link.delay_max != plain.link.delay_max {
             let _ = write!(text, " delay {}", range(link.delay_min, link.delay_max));
         }
+        if config.disk != plain.disk {
+            let _ = write!(text, " disk {}", range(config.disk.min, config.disk.max));
+        }
         text + "\n"
     }
 }
@@ -262,6 +266,17 @@ fn words(deed: &Intervention) -> String {
         Intervention::Cut { from, to } => format!("cut {from}->{to}"),
         Intervention::Heal { from, to } => format!("heal {from}->{to}"),
         Intervention::HealAll => "heal".into(),
+        Intervention::Clog { from, to } => format!("clog {from}->{to}"),
+        Intervention::Unclog { from, to } => format!("unclog {from}->{to}"),
+        Intervention::ClockRate { node, per_mille } => format!("clock-rate {node} {per_mille}"),
+        Intervention::ClockJump { node, by } => format!("clock-jump {node} {}us", by.0),
+        Intervention::Delay {
+            link: Some((from, to)),
+            min,
+            max,
+        } => {
+            format!("delay {from}->{to} {}", range(*min, *max))
+        }
         Intervention::FreezeDisk(id) => format!("freeze-disk {id}"),
         Intervention::ThawDisk(id) => format!("thaw-disk {id}"),
         Intervention::SlowDisk { node, min, max } => {

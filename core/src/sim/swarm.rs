@@ -7,16 +7,19 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::client::Client;
 use super::hash::mix;
+use super::member::Member;
+use super::oracle::{Complaint, Verdict};
 use super::{
-    ClientEvent, ClientId, End, Event, Faults, Intervention, Invariant, LossReason, Sim, SimConfig,
-    What, Workload,
+    ClientEvent, ClientId, End, Event, Fault, Faults, Intervention, Invariant, LossReason, Sim,
+    SimConfig, What, Workload,
 };
 use crate::config::Bug;
 use crate::id::NodeId;
 use crate::node::{Note, SnapshotStage};
 use crate::raft::note::{Note as RaftNote, Role, TransferEnd, TransferStage};
-use crate::request::{Acl, CreateMode, Op, Request};
+use crate::request::{Acl, CreateMode, Error, EventKind, Op, Reply, Request, Response};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 use crate::trace::Trace;
@@ -77,10 +80,12 @@ pub enum Profile {
     Mixed,
     /// None.
     Calm,
-    /// Messages are lost, repeated and late.
+    /// Messages are lost, repeated, late, and held back.
     Lossy,
-    /// Groups, one-way cuts, and leaders cut off.
+    /// Groups, bridges, one-way cuts, blind and flapping members, and leaders cut off.
     Partitions,
+    /// Clocks go wrong and jump.
+    Clocks,
     /// Processes end, alone and together.
     Crashes,
     /// Disks freeze and slow down, processes stand still.
@@ -100,6 +105,7 @@ impl Profile {
         Self::Calm,
         Self::Lossy,
         Self::Partitions,
+        Self::Clocks,
         Self::Crashes,
         Self::Stalls,
         Self::Snapshots,
@@ -115,6 +121,7 @@ impl Profile {
             Self::Calm => "calm",
             Self::Lossy => "lossy",
             Self::Partitions => "partitions",
+            Self::Clocks => "clocks",
             Self::Crashes => "crashes",
             Self::Stalls => "stalls",
             Self::Snapshots => "snapshots",
@@ -160,6 +167,8 @@ pub struct Outcome {
     pub deeds: Vec<(Time, Intervention)>,
     /// When the safety phase ended.
     pub until: Time,
+    /// Facts that the clients' oracle could not keep: a contradiction to one of them was not seen.
+    pub forgotten: u64,
     /// The calls of all nodes, if they were recorded.
     pub trace: Option<Trace>,
 }
@@ -231,10 +240,40 @@ situations! {
     pauses,
     /// Disks that froze.
     freezes,
+    /// All processes ended at once.
+    crashes_of_all,
+    /// Disks that became slow.
+    slow_disks,
     /// Directions of links that were cut.
     cuts,
+    /// Members fell apart into two groups.
+    partitions,
+    /// The same, and one member saw both groups.
+    bridges,
+    /// Members that heard nobody, or that nobody heard.
+    blind_members,
+    /// Members that were cut off and let in again, several times.
+    flapping_members,
+    /// Leaders that were cut off.
+    leaders_cut_off,
+    /// Links that held everything back.
+    clogs,
+    /// Links that became slow.
+    detours,
+    /// Clocks that went at another rate.
+    clock_drifts,
+    /// Clocks that jumped.
+    clock_jumps,
+    /// Time in which a leader stood still, or its clock jumped, that no session lost.
+    stalls_forgiven,
     /// Messages lost by chance.
     losses,
+    /// Messages repeated by chance.
+    repetitions,
+    /// Messages that chance let overtake others.
+    overtakings,
+    /// Clients that lost their connection.
+    clients_dropped,
     /// Sessions opened.
     sessions_opened,
     /// Sessions that expired.
@@ -245,8 +284,118 @@ situations! {
     calls_answered,
     /// Calls whose outcome the client never learned.
     calls_unknown,
-    /// Watches that fired.
-    watches_fired,
+    /// Reads that had to be linearizable.
+    linearizable_reads,
+    /// Syncs.
+    syncs,
+    /// Znodes made.
+    creates,
+    /// Znodes deleted.
+    deletes,
+    /// Data set, or existence confirmed.
+    stats,
+    /// Children listed.
+    lists,
+    /// Multis done.
+    multis,
+    /// Multis of which nothing was done.
+    multis_refused,
+    /// Writes refused for a version that was no longer there.
+    versions_refused,
+    /// Watches that fired for a create.
+    watches_on_create,
+    /// Watches that fired for a delete.
+    watches_on_delete,
+    /// Watches that fired for new data.
+    watches_on_data,
+    /// Watches that fired for children.
+    watches_on_children,
+    /// Clusters of one member.
+    clusters_of_1,
+    /// Clusters of two voters.
+    clusters_of_2,
+    /// Clusters of three voters.
+    clusters_of_3,
+    /// Clusters of four voters.
+    clusters_of_4,
+    /// Clusters of five voters.
+    clusters_of_5,
+    /// Clusters of six voters.
+    clusters_of_6,
+    /// Clusters of seven voters.
+    clusters_of_7,
+}
+
+impl Reached {
+    /// What a run shows only as a whole.
+    fn close(&mut self, sim: &Sim) {
+        self.overtakings += sim.net.overtook;
+        self.repetitions += sim.net.repeated;
+        for (fault, drawn) in sim.faults_drawn() {
+            let situation = match fault {
+                Fault::CrashAll => &mut self.crashes_of_all,
+                Fault::Slow => &mut self.slow_disks,
+                Fault::Halves => &mut self.partitions,
+                Fault::Bridge => &mut self.bridges,
+                Fault::Blind => &mut self.blind_members,
+                Fault::Flap => &mut self.flapping_members,
+                Fault::IsolateLeader => &mut self.leaders_cut_off,
+                Fault::Clog => &mut self.clogs,
+                Fault::Detour => &mut self.detours,
+                Fault::Drift => &mut self.clock_drifts,
+                Fault::Jump => &mut self.clock_jumps,
+                Fault::DropClient => &mut self.clients_dropped,
+                // These are counted where they show.
+                Fault::Crash
+                | Fault::Pause
+                | Fault::OneWay
+                | Fault::Freeze
+                | Fault::Snapshot
+                | Fault::Campaign
+                | Fault::Transfer
+                | Fault::Members
+                | Fault::Wipe => continue,
+            };
+            *situation += drawn;
+        }
+        let size = match sim.config().voters.unwrap_or(sim.config().nodes) {
+            1 => &mut self.clusters_of_1,
+            2 => &mut self.clusters_of_2,
+            3 => &mut self.clusters_of_3,
+            4 => &mut self.clusters_of_4,
+            5 => &mut self.clusters_of_5,
+            6 => &mut self.clusters_of_6,
+            _ => &mut self.clusters_of_7,
+        };
+        *size += 1;
+    }
+
+    fn answer(&mut self, reply: &Reply) {
+        self.calls_answered += 1;
+        let situation = match &reply.result {
+            Ok(Response::Created { .. }) => &mut self.creates,
+            Ok(Response::Deleted) => &mut self.deletes,
+            Ok(Response::Stat(_)) => &mut self.stats,
+            Ok(Response::Children { .. }) => &mut self.lists,
+            Ok(Response::Synced { .. }) => &mut self.syncs,
+            Ok(Response::Multi(results)) if results.iter().any(Result::is_err) => {
+                &mut self.multis_refused
+            }
+            Ok(Response::Multi(_)) => &mut self.multis,
+            Err(Error::BadVersion) => &mut self.versions_refused,
+            _ => return,
+        };
+        *situation += 1;
+    }
+
+    fn watch(&mut self, kind: EventKind) {
+        *match kind {
+            EventKind::NodeCreated => &mut self.watches_on_create,
+            EventKind::NodeDeleted => &mut self.watches_on_delete,
+            EventKind::NodeDataChanged => &mut self.watches_on_data,
+            EventKind::NodeChildrenChanged => &mut self.watches_on_children,
+        } += 1;
+    }
 }
 
 /// Runs one seed.
@@ -268,6 +417,7 @@ pub fn run_seed(seed: u64, options: &Options) -> Outcome {
     let until = sim.now();
     let deeds = core::mem::take(&mut gathered.deeds);
     let failure = broken(&sim).or_else(|| heal(&mut sim, &mut gathered));
+    gathered.reached.close(&sim);
     Outcome {
         seed,
         plan,
@@ -283,6 +433,7 @@ pub fn run_seed(seed: u64, options: &Options) -> Outcome {
         reached: gathered.reached,
         deeds,
         until,
+        forgotten: sim.forgotten(),
         trace: options.record.then(|| sim.trace()),
     }
 }
@@ -338,9 +489,18 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         }
         on
     };
-    let [lossy, partitions, crashes, stalls, snapshots, members] = [
+    let [
+        lossy,
+        partitions,
+        clocks,
+        crashes,
+        stalls,
+        snapshots,
+        members,
+    ] = [
         has(Profile::Lossy),
         has(Profile::Partitions),
+        has(Profile::Clocks),
         has(Profile::Crashes),
         has(Profile::Stalls),
         has(Profile::Snapshots),
@@ -351,10 +511,13 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         config.voters = Some(nodes);
     }
     if lossy {
-        config.link.loss_per_mille = rng.between(1, 150) as u32;
+        config.link.loss_per_mille = rng.between(1, 300) as u32;
         config.link.duplicate_per_mille = rng.between(0, 100) as u32;
         config.link.reorder_per_mille = rng.between(0, 300) as u32;
         config.link.delay_max = Span::from_ms(rng.between(15, 60));
+    }
+    if crashes {
+        config.disk.max = Span::from_ms(rng.between(3, 40));
     }
     if snapshots {
         config.node.compact_entries = rng.between(20, 150);
@@ -368,9 +531,16 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         crash: weight(crashes, 6),
         crash_all: weight(crashes, 1),
         pause: weight(stalls, 3),
-        partition: weight(partitions, 3),
-        one_way: weight(partitions, 3),
-        isolate_leader: weight(partitions, 4),
+        halves: weight(partitions, 3),
+        bridge: weight(partitions, 2),
+        one_way: weight(partitions, 2),
+        blind: weight(partitions, 2),
+        flap: weight(partitions, 2),
+        isolate_leader: weight(partitions, 3),
+        clog: weight(lossy, 3),
+        detour: weight(lossy, 2),
+        drift: weight(clocks, 3),
+        jump: weight(clocks, 3),
         freeze: weight(stalls, 2),
         slow: weight(stalls, 2),
         drop_client: 2,
@@ -428,7 +598,7 @@ fn heal(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
         }
         let answered = sim.history(PROBE).any(|call| {
             matches!(&call.end, Some(super::CallEnd::Returned { reply, .. })
-                if reply.result != Err(crate::request::Error::SystemError))
+                if reply.result != Err(Error::SystemError))
         });
         if !answered {
             // A call whose connection broke may be asked again: it is there or it is not.
@@ -575,9 +745,13 @@ fn count(sim: &mut Sim, gathered: &mut Gathered) {
                 }
             }
             What::Client { event, .. } => match event {
-                ClientEvent::Returned { .. } => reached.calls_answered += 1,
+                ClientEvent::Called {
+                    request: Request::Latest(_),
+                    ..
+                } => reached.linearizable_reads += 1,
+                ClientEvent::Returned { reply, .. } => reached.answer(reply),
                 ClientEvent::Unknown { .. } => reached.calls_unknown += 1,
-                ClientEvent::Watch(_) => reached.watches_fired += 1,
+                ClientEvent::Watch(event) => reached.watch(event.kind),
                 ClientEvent::Attached { .. } => reached.sessions_moved += 1,
                 _ => {}
             },
@@ -614,6 +788,7 @@ fn count_note(note: &Note, reached: &mut Reached) {
             stage: SnapshotStage::Installed,
             ..
         } => reached.snapshots_installed += 1,
+        Note::StallForgiven { .. } => reached.stalls_forgiven += 1,
         Note::SessionOpened { .. } => reached.sessions_opened += 1,
         Note::SessionClosed { expired: true, .. } => reached.sessions_expired += 1,
         _ => {}
@@ -622,20 +797,33 @@ fn count_note(note: &Note, reached: &mut Reached) {
 
 impl Sim {
     /// Looks at what every member holds as if a client had read it: nothing that was acknowledged may
-    /// be missing.
+    /// be missing, and no watch may have missed its change.
     pub fn audit(&mut self) {
-        for (id, member) in self.nodes().zip(&self.members) {
-            let Some(view) = member.view() else {
-                continue;
-            };
-            let zxid = view.applied();
-            for read in super::oracle::audit_reads() {
-                let result = view.machine().read(&read, &[]);
-                if let Err(text) = self.oracle.read(&read, &result, zxid) {
-                    self.broken(Invariant::Clients, format!("{id}: {text}"));
-                    return;
-                }
+        for id in self.nodes() {
+            if let Err(Complaint(invariant, text)) = self.audit_member(id) {
+                self.broken(invariant, format!("{id}: {text}"));
+                return;
             }
         }
+    }
+
+    fn audit_member(&mut self, id: NodeId) -> Verdict {
+        let Some(view) = self.members.get(id.0 as usize - 1).and_then(Member::view) else {
+            return Ok(());
+        };
+        let zxid = view.applied();
+        for read in super::oracle::audit_reads() {
+            let result = view.machine().read(&read, &[]);
+            self.oracle.read(&read, &result, zxid)?;
+        }
+        // What is under way to a client may be the very event.
+        let listens = |client: &&Client| {
+            let to = End::Client(client.view().id);
+            !self.net.flights().any(|flight| flight.to == to)
+        };
+        self.clients
+            .values()
+            .filter(listens)
+            .try_for_each(|client| client.audit(id, view))
     }
 }

@@ -42,7 +42,7 @@ pub struct Flight {
     pub to: End,
     /// When it left.
     pub sent: Time,
-    /// When it will arrive, if nothing happens to it.
+    /// When it will arrive, if nothing happens to it; never, while its link is clogged.
     pub arrives: Time,
     /// What it carries.
     pub cargo: Cargo,
@@ -100,6 +100,8 @@ pub enum Cargo {
 pub struct LinkState {
     /// False if it is cut, or if one of its ends is isolated.
     pub up: bool,
+    /// Whether it holds back everything for now.
+    pub clogged: bool,
     /// Its delays and chances.
     pub profile: LinkProfile,
 }

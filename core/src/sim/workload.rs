@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
@@ -124,11 +125,12 @@ impl Worker {
             {
                 self.to_make.pop_front();
             }
-            (Request::Write(Op::Create { mode, .. }), Ok(Response::Created { path, stat }))
-                if mode.is_sequential() =>
-            {
-                let owner = stat.map_or(SessionId(0), |stat| stat.ephemeral_owner);
-                self.items.push_back((path.clone(), owner));
+            (Request::Write(op), Ok(response)) => self.made(op, response),
+            (Request::Multi(ops), Ok(Response::Multi(results))) => {
+                let done = results.iter().filter_map(|result| result.as_ref().ok());
+                ops.iter()
+                    .zip(done)
+                    .for_each(|(op, response)| self.made(op, response));
             }
             (Request::Read(read) | Request::Latest(read), Ok(Response::Data { stat, .. })) => {
                 if let Some(version) = register(&read.path).and_then(|n| self.versions.get_mut(n)) {
@@ -139,58 +141,80 @@ impl Worker {
         }
     }
 
+    /// Remembers a sequential znode of its own.
+    fn made(&mut self, op: &Op, response: &Response) {
+        if let (Op::Create { mode, .. }, Response::Created { path, stat }) = (op, response)
+            && mode.is_sequential()
+        {
+            let owner = stat.map_or(SessionId(0), |stat| stat.ephemeral_owner);
+            self.items.push_back((path.clone(), owner));
+        }
+    }
+
     fn write(&mut self, mark: String) -> Request {
         let register = self.rng.below(REGISTERS);
-        let toggle = self.rng.below(TOGGLES);
         match self.rng.below(100) {
-            0..40 => Request::Write(set(register, mark, -1)),
-            40..52 => {
+            0..38 => Request::Write(set(format!("/k{register}"), mark, -1)),
+            38..50 => {
                 let version = self.versions[register as usize];
-                Request::Write(set(register, mark, version))
+                Request::Write(set(format!("/k{register}"), mark, version))
             }
-            52..62 => {
-                let ephemeral = self.rng.chance(500);
-                let mode = if ephemeral {
-                    CreateMode::Ephemeral
-                } else {
-                    CreateMode::Persistent
-                };
-                Request::Write(create(format!("/t{toggle}"), mark, mode))
-            }
-            62..70 => Request::Write(Op::Delete {
-                path: format!("/t{toggle}"),
-                version: -1,
-            }),
-            70..86 => {
+            50..68 => Request::Write(self.toggle(mark)),
+            68..84 => {
                 if ITEMS <= self.items.len()
                     && let Some((path, _)) = self.items.pop_front()
                 {
                     return Request::Write(Op::Delete { path, version: -1 });
                 }
-                let ephemeral = self.rng.chance(500);
-                let mode = if ephemeral {
-                    CreateMode::EphemeralSequential
-                } else {
-                    CreateMode::PersistentSequential
-                };
-                Request::Write(create(format!("{QUEUE}/{mark}-"), mark, mode))
+                Request::Write(self.enqueue(mark))
             }
-            _ => {
-                let other = (register + 1 + self.rng.below(REGISTERS - 1)) % REGISTERS;
-                let mut ops = vec![set(register, mark.clone(), -1), set(other, mark, -1)];
-                if self.rng.chance(300) {
-                    let version = self.versions[register as usize];
-                    ops.insert(
-                        0,
-                        Op::Check {
-                            path: format!("/k{register}"),
-                            version,
-                        },
-                    );
-                }
-                Request::Multi(ops)
-            }
+            _ => Request::Multi(self.several(register, mark)),
         }
+    }
+
+    /// Makes, changes or deletes a znode that comes and goes.
+    fn toggle(&mut self, mark: String) -> Op {
+        let path = format!("/t{}", self.rng.below(TOGGLES));
+        let version = match self.rng.chance(200) {
+            true => self.rng.below(3) as i32,
+            false => -1,
+        };
+        match self.rng.below(100) {
+            0..30 => create(path, mark, CreateMode::Persistent),
+            30..55 => create(path, mark, CreateMode::Ephemeral),
+            55..65 => set(path, mark, version),
+            _ => Op::Delete { path, version },
+        }
+    }
+
+    /// A sequential znode.
+    fn enqueue(&mut self, mark: String) -> Op {
+        let mode = match self.rng.chance(500) {
+            true => CreateMode::EphemeralSequential,
+            false => CreateMode::PersistentSequential,
+        };
+        create(format!("{QUEUE}/{mark}-"), mark, mode)
+    }
+
+    /// Two registers, and sometimes more: all or nothing. A check of an old version, and a toggle that is
+    /// not as it should be, make nothing of it.
+    fn several(&mut self, register: u64, mark: String) -> Vec<Op> {
+        let other = (register + 1 + self.rng.below(REGISTERS - 1)) % REGISTERS;
+        let mut ops = Vec::new();
+        if self.rng.chance(300) {
+            let version = self.versions[register as usize];
+            let path = format!("/k{register}");
+            ops.push(Op::Check { path, version });
+        }
+        ops.push(set(format!("/k{register}"), mark.clone(), -1));
+        if self.rng.chance(250) {
+            ops.push(self.toggle(mark.clone()));
+        }
+        if self.rng.chance(250) {
+            ops.push(self.enqueue(mark.clone()));
+        }
+        ops.push(set(format!("/k{other}"), mark, -1));
+        ops
     }
 
     fn read(&mut self) -> Request {
@@ -198,7 +222,8 @@ impl Worker {
         let toggle = self.rng.below(TOGGLES);
         let watch = self.rng.chance(300);
         let (kind, path) = match self.rng.below(100) {
-            0..55 => (ReadKind::Data, format!("/k{register}")),
+            0..50 => (ReadKind::Data, format!("/k{register}")),
+            50..55 => (ReadKind::Exists, format!("/k{register}")),
             55..70 => (ReadKind::Exists, format!("/t{toggle}")),
             70..80 => (ReadKind::Data, format!("/t{toggle}")),
             80..94 => (ReadKind::Children, QUEUE.into()),
@@ -220,9 +245,9 @@ fn register(path: &str) -> Option<usize> {
     path.strip_prefix("/k")?.parse().ok()
 }
 
-fn set(register: u64, mark: String, version: i32) -> Op {
+fn set(path: String, mark: String, version: i32) -> Op {
     Op::SetData {
-        path: format!("/k{register}"),
+        path,
         data: Some(Bytes::from(mark)),
         version,
     }

@@ -118,7 +118,7 @@ fn node(seen: &Seen, model: &Model, id: NodeId) -> Html {
 
 fn node_facts(model: &Model, view: View<'_>, disk: &DiskView) -> Vec<(String, String)> {
     let words = &model.words;
-    let now = model.sim().now();
+    let now = model.sim().clock(view.id());
     let (armed, due) = view.election_timer();
     let timer = words.with(
         "fact-timer-value",
@@ -254,7 +254,7 @@ fn peers(words: &Words, view: View<'_>) -> Html {
 /// Sessions as the log knows them; on the leader with what is left of their timeouts.
 fn sessions(model: &Model, view: View<'_>) -> Html {
     let words = &model.words;
-    let now = model.sim().now();
+    let now = model.sim().clock(view.id());
     let rows = view.machine().sessions().take(12).map(|(id, session)| {
         let left = view.session_deadline(id).map(|deadline| deadline.since(now).0);
         let left = left.map(|left| words.with("clients-left", &[("left", (left / 1_000_000).into()), ("all", u64::from(session.timeout_ms / 1_000).into())]));

@@ -58,7 +58,14 @@ impl Checker {
         if view.role() != Role::Leader || shadow.changes.last() <= Some(&shadow.seen_change) {
             return;
         }
-        let term = |index| view.entry(index).map(|entry| entry.id.term);
+        // What a snapshot has just covered may be cut from the log.
+        let covered = view.snapshot().map(|meta| meta.last);
+        let term = |index| {
+            let entry = view.entry(index).map(|entry| entry.id.term);
+            entry.or(covered
+                .filter(|last| last.index == index)
+                .map(|last| last.term))
+        };
         let before = |place: usize| shadow.changes[..place].last().copied();
         let own: Vec<(Option<Index>, Index)> = (shadow.changes.iter().enumerate())
             .filter(|(_, at)| shadow.seen_change < **at && term(**at) == Some(view.term()))
