@@ -1,8 +1,10 @@
 //! Trust no checker that has not caught a bug. Each known bug is planted in every member of simulated
 //! clusters; a named invariant, the clients' oracle or the demand for recovery must notice it.
 
-use std::env;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 use std::time::Instant;
+use std::{env, thread};
 
 use otterkeeper_core::config::Bug;
 use otterkeeper_core::sim::shrink::{Case, RUNS};
@@ -11,45 +13,14 @@ use otterkeeper_core::sim::swarm::{Options, Profile};
 use crate::script::{self, By};
 use crate::swarm::run_caught;
 
-/// Seeds that a bug may survive before it has survived the swarm.
+/// Seeds that a bug may survive before it has survived the swarm. They are the same for all bugs, from 1
+/// on, and every seed draws its faults by itself: nothing here knows what it looks for.
 const SEEDS: u64 = 500;
-
-/// The faults that bring a bug out.
-fn profile(bug: Bug) -> Profile {
-    match bug {
-        Bug::WithheldAckSurvivesTruncation | Bug::FrozenDiskLeads => Profile::Stalls,
-        Bug::CommitBeyondMatch => Profile::Partitions,
-        Bug::ForgetVote => Profile::Crashes,
-        Bug::ReadUnconfirmed | Bug::ReadBeforeOwnTerm => Profile::Partitions,
-        Bug::ConfigurationAtCommit
-        | Bug::NewSetDecidesAlone
-        | Bug::ConfigurationNotRolledBack
-        | Bug::LearnerCounts
-        | Bug::PromotedUnready
-        | Bug::ReplicaReused
-        | Bug::RemovedLeaderCounts
-        | Bug::NoOwnTermBarrier
-        | Bug::JointLeftEarly => Profile::Members,
-        Bug::LeaversNotTold | Bug::LearnersDoNotVote => Profile::Members,
-        Bug::KeepTailOnConflict
-        | Bug::DropTailOnMatch
-        | Bug::SnapshotOfferedOnce
-        | Bug::LogCutBeforeSnapshot
-        | Bug::ClientsOutliveInstall
-        | Bug::SnapshotForgetsLives => Profile::Snapshots,
-        Bug::LateAnswersConfirm => Profile::Partitions,
-        Bug::HeartbeatsWaitForData => Profile::Stalls,
-        Bug::ProbeSentOnce | Bug::WindowNotAsked => Profile::Lossy,
-        _ => Profile::Storm,
-    }
-}
 
 /// Bugs that the swarm brings out not at all, or after hundreds of seeds: the suite asks only their
 /// stories. `OTTERKEEPER_MUTANTS=all`, or the names of some with commas, asks the swarm all the same.
 const BY_STORY: &[Bug] = &[
-    Bug::WithheldAckSurvivesTruncation,
     Bug::CommitOldTerm,
-    Bug::ForgetVote,
     Bug::AckOfOldTermCounts,
     Bug::RepeatNotAcked,
     Bug::HintBeyondProbe,
@@ -81,7 +52,7 @@ const BY_STORY: &[Bug] = &[
 ];
 
 /// The fewest bugs that must be caught at all, and by the swarm alone.
-const LEAST: (usize, usize) = (25, 24);
+const LEAST: (usize, usize) = (25, 20);
 
 /// What noticed a bug.
 struct Catch {
@@ -89,6 +60,12 @@ struct Catch {
     seeds: u64,
     events: u64,
     how: String,
+}
+
+/// All that noticed a bug.
+struct Hunt {
+    told: Vec<(By, Catch)>,
+    swarm: Option<Catch>,
 }
 
 #[test]
@@ -99,52 +76,71 @@ fn every_planted_bug_is_caught() {
         "{:<32} {:<22} {:>6} {:>9}  how",
         "bug", "caught by", "seeds", "events"
     );
-    let print = |name: &str, catch: &Catch| {
-        let Catch {
-            by,
-            seeds,
-            events,
-            how,
-        } = catch;
-        println!("{name:<32} {by:<22} {seeds:>6} {events:>9}  {how}");
-    };
-    let asked = env::var("OTTERKEEPER_MUTANTS").ok();
-    for bug in Bug::ALL {
+    for (bug, hunt) in hunt_all() {
         let name = format!("{bug:?}");
-        if asked
-            .as_ref()
-            .is_some_and(|asked| asked != "all" && !asked.split(',').any(|asked| asked == name))
-        {
-            continue;
+        for catch in hunt.told.iter().map(|(_, catch)| catch).chain(&hunt.swarm) {
+            let Catch {
+                by,
+                seeds,
+                events,
+                how,
+            } = catch;
+            println!("{name:<32} {by:<22} {seeds:>6} {events:>9}  {how}");
         }
-        let told = by_story(*bug);
-        for (_, catch) in &told {
-            print(&name, catch);
-        }
-        let swarm = match asked.is_some() || !BY_STORY.contains(bug) {
-            true => by_seed(*bug),
-            false => None,
-        };
-        if let Some(catch) = swarm {
-            print(&name, &catch);
+        if hunt.swarm.is_some() {
             by_swarm += 1;
-        } else if told.is_empty() {
+        } else if hunt.told.is_empty() {
             survivors.push(name);
-        } else if told.iter().all(|(by, _)| *by == By::Expect) {
+        } else if hunt.told.iter().all(|(by, _)| *by == By::Expect) {
             by_expectation += 1;
         }
     }
     println!(
-        "{} bugs: {by_swarm} caught by the swarm, {by_expectation} only by what a story expects; in {:.1} s",
+        "* {} planted bugs: {by_swarm} caught by the swarm, {by_expectation} only by what a story expects; in {:.1} s",
         Bug::ALL.len(),
         begun.elapsed().as_secs_f64()
     );
     assert!(survivors.is_empty(), "survived: {}", survivors.join(", "));
-    if asked.is_some_and(|asked| asked != "all") {
+    if env::var("OTTERKEEPER_MUTANTS").is_ok_and(|asked| asked != "all") {
         return;
     }
     assert!(LEAST.0 <= Bug::ALL.len(), "{} bugs", Bug::ALL.len());
     assert!(LEAST.1 <= by_swarm, "the swarm caught {by_swarm}");
+}
+
+/// Hunts all bugs, one on each core at a time; each ends with its first catch.
+fn hunt_all() -> Vec<(Bug, Hunt)> {
+    let asked = env::var("OTTERKEEPER_MUTANTS").ok();
+    let named = |bug: &&Bug| {
+        let name = format!("{bug:?}");
+        asked
+            .as_ref()
+            .is_none_or(|asked| asked == "all" || asked.split(',').any(|asked| asked == name))
+    };
+    let bugs: Vec<Bug> = Bug::ALL.iter().filter(named).copied().collect();
+    let next = AtomicUsize::new(0);
+    let hunts = Mutex::new(Vec::new());
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let swarm = asked.is_some() || !BY_STORY.contains(bug);
+                    let hunt = Hunt {
+                        told: by_story(*bug),
+                        swarm: if swarm { by_seed(*bug) } else { None },
+                    };
+                    hunts
+                        .lock()
+                        .expect("no thread panics while it holds this")
+                        .push((*bug, hunt));
+                }
+            });
+        }
+    });
+    let mut hunts = hunts.into_inner().expect("all threads have ended");
+    hunts.sort_by_key(|(bug, _)| *bug);
+    hunts
 }
 
 /// The stories that fail with it.
@@ -166,10 +162,8 @@ fn by_story(bug: Bug) -> Vec<(By, Catch)> {
 
 /// The first seed that fails with it.
 fn by_seed(bug: Bug) -> Option<Catch> {
-    let profile = profile(bug);
     let options = Options {
         planted: Some(bug),
-        profile,
         ..Options::default()
     };
     let mut events = 0;
@@ -185,7 +179,7 @@ fn by_seed(bug: Bug) -> Option<Catch> {
         by: by.into(),
         seeds,
         events,
-        how: format!("{}: {text}", profile.name()),
+        how: text,
     })
 }
 

@@ -2,11 +2,10 @@
 //! back to work when all is healed. `OTTERKEEPER_SEED=7` runs one seed and says more.
 
 use core::panic::AssertUnwindSafe;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::collections::BTreeMap;
+use core::time::Duration;
 use std::env;
 use std::panic::catch_unwind;
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -16,75 +15,119 @@ use otterkeeper_core::sim::swarm::{Failure, Options, Outcome, Profile, Reached, 
 use otterkeeper_core::sim::{Event, SimConfig};
 use otterkeeper_core::time::Time;
 
-/// Fresh seeds of every run of the suite.
+/// Fresh seeds of a run of the suite that is given no time.
 const SEEDS: u64 = 300;
+/// From so many seeds on every situation must have come up.
+const ENOUGH: u64 = 200;
+/// A sign of life comes so often.
+const SIGN: Duration = Duration::from_secs(10);
 
+/// `OTTERKEEPER_SEED` runs one seed, `OTTERKEEPER_SEEDS` so many, `OTTERKEEPER_SECONDS` as many as that
+/// time allows; all but the first begin with the seeds that once found something, and go on from
+/// `OTTERKEEPER_FROM`.
 #[test]
-fn three_hundred_seeds() {
+fn seeds() {
     let begun = Instant::now();
-    let seeds: Vec<u64> = match env::var("OTTERKEEPER_SEED") {
-        Ok(seed) => vec![seed.parse().expect("OTTERKEEPER_SEED is a number")],
-        Err(_) => {
-            let count =
-                env::var("OTTERKEEPER_SEEDS").map_or(SEEDS, |n| n.parse().expect("a number"));
-            regressions().chain(1..=count).collect()
-        }
+    let only: Option<u64> = setting("OTTERKEEPER_SEED");
+    let seconds: Option<u64> = setting("OTTERKEEPER_SECONDS");
+    let from = only.or_else(|| setting("OTTERKEEPER_FROM")).unwrap_or(1);
+    let count = match (only, seconds) {
+        (Some(_), _) => 1,
+        (None, Some(_)) => u64::MAX - from,
+        (None, None) => setting("OTTERKEEPER_SEEDS").unwrap_or(SEEDS),
     };
+    let known: Vec<u64> = only.map_or_else(|| regressions().collect(), |_| Vec::new());
     let mut options = Options {
         profile: profile(),
         ..Options::default()
     };
-    if let [_] = seeds[..] {
+    if only.is_some() {
         options.last = 1_000_000;
     }
-    let runs = run_all(&seeds, &options);
-    let mut reached = Reached::default();
-    let (mut events, mut virtual_ms) = (0, 0);
-    let mut failed = 0;
-    for (seed, run) in &runs {
-        match run {
-            Ok(run) => {
-                reached.add(&run.reached);
-                events += run.events;
-                virtual_ms += run.time.as_ms();
-                if let Some(failure) = &run.failure {
-                    failed += 1;
-                    print_failure(*seed, &run.plan, failure);
-                    if seeds.len() == 1 {
-                        print_end(SimConfig::new(1).start, &run.last);
-                    }
-                }
-            }
-            Err(panic) => {
-                failed += 1;
-                println!("seed {seed}: panic: {panic}\n  {}", reproduce(*seed));
-            }
+    let mut tally = Tally::default();
+    let mut next_sign = begun + SIGN;
+    let until = seconds.map(|seconds| begun + Duration::from_secs(seconds));
+    run_all(known.iter().copied(), None, &options, |seed, run| {
+        tally.add(seed, run, only.is_some());
+    });
+    let regressions = tally.seeds;
+    run_all(from..from + count, until, &options, |seed, run| {
+        tally.add(seed, run, only.is_some());
+        if next_sign < Instant::now() {
+            next_sign += SIGN;
+            println!("{} seeds, {} failed", tally.seeds, tally.failed.len());
         }
-    }
+    });
     let took = begun.elapsed().as_secs_f64();
     println!(
-        "{} seeds, {events} events, {} virtual s in {took:.1} s: {:.0} events/s",
-        seeds.len(),
-        virtual_ms / 1_000,
-        events as f64 / took
+        "* {regressions} seeds that once found something, then {} from {from} on: {} events, {} virtual s, in {took:.1} s: {:.0} events/s",
+        tally.seeds - regressions,
+        tally.events,
+        tally.virtual_ms / 1_000,
+        tally.events as f64 / took
     );
-    for (name, count) in reached.counts() {
+    for (name, count) in tally.reached.counts() {
         println!("  {count:>9} {}", name.replace('_', " "));
     }
-    if let Some((seed, _)) = runs
-        .iter()
-        .find(|(_, run)| matches!(run, Ok(run) if run.failure.is_some()))
+    if let Some(seed) = tally.failed.first()
         && let Some(case) = Case::of_seed(*seed, &options)
     {
         println!("seed {seed} with what it needs to fail, for tests/scripts:\n");
         println!("{}", case.shrink(RUNS, |_, _| {}).script());
     }
-    assert_eq!(failed, 0, "{failed} of {} seeds failed", seeds.len());
-    if 1 < seeds.len() && options.profile == Profile::Mixed {
-        for (name, count) in reached.counts() {
+    let failed = tally.failed.len();
+    assert_eq!(failed, 0, "{failed} of {} seeds failed", tally.seeds);
+    assert_eq!(tally.forgotten, 0, "the oracle forgot something in a seed");
+    if ENOUGH <= tally.seeds && options.profile == Profile::Mixed {
+        for (name, count) in tally.reached.counts() {
             assert_ne!(count, 0, "no seed reached: {}", name.replace('_', " "));
         }
     }
+}
+
+/// All runs together.
+#[derive(Default)]
+struct Tally {
+    seeds: u64,
+    events: u64,
+    virtual_ms: u64,
+    forgotten: u64,
+    reached: Reached,
+    failed: Vec<u64>,
+}
+
+impl Tally {
+    fn add(&mut self, seed: u64, run: Result<Outcome, String>, alone: bool) {
+        self.seeds += 1;
+        match run {
+            Ok(run) => {
+                self.reached.add(&run.reached);
+                self.events += run.events;
+                self.virtual_ms += run.time.as_ms();
+                self.forgotten += run.forgotten;
+                if let Some(failure) = &run.failure {
+                    self.failed.push(seed);
+                    print_failure(seed, &run.plan, failure);
+                    if alone {
+                        print_end(SimConfig::new(1).start, &run.last);
+                    }
+                }
+            }
+            Err(panic) => {
+                self.failed.push(seed);
+                println!("seed {seed}: panic: {panic}\n  {}", reproduce(seed));
+            }
+        }
+    }
+}
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number")),
+    )
 }
 
 /// The faults that `OTTERKEEPER_PROFILE` names, else those that each seed draws.
@@ -94,24 +137,38 @@ fn profile() -> Profile {
     *named.unwrap_or_else(|| panic!("no profile is called {name}"))
 }
 
-/// Runs seeds on all cores; a panic of a node is an outcome too.
-pub(crate) fn run_all(seeds: &[u64], options: &Options) -> BTreeMap<u64, Result<Outcome, String>> {
-    let next = AtomicU64::new(0);
-    let runs = Mutex::new(BTreeMap::new());
+/// Runs seeds on all cores, none that would begin after `until`. `done` gets what came of them, in the
+/// order in which they end.
+fn run_all(
+    seeds: impl Iterator<Item = u64> + Send,
+    until: Option<Instant>,
+    options: &Options,
+    mut done: impl FnMut(u64, Result<Outcome, String>),
+) {
+    let seeds = Mutex::new(seeds);
+    let (sender, runs) = mpsc::channel();
     let cores = thread::available_parallelism().map_or(2, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    let run = run_caught(*seed, options);
-                    runs.lock()
+            let (sender, seeds) = (sender.clone(), &seeds);
+            scope.spawn(move || {
+                while until.is_none_or(|until| Instant::now() < until) {
+                    let next = seeds
+                        .lock()
                         .expect("no thread panics while it holds this")
-                        .insert(*seed, run);
+                        .next();
+                    let Some(seed) = next else { return };
+                    if sender.send((seed, run_caught(seed, options))).is_err() {
+                        return;
+                    }
                 }
             });
         }
+        drop(sender);
+        for (seed, run) in runs {
+            done(seed, run);
+        }
     });
-    runs.into_inner().expect("all threads have ended")
 }
 
 /// Runs one seed; a panic of a node is an outcome too.

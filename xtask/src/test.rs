@@ -2,7 +2,7 @@
 //! closing line sums what the test runners and the steps said.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -12,9 +12,11 @@ use crate::toolchain::{self, Toolchain};
 use crate::{install, play, web};
 
 /// Modules of the test package with steps of their own.
-const APART: [&str; 3] = ["wasm::", "protocol::", "cluster::"];
+const APART: [&str; 4] = ["wasm::", "protocol::", "cluster::", "swarm::"];
 /// How many seeds the swarm runs in the inner loop.
 const QUICK_SEEDS: &str = "30";
+/// How long it runs seeds otherwise (rule R36).
+const SWARM_SECONDS: &str = "240";
 /// Lines of tests that begin like this are figures for people.
 const FIGURE: &str = "* ";
 
@@ -58,6 +60,9 @@ pub(crate) fn test(quick: bool) -> Result<ExitCode> {
         ],
     ));
     report.tests(suite(quick));
+    if !quick {
+        report.tests(swarm());
+    }
     if quick {
         report.skip("documentation, bare-metal build, page, server");
     } else {
@@ -153,6 +158,43 @@ fn suite(quick: bool) -> Step {
     APART.iter().fold(step.args(&["--"]), |step, module| {
         step.args(&["--skip", module])
     })
+}
+
+/// Random clusters on all cores for as long as they are given: first the seeds that once found
+/// something, then fresh ones. The commit says from where on, so each commit runs others, and running it
+/// again runs the same.
+fn swarm() -> Step {
+    let from = seeds_of(&commit().unwrap_or_default());
+    say(&format!("     seeds from {from} on"));
+    Step::cargo(
+        "swarm",
+        &[
+            "test",
+            "-p",
+            "otterkeeper-tests",
+            "--",
+            "--nocapture",
+            "swarm::",
+        ],
+    )
+    .env("OTTERKEEPER_SECONDS", SWARM_SECONDS)
+    .env("OTTERKEEPER_FROM", from.to_string())
+}
+
+/// The commit that is checked out, if there is one and git is here to say so.
+fn commit() -> Option<String> {
+    let told = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(crate::root())
+        .output()
+        .ok()?;
+    String::from_utf8(told.stdout).ok()
+}
+
+/// The first of a million seeds that belong to a commit.
+fn seeds_of(commit: &str) -> u64 {
+    let digits = commit.get(..8).unwrap_or_default();
+    u64::from_str_radix(digits, 16).unwrap_or(1) * 1_000_000
 }
 
 /// One of the test modules that need more than a compiler, its tests one after the other.
@@ -325,6 +367,12 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_commit_has_seeds_of_its_own() {
+        assert_eq!(seeds_of("0000002adeadbeef"), 42_000_000);
+        assert_eq!(seeds_of(""), 1_000_000);
+    }
 
     #[test]
     fn the_runner_s_lines_are_summed() {
