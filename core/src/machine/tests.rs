@@ -16,6 +16,7 @@ use crate::wire::Rebuild;
 mod access;
 mod model;
 mod quota;
+mod total;
 
 /// A machine with a log: each command gets the next index, and a second more on the clock. Index 1 is the
 /// initialisation, 2 and 3 open the sessions "2" and "3".
