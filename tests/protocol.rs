@@ -232,6 +232,11 @@ fn refusals(zk: &str) {
 }
 
 fn words(zk: &str) {
+    // Not one of the harmless ones.
+    for one in ["conf", "dump", "wchc", "crst"] {
+        let refused = format!("{one} is not executed because it is not in the whitelist.\n");
+        assert_eq!(word(zk, one), refused);
+    }
     assert_eq!(word(zk, "ruok"), "imok");
     assert_eq!(word(zk, "isro"), "rw");
     assert_eq!(

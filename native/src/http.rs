@@ -15,7 +15,8 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use hyper_util::rt::TokioIo;
 use otterkeeper_core::id::NodeId;
-use otterkeeper_core::node::Admin;
+use otterkeeper_core::node::{Admin, View};
+use otterkeeper_core::quota::{Limits, Usage};
 use otterkeeper_core::raft::note::Role;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -277,7 +278,36 @@ fn metrics_of(site: &Site) -> String {
             put("gauge", name, value);
         }
     });
+    hub.with_view(|view| quotas(view, &mut text));
     text
+}
+
+/// Quotas beyond this many are not listed.
+const QUOTAS_LISTED: usize = 1_000;
+
+/// What each quota's subtree holds, and whether that is more than the quota says: the only sign that a soft
+/// one gives.
+fn quotas(view: View<'_>, text: &mut String) {
+    let tree = view.machine().tree();
+    let quotas: Vec<_> = tree.quotas().take(QUOTAS_LISTED).collect();
+    if quotas.is_empty() {
+        return;
+    }
+    let mut put = |name: &str, value: &dyn Fn(&(&str, Limits, Usage)) -> i64| {
+        text.push_str(&format!("# TYPE otterkeeper_quota_{name} gauge\n"));
+        for quota in &quotas {
+            let path = quota.0.replace('\\', "\\\\").replace('"', "\\\"");
+            let value = value(quota);
+            text.push_str(&format!(
+                "otterkeeper_quota_{name}{{path=\"{path}\"}} {value}\n"
+            ));
+        }
+    };
+    put("znodes", &|(_, _, used)| used.count);
+    put("bytes", &|(_, _, used)| used.bytes);
+    put("exceeded", &|(_, limits, used)| {
+        i64::from(limits.is_exceeded(*used))
+    });
 }
 
 /// A member's connection. The handshake is done by hand, so that both ends of a link are of one kind.

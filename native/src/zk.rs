@@ -17,6 +17,7 @@ pub mod words;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -228,7 +229,13 @@ fn watched(view: View<'_>) -> Vec<(u64, Vec<String>)> {
 
 /// Bytes of the snapshots and of everything else in the data directory; 0 for what cannot be read.
 fn directory_bytes(data: &str) -> (u64, u64) {
-    let files = std::fs::read_dir(data).into_iter().flatten().flatten();
+    let list = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
+    // The log and the snapshots have folders of their own.
+    let top = list(Path::new(data));
+    let files = top.flat_map(|entry| match entry.path().is_dir() {
+        true => list(&entry.path()).collect(),
+        false => vec![entry],
+    });
     files.fold((0, 0), |(snapshots, log), file| {
         let bytes = file.metadata().map_or(0, |metadata| metadata.len());
         match file.path().extension().is_some_and(|end| end == "snap") {
