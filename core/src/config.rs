@@ -10,6 +10,10 @@ use crate::configuration::Configuration;
 use crate::id::{NodeId, ReplicaId};
 use crate::time::Span;
 
+/// Terms, indices, stamps and rounds stay below this; a message with a higher one comes from a faulty
+/// peer and is not listened to. Counting up from below never overflows, and a zxid fits Java's `long`.
+pub const NUMBERS: u64 = 1 << 62;
+
 /// A node's settings. `Config::new` gives the defaults of rule R24.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Config {

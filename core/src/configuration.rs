@@ -83,6 +83,15 @@ impl Configuration {
         Self::new(ids.into_iter().map(member).collect())
     }
 
+    /// Whether members can be these: in ascending order, nobody twice, and in each set somebody votes.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let ascend = |pair: &[Member]| pair[0].id < pair[1].id;
+        self.members.windows(2).all(ascend)
+            && self.voters().next().is_some()
+            && self.old_voters().next().is_some()
+    }
+
     /// The members, in ascending order.
     #[must_use]
     pub fn members(&self) -> &[Member] {

@@ -275,7 +275,7 @@ impl Raft {
 
     /// A message from a peer. Lost, repeated, late and reordered messages do no harm.
     pub fn receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {
-        if self.halted || from == self.config.id {
+        if self.halted || from == self.config.id || !message.is_sound() {
             return;
         }
         self.now = self.now.max(now);

@@ -470,6 +470,10 @@ impl Node {
             return;
         }
         for command in commands {
+            // What cannot be read would halt every member that applies it.
+            if wire::decode_command(&command).is_err() {
+                return;
+            }
             if self
                 .raft
                 .propose(self.now, Payload::Command(command))

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::config::NUMBERS;
 use crate::configuration::{Configuration, Member};
 use crate::id::{Index, LogId, NodeId, Term};
 use crate::time::Time;
@@ -241,5 +242,124 @@ impl Message {
             | Self::ReadIndex { term, .. }
             | Self::ReadIndexReply { term, .. } => *term,
         }
+    }
+
+    /// Whether any member can mean this, faulty ones apart. It looks at the message alone: numbers far
+    /// from overflow, entries that join each other and are of no later term than their leader's, members
+    /// of whom somebody votes.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let numbers = match self {
+            Self::PreVote { last, round, .. } => is_sound_id(*last) && *round < NUMBERS,
+            Self::Append {
+                term,
+                prev,
+                entries,
+                commit,
+            } => {
+                let mut before = *prev;
+                let joins = entries.iter().all(|entry| {
+                    let joins = before.index.0 < NUMBERS
+                        && entry.id.index == before.index.next()
+                        && before.term <= entry.id.term
+                        && entry.stamp.0 < NUMBERS
+                        && entry.payload.is_sound();
+                    before = entry.id;
+                    joins
+                });
+                is_sound_id(*prev)
+                    && joins
+                    && is_sound_id(before)
+                    && before.term <= *term
+                    && commit.0 < NUMBERS
+            }
+            Self::Appended { matched, .. } => matched.0 < NUMBERS,
+            Self::Rejected { prev, hint, .. } => prev.0 < NUMBERS && is_sound_id(*hint),
+            Self::Heartbeat { commit, round, .. } => commit.0 < NUMBERS && *round < NUMBERS,
+            Self::SnapshotOffer { term, meta } => {
+                is_sound_id(meta.last)
+                    && meta.last.term <= *term
+                    && meta.stamp.0 < NUMBERS
+                    && meta.configuration.is_sound()
+            }
+            Self::ReadIndexReply { index, number, .. } => index.0 < NUMBERS && *number < NUMBERS,
+            Self::PreVoteReply { round: number, .. }
+            | Self::HeartbeatReply { round: number, .. }
+            | Self::ReadIndex { number, .. } => *number < NUMBERS,
+            Self::Vote { last, .. }
+            | Self::SnapshotPull { last, .. }
+            | Self::SnapshotPart { last, .. }
+            | Self::TimeoutNow { last, .. } => is_sound_id(*last),
+            Self::VoteReply { .. } => true,
+        };
+        self.term().0 < NUMBERS && numbers
+    }
+}
+
+const fn is_sound_id(id: LogId) -> bool {
+    id.term.0 < NUMBERS && id.index.0 < NUMBERS
+}
+
+impl Payload {
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Blank | Self::Command(_) => true,
+            Self::Membership(configuration) => configuration.is_sound(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn append(term: u64, prev: (u64, u64), entries: &[(u64, u64)], payload: &Payload) -> Message {
+        let id = |(term, index)| LogId {
+            term: Term(term),
+            index: Index(index),
+        };
+        let entry = |at: &(u64, u64)| Entry {
+            id: id(*at),
+            stamp: Time(0),
+            payload: payload.clone(),
+        };
+        Message::Append {
+            term: Term(term),
+            prev: id(prev),
+            entries: entries.iter().map(entry).collect(),
+            commit: Index(0),
+        }
+    }
+
+    #[test]
+    fn what_no_sound_member_means_is_told_apart() {
+        let blank = Payload::Blank;
+        assert!(append(3, (1, 4), &[(2, 5), (3, 6)], &blank).is_sound());
+        for (why, message) in [
+            ("a gap", append(3, (1, 4), &[(2, 5), (3, 7)], &blank)),
+            ("terms fall", append(3, (2, 4), &[(1, 5)], &blank)),
+            ("a term to come", append(3, (1, 4), &[(4, 5)], &blank)),
+            ("before a term to come", append(3, (4, 4), &[], &blank)),
+            ("a term at the edge", append(u64::MAX, (1, 4), &[], &blank)),
+            (
+                "an index at the edge",
+                append(3, (1, u64::MAX), &[(1, 0)], &blank),
+            ),
+            (
+                "members among whom nobody votes",
+                append(
+                    3,
+                    (1, 4),
+                    &[(1, 5)],
+                    &Payload::Membership(Configuration::default()),
+                ),
+            ),
+        ] {
+            assert!(!message.is_sound(), "{why}");
+        }
+        let members = Configuration::of_voters(vec![NodeId(1)]);
+        assert!(append(3, (1, 4), &[(1, 5)], &Payload::Membership(members)).is_sound());
     }
 }
