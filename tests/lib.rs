@@ -1,3 +1,4 @@
 //! Harnesses that several test modules share.
 
+pub mod fuzz;
 pub mod process;

@@ -3,6 +3,7 @@
 mod cluster;
 mod counting;
 mod crash;
+mod fuzzing;
 mod golden;
 mod lesson;
 mod limits;

@@ -522,6 +522,9 @@ fn files(folder: &str) -> BTreeSet<String> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.expect("a readable folder").path();
+            if path.ends_with("tests/fuzz/target") || path.ends_with("tests/fuzz/corpus") {
+                continue; // What cargo-fuzz leaves.
+            }
             if path.is_dir() {
                 folders.push(path);
             } else {

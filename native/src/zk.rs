@@ -8,7 +8,7 @@
 //! and the connection is closed behind it.
 
 mod conn;
-mod decode;
+pub mod decode;
 mod encode;
 mod jute;
 mod sasl;

@@ -7,7 +7,8 @@ use otterkeeper_core::request::{
     Connect, CreateMode, Error, Op, Read, ReadKind, Reconfig, Request,
 };
 
-use super::jute::{Malformed, Reader};
+pub use super::jute::Malformed;
+use super::jute::Reader;
 
 /// ZooKeeper's numbers of operations.
 pub(super) mod op {
@@ -56,7 +57,7 @@ pub(super) const fn letters(op: i32) -> &'static str {
 
 /// The first packet of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Hello {
+pub struct Hello {
     /// What it asks.
     pub connect: Connect,
     /// Whether it ends with the read-only byte. The answer carries one exactly then: older clients
@@ -68,7 +69,7 @@ pub(super) struct Hello {
 ///
 /// # Errors
 /// If it is too short; the connection is closed without an answer.
-pub(super) fn hello(frame: &Bytes) -> Result<Hello, Malformed> {
+pub fn hello(frame: &Bytes) -> Result<Hello, Malformed> {
     let mut reader = Reader::new(frame);
     let _protocol_version = reader.int()?;
     let last_zxid = Index(reader.long()?.max(0).cast_unsigned());
@@ -90,7 +91,7 @@ pub(super) fn hello(frame: &Bytes) -> Result<Hello, Malformed> {
 
 /// A packet after the first.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Packet {
+pub struct Packet {
     /// The client's number; it comes back in the answer.
     pub xid: i32,
     /// The operation.
@@ -113,7 +114,7 @@ pub(super) fn sasl(frame: &Bytes) -> Option<Result<(i32, Bytes), Malformed>> {
 
 /// A packet that is answered with an error right here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// The code for the client.
     pub code: i32,
     /// Whether the connection is closed after the answer.
@@ -139,7 +140,7 @@ impl From<Malformed> for Refusal {
 ///
 /// # Errors
 /// If there is not even a header; the connection is closed without an answer.
-pub(super) fn packet(frame: &Bytes) -> Result<Packet, Malformed> {
+pub fn packet(frame: &Bytes) -> Result<Packet, Malformed> {
     let mut reader = Reader::new(frame);
     let (xid, op) = (reader.int()?, reader.int()?);
     Ok(Packet {

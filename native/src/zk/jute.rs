@@ -7,7 +7,7 @@ use otterkeeper_core::request::{Acl, Stat};
 
 /// The bytes are not the record that was expected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Malformed;
+pub struct Malformed;
 
 /// Takes values off the front of a frame.
 pub(super) struct Reader<'a> {
