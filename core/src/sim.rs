@@ -16,6 +16,8 @@ mod event;
 mod fault;
 mod hash;
 mod intervention;
+mod judge;
+pub mod linear;
 mod member;
 mod net;
 mod oracle;

@@ -137,6 +137,7 @@ pub(crate) fn invariant(words: &Words, invariant: otterkeeper_core::sim::Invaria
         I::SessionsKept => "invariant-sessions-kept",
         I::WatchesOnce => "invariant-watches-once",
         I::WatchesFirst => "invariant-watches-first",
+        I::Linearizable => "invariant-linearizable",
     })
 }
 
@@ -165,6 +166,7 @@ pub(crate) fn promise(words: &Words, invariant: otterkeeper_core::sim::Invariant
         I::SessionsKept => "promise-sessions-kept",
         I::WatchesOnce => "promise-watches-once",
         I::WatchesFirst => "promise-watches-first",
+        I::Linearizable => "promise-linearizable",
     })
 }
 

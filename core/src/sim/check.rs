@@ -68,6 +68,8 @@ pub enum Invariant {
     WatchesOnce,
     /// A watch is never lost: it fires before anything newer is seen on its connection.
     WatchesFirst,
+    /// One order of all writes and linearizable reads explains every answer.
+    Linearizable,
 }
 
 impl Invariant {
@@ -94,6 +96,7 @@ impl Invariant {
         Self::SessionsKept,
         Self::WatchesOnce,
         Self::WatchesFirst,
+        Self::Linearizable,
     ];
 
     /// The stable name: `election-safety` and so on.
@@ -121,6 +124,7 @@ impl Invariant {
             Self::SessionsKept => "sessions-kept",
             Self::WatchesOnce => "watches-once",
             Self::WatchesFirst => "watches-first",
+            Self::Linearizable => "linearizable",
         }
     }
 }

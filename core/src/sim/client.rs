@@ -170,6 +170,11 @@ impl Client {
         self.core.is_gone()
     }
 
+    /// Whether all its calls are kept.
+    pub(super) const fn has_whole_history(&self) -> bool {
+        self.calls.first() == 1
+    }
+
     pub(super) const fn has_history(&self) -> bool {
         !self.calls.is_empty()
     }

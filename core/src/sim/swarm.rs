@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::client::Client;
 use super::hash::mix;
+use super::linear;
 use super::member::Member;
 use super::oracle::{Complaint, Verdict};
 use super::{
@@ -396,6 +397,8 @@ impl Reached {
             EventKind::NodeChildrenChanged => &mut self.watches_on_children,
         } += 1;
     }
+    /// Runs of whose calls an order was found that explains them all.
+    orders_found,
 }
 
 /// Runs one seed.
@@ -619,6 +622,9 @@ fn heal(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
         }
         if agree(sim) {
             sim.audit();
+            if let linear::Verdict::Linearizable(_) = sim.judge() {
+                gathered.reached.orders_found += 1;
+            }
             return broken(sim);
         }
     }

@@ -1,0 +1,468 @@
+//! Our linearizability checker against stateright's, on small random histories: most of them come from a
+//! run of a real sequential object, and half of those were changed afterwards in one place.
+
+use std::collections::BTreeMap;
+
+use otterkeeper_core::rng::Rng;
+use otterkeeper_core::sim::linear::{
+    BUDGET, Cell, History, Operation, Reason, Step, Verdict, What,
+};
+use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
+
+const HISTORIES: u64 = 6_000;
+const THREADS: u64 = 3;
+
+/// The specification as stateright takes it, written for this test alone.
+#[derive(Clone, Debug, Default)]
+struct Keeper {
+    cells: BTreeMap<usize, (u64, u64)>,
+    counters: BTreeMap<usize, u64>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum Ask {
+    Read(usize),
+    Do(Vec<Step>),
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum Told {
+    Cell(Option<(u64, u64)>),
+    /// The version of each set, the number of each sequential create.
+    Done(Vec<Option<u64>>),
+    Refused(usize, Reason),
+}
+
+impl SequentialSpec for Keeper {
+    type Op = Ask;
+    type Ret = Told;
+
+    fn invoke(&mut self, ask: &Ask) -> Told {
+        let steps = match ask {
+            Ask::Read(key) => return Told::Cell(self.cells.get(key).copied()),
+            Ask::Do(steps) => steps,
+        };
+        let mut next = self.clone();
+        let mut told = Vec::new();
+        for (at, step) in steps.iter().enumerate() {
+            match next.step(step) {
+                Ok(result) => told.push(result),
+                Err(why) => return Told::Refused(at, why),
+            }
+        }
+        *self = next;
+        Told::Done(told)
+    }
+
+    fn is_valid_step(&mut self, ask: &Ask, told: &Told) -> bool {
+        // Any number above those before is right, so it is the answer that says which.
+        let mut asked = ask.clone();
+        if let (Ask::Do(steps), Told::Done(results)) = (&mut asked, told) {
+            for (step, result) in steps.iter_mut().zip(results) {
+                if let Step::Next { number, .. } = step {
+                    *number = *result;
+                }
+            }
+        }
+        self.invoke(&asked) == *told
+    }
+}
+
+impl Keeper {
+    fn step(&mut self, step: &Step) -> Result<Option<u64>, Reason> {
+        let found = |cells: &BTreeMap<usize, (u64, u64)>, key, wanted: Option<u64>| {
+            let (_, version) = *cells.get(&key).ok_or(Reason::Absent)?;
+            match wanted.is_none_or(|wanted| wanted == version) {
+                true => Ok(version),
+                false => Err(Reason::Version),
+            }
+        };
+        match *step {
+            Step::Check { key, version } => {
+                found(&self.cells, key, version)?;
+                Ok(None)
+            }
+            Step::Create { key, value } => match self.cells.insert(key, (value, 0)) {
+                None => Ok(None),
+                Some(_) => Err(Reason::There),
+            },
+            Step::Set {
+                key,
+                value,
+                version,
+                ..
+            } => {
+                let version = found(&self.cells, key, version)? + 1;
+                self.cells.insert(key, (value, version));
+                Ok(Some(version))
+            }
+            Step::Delete { key, version } => {
+                found(&self.cells, key, version)?;
+                self.cells.remove(&key);
+                Ok(None)
+            }
+            Step::Next { parent, number } => {
+                let before = self.counters.get(&parent).copied();
+                let number = match number {
+                    // A create that nobody was told of: some number, and there is always one between.
+                    None => return Ok(None),
+                    Some(number) if before.is_some_and(|before| number <= before) => {
+                        // No answer says this, so the step is not valid.
+                        return Ok(None);
+                    }
+                    Some(number) => number,
+                };
+                self.counters.insert(parent, number);
+                Ok(Some(number))
+            }
+        }
+    }
+}
+
+/// One operation of one thread: where it was called and returned among the events, and its answer.
+#[derive(Clone, Debug)]
+struct Done<Op, Ret> {
+    thread: u64,
+    called: u64,
+    returned: Option<u64>,
+    asked: Op,
+    told: Ret,
+}
+
+/// Threads call, an object acts at some moment in between, threads return; some never do.
+fn run<Op: Clone, Ret: Clone>(
+    rng: &mut Rng,
+    count: usize,
+    mut ask: impl FnMut(&mut Rng) -> Op,
+    mut act: impl FnMut(&mut Rng, &Op) -> Ret,
+) -> Vec<Done<Op, Ret>> {
+    let mut all: Vec<(Done<Op, Option<Ret>>, bool)> = Vec::new();
+    let mut now = 0;
+    let mut open: BTreeMap<u64, usize> = BTreeMap::new();
+    while all.len() < count || rng.chance(700) && !open.is_empty() {
+        now += 1;
+        let thread = rng.below(THREADS);
+        match open.get(&thread) {
+            None if all.len() < count => {
+                let asked = ask(rng);
+                open.insert(thread, all.len());
+                let done = Done {
+                    thread,
+                    called: now,
+                    returned: None,
+                    asked,
+                    told: None,
+                };
+                all.push((done, false));
+            }
+            None => {}
+            Some(at) => {
+                let (done, acted) = &mut all[*at];
+                if !*acted {
+                    *acted = true;
+                    done.told = Some(act(rng, &done.asked));
+                } else {
+                    done.returned = Some(now);
+                    open.remove(&thread);
+                }
+            }
+        }
+    }
+    let mut last = Vec::new();
+    for (done, _) in all {
+        let told = match (done.told, done.returned) {
+            (Some(told), _) => told,
+            // What it would have been told does not matter: it has not returned.
+            (None, _) => act(rng, &done.asked),
+        };
+        last.push(Done {
+            thread: done.thread,
+            called: done.called,
+            returned: done.returned,
+            asked: done.asked,
+            told,
+        });
+    }
+    last
+}
+
+/// What stateright says.
+fn theirs<Spec>(spec: Spec, operations: &[Done<Spec::Op, Spec::Ret>]) -> bool
+where
+    Spec: SequentialSpec + Clone + core::fmt::Debug,
+    Spec::Op: Clone + core::fmt::Debug,
+    Spec::Ret: Clone + core::fmt::Debug + PartialEq,
+{
+    let mut events: BTreeMap<u64, (usize, bool)> = BTreeMap::new();
+    for (at, done) in operations.iter().enumerate() {
+        events.insert(done.called, (at, true));
+        if let Some(returned) = done.returned {
+            events.insert(returned, (at, false));
+        }
+    }
+    let mut tester = LinearizabilityTester::new(spec);
+    for (at, is_call) in events.into_values() {
+        let done = &operations[at];
+        let taken = match is_call {
+            true => tester.on_invoke(done.thread, done.asked.clone()),
+            false => tester.on_return(done.thread, done.told.clone()),
+        };
+        taken.expect("threads do one thing at a time");
+    }
+    tester.is_consistent()
+}
+
+/// What we say; and if there is an order, whether it is one.
+fn ours(cells: Vec<Option<Cell>>, operations: Vec<Operation>) -> bool {
+    let history = History { cells, operations };
+    match history.check(BUDGET) {
+        Verdict::Linearizable(order) => {
+            explains(&history, &order);
+            true
+        }
+        Verdict::Broken(_) => false,
+        Verdict::Undecided => panic!("so small a history was too much: {history:?}"),
+    }
+}
+
+/// The order keeps to real time, and every operation that returned is in it once.
+fn explains(history: &History, order: &[usize]) {
+    let mut latest_call = 0;
+    for number in order {
+        let operation = &history.operations[*number];
+        let returned = match operation.what {
+            What::Unknown(_) => u64::MAX,
+            _ => operation.returned,
+        };
+        assert!(latest_call <= returned, "{order:?} of {history:?}");
+        latest_call = latest_call.max(operation.called);
+    }
+    for (number, operation) in history.operations.iter().enumerate() {
+        let count = order.iter().filter(|placed| **placed == number).count();
+        let may_be_absent = matches!(operation.what, What::Unknown(_));
+        assert!(count == 1 || count == 0 && may_be_absent, "{order:?}");
+    }
+}
+
+fn compare(name: &str, mut one: impl FnMut(&mut Rng, bool) -> (bool, bool, String)) {
+    let mut rng = Rng::new(1);
+    let mut broken = 0;
+    for number in 0..HISTORIES {
+        let (ours, theirs, text) = one(&mut rng, number % 2 == 1);
+        assert_eq!(ours, theirs, "history {number}: ours and theirs of {text}");
+        broken += u64::from(!ours);
+    }
+    println!("{name}: {HISTORIES} histories, {broken} without an order, all verdicts equal");
+    assert!(HISTORIES / 10 < broken && broken < HISTORIES * 9 / 10);
+}
+
+#[test]
+fn registers_are_judged_as_stateright_judges_them() {
+    compare("registers", |rng, perturbed| {
+        let mut value = 0;
+        let count = rng.between(2, 8) as usize;
+        let ask = |rng: &mut Rng| match rng.chance(500) {
+            true => RegisterOp::Write(rng.below(4)),
+            false => RegisterOp::Read,
+        };
+        let act = |_: &mut Rng, asked: &RegisterOp<u64>| match asked {
+            RegisterOp::Write(new) => {
+                value = *new;
+                RegisterRet::WriteOk
+            }
+            RegisterOp::Read => RegisterRet::ReadOk(value),
+        };
+        let mut operations = run(rng, count, ask, act);
+        if perturbed {
+            let at = rng.below(operations.len() as u64) as usize;
+            if let RegisterRet::ReadOk(value) = &mut operations[at].told {
+                *value = rng.below(4);
+            }
+            swap_moments(rng, &mut operations);
+        }
+        let mine = operations.iter().map(|done| {
+            let what = match (&done.asked, &done.told, done.returned) {
+                // A register forgets how often it was set: made anew each time.
+                (RegisterOp::Write(value), _, returned) => {
+                    let steps = vec![
+                        Step::Delete {
+                            key: 0,
+                            version: None,
+                        },
+                        Step::Create {
+                            key: 0,
+                            value: *value,
+                        },
+                    ];
+                    match returned {
+                        Some(_) => What::Done(steps),
+                        None => What::Unknown(steps),
+                    }
+                }
+                (RegisterOp::Read, RegisterRet::ReadOk(value), Some(_)) => What::Read {
+                    key: 0,
+                    seen: Some(Cell {
+                        value: *value,
+                        version: 0,
+                    }),
+                },
+                // A read that nobody saw.
+                _ => What::Unknown(Vec::new()),
+            };
+            Operation {
+                called: done.called,
+                returned: done.returned.unwrap_or(u64::MAX),
+                what,
+            }
+        });
+        let first = vec![Some(Cell {
+            value: 0,
+            version: 0,
+        })];
+        let ours = ours(first, mine.collect());
+        (
+            ours,
+            theirs(Register(0), &operations),
+            format!("{operations:?}"),
+        )
+    });
+}
+
+#[test]
+fn transactions_and_sequential_creates_are_judged_as_stateright_judges_them() {
+    compare("transactions and sequential creates", |rng, perturbed| {
+        let mut keeper = Keeper::default();
+        let mut given = 0;
+        let count = rng.between(2, 7) as usize;
+        let act = |rng: &mut Rng, asked: &Ask| {
+            let mut asked = asked.clone();
+            if let Ask::Do(steps) = &mut asked {
+                for step in steps {
+                    if let Step::Next { number, .. } = step {
+                        given += rng.between(1, 3);
+                        *number = Some(given);
+                    }
+                }
+            }
+            keeper.invoke(&asked)
+        };
+        let mut operations = run(rng, count, ask, act);
+        if perturbed {
+            let at = rng.below(operations.len() as u64) as usize;
+            disturb(rng, &mut operations[at].told);
+            if rng.chance(300) {
+                swap_moments(rng, &mut operations);
+            }
+        }
+        let ours = ours(Vec::new(), operations.iter().map(translated).collect());
+        let theirs = theirs(Keeper::default(), &operations);
+        (ours, theirs, format!("{operations:?}"))
+    });
+}
+
+fn ask(rng: &mut Rng) -> Ask {
+    if rng.chance(350) {
+        return Ask::Read(rng.below(2) as usize);
+    }
+    let count = [1, 1, 2, 3][rng.below(4) as usize];
+    Ask::Do((0..count).map(|_| step(rng)).collect())
+}
+
+fn step(rng: &mut Rng) -> Step {
+    let key = rng.below(2) as usize;
+    let value = rng.below(5);
+    let version = rng.chance(300).then(|| rng.below(3));
+    match rng.below(10) {
+        0 => Step::Check { key, version },
+        1..4 => Step::Create { key, value },
+        4..7 => Step::Set {
+            key,
+            value,
+            version,
+            then: None,
+        },
+        7 => Step::Delete { key, version },
+        _ => Step::Next {
+            parent: key,
+            number: None,
+        },
+    }
+}
+
+fn translated(done: &Done<Ask, Told>) -> Operation {
+    let what = match (&done.asked, &done.told) {
+        (Ask::Read(_), _) if done.returned.is_none() => What::Unknown(Vec::new()),
+        (Ask::Read(key), Told::Cell(seen)) => What::Read {
+            key: *key,
+            seen: seen.map(|(value, version)| Cell { value, version }),
+        },
+        (Ask::Do(steps), _) if done.returned.is_none() => What::Unknown(steps.clone()),
+        (Ask::Do(steps), Told::Done(results)) => {
+            let told = |(step, result): (&Step, &Option<u64>)| match *step {
+                Step::Set {
+                    key,
+                    value,
+                    version,
+                    ..
+                } => Step::Set {
+                    key,
+                    value,
+                    version,
+                    then: *result,
+                },
+                Step::Next { parent, .. } => Step::Next {
+                    parent,
+                    number: *result,
+                },
+                other => other,
+            };
+            What::Done(steps.iter().zip(results).map(told).collect())
+        }
+        (Ask::Do(steps), Told::Refused(at, why)) => What::Refused {
+            steps: steps.clone(),
+            at: *at,
+            why: *why,
+        },
+        pair => panic!("{pair:?}"),
+    };
+    Operation {
+        called: done.called,
+        returned: done.returned.unwrap_or(u64::MAX),
+        what,
+    }
+}
+
+/// Changes an answer.
+fn disturb(rng: &mut Rng, told: &mut Told) {
+    match told {
+        Told::Cell(Some((value, version))) => match rng.below(3) {
+            0 => *value = rng.below(5),
+            1 => *version = rng.below(3),
+            _ => *told = Told::Cell(None),
+        },
+        Told::Cell(None) => *told = Told::Cell(Some((rng.below(5), rng.below(2)))),
+        Told::Done(results) => {
+            for result in results.iter_mut().flatten() {
+                *result = (*result + rng.between(0, 2)).saturating_sub(1).max(1);
+            }
+        }
+        Told::Refused(_, why) => {
+            *why = [Reason::Absent, Reason::There, Reason::Version][rng.below(3) as usize];
+        }
+    }
+}
+
+/// Lets two threads have done what the other did.
+fn swap_moments<Op, Ret>(rng: &mut Rng, operations: &mut [Done<Op, Ret>]) {
+    let count = operations.len() as u64;
+    let (a, b) = (rng.below(count) as usize, rng.below(count) as usize);
+    if a == b {
+        return;
+    }
+    let (left, right) = operations.split_at_mut(a.max(b));
+    let (first, second) = (&mut left[a.min(b)], &mut right[0]);
+    core::mem::swap(&mut first.thread, &mut second.thread);
+    core::mem::swap(&mut first.called, &mut second.called);
+    core::mem::swap(&mut first.returned, &mut second.returned);
+}
