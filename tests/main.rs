@@ -3,10 +3,12 @@
 mod cluster;
 mod counting;
 mod crash;
+mod explore;
 mod fuzzing;
 mod golden;
 mod lesson;
 mod limits;
+mod linear;
 mod mutant;
 mod protocol;
 mod recipe;

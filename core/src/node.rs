@@ -252,6 +252,22 @@ impl Node {
         state
     }
 
+    /// Hash of what decides what Raft does next and of what was applied, without times, chance and numbers
+    /// that only name: a node that differs in nothing else does the same, if at another time. For those
+    /// who explore states; clients, watches and sessions' deadlines are not in it.
+    #[must_use]
+    pub fn shape(&self) -> u64 {
+        let mut state = 0;
+        let mut into = |word: u64| state = Rng::new(state ^ word).next_u64();
+        into(self.config.id.0);
+        into(self.applied.index.0);
+        into(self.machine.digest());
+        into(self.leads.map_or(0, |term| term.0));
+        self.raft.shape(&mut into);
+        into(u64::from(self.halted));
+        state
+    }
+
     fn take(&mut self, input: Input, effects: &mut Effects, out: &mut Vec<Output>) {
         let now = self.now;
         match input {

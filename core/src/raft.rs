@@ -14,6 +14,7 @@ mod progress;
 mod quorum;
 mod read;
 mod replication;
+mod shape;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -285,6 +285,8 @@ situations! {
     calls_answered,
     /// Calls whose outcome the client never learned.
     calls_unknown,
+    /// Runs of whose calls an order was found that explains them all.
+    orders_found,
     /// Reads that had to be linearizable.
     linearizable_reads,
     /// Syncs.
@@ -397,8 +399,6 @@ impl Reached {
             EventKind::NodeChildrenChanged => &mut self.watches_on_children,
         } += 1;
     }
-    /// Runs of whose calls an order was found that explains them all.
-    orders_found,
 }
 
 /// Runs one seed.
