@@ -15,6 +15,7 @@ use otterkeeper_core::sim::{
 use otterkeeper_core::time::{Span, Time};
 
 mod lock;
+mod others;
 
 /// The clients of a test.
 const CLIENTS: u32 = 4;
@@ -127,10 +128,11 @@ impl World {
     }
 }
 
-/// Members that crash, stand still and fall apart.
+/// Members that crash, stand still and fall apart; seldom enough that sessions can expire, for a new leader
+/// gives each of them its full timeout.
 fn rough() -> Faults {
     Faults {
-        every: Span::from_ms(3_000),
+        every: Span::from_ms(9_000),
         repair: Span::from_ms(1_500),
         crash: 3,
         crash_all: 0,
@@ -155,4 +157,20 @@ fn rough() -> Faults {
         least_voters: 3,
         wipe: 0,
     }
+}
+
+fn heal(world: &mut World) {
+    world.sim.apply(&Intervention::HealAll);
+    for node in world.sim.nodes().collect::<Vec<_>>() {
+        world.sim.apply(&Intervention::ThawDisk(node));
+        world.sim.apply(&Intervention::Resume(node));
+        if world.sim.node(node).is_none() {
+            world.sim.apply(&Intervention::Restart(node));
+        }
+    }
+}
+
+fn seeds() -> u64 {
+    let seeds = std::env::var("OTTERKEEPER_SEEDS").ok();
+    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(10)
 }

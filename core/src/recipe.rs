@@ -25,8 +25,12 @@ use crate::client::{Event, Outcome};
 use crate::request::{Acl, CreateMode, Error, Op, Read, ReadKind, Request, Response};
 
 mod any;
+pub mod barrier;
+pub mod counter;
 pub mod election;
+pub mod group;
 pub mod lock;
+pub mod queue;
 
 pub use self::any::{Any, Told, Wanted, Wish};
 

@@ -187,22 +187,6 @@ fn misfortune(world: &mut World, sections: &mut BTreeMap<ClientId, Section>) {
     }
 }
 
-fn heal(world: &mut World) {
-    world.sim.apply(&Intervention::HealAll);
-    for node in world.sim.nodes().collect::<Vec<_>>() {
-        world.sim.apply(&Intervention::ThawDisk(node));
-        world.sim.apply(&Intervention::Resume(node));
-        if world.sim.node(node).is_none() {
-            world.sim.apply(&Intervention::Restart(node));
-        }
-    }
-}
-
-fn seeds() -> u64 {
-    let seeds = std::env::var("OTTERKEEPER_SEEDS").ok();
-    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(10)
-}
-
 #[test]
 fn no_update_is_lost_where_the_token_is_checked() {
     let (mut grants, mut lost, mut refused) = (0, 0, 0);

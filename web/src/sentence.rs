@@ -8,7 +8,9 @@ use otterkeeper_core::raft::message::Message as Raft;
 use otterkeeper_core::raft::note::{
     Note as RaftNote, Role, RoleReason, TransferEnd, TransferStage, VoteRefusal,
 };
-use otterkeeper_core::recipe::{Told, Wish, election, lock};
+use otterkeeper_core::recipe::group::{Called, Membership};
+use otterkeeper_core::recipe::queue::{Put, Take};
+use otterkeeper_core::recipe::{Told, Wish, barrier, counter, election, lock};
 use otterkeeper_core::request::Response;
 use otterkeeper_core::sim::{
     Cargo, ClientEvent, ClientId, End, Event, Flight, Intervention, LossReason, What,
@@ -425,17 +427,27 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
         Intervention::PauseClient(id) => client("deed-pause-client", id),
         Intervention::ResumeClient(id) => client("deed-resume-client", id),
         Intervention::Recipe { client: id, wish } => {
-            let (key, path) = match wish {
-                Wish::Lock { path, .. } => ("deed-lock", path),
-                Wish::Unlock { path, .. } => ("deed-unlock", path),
-                Wish::Stand { path } => ("deed-stand", path),
-                Wish::Withdraw { path } => ("deed-withdraw", path),
+            let key = match wish {
+                Wish::Lock { .. } => "deed-lock",
+                Wish::Unlock { .. } => "deed-unlock",
+                Wish::Stand { .. } => "deed-stand",
+                Wish::Withdraw { .. } => "deed-withdraw",
+                Wish::Put { .. } => "deed-put",
+                Wish::Take { .. } => "deed-take",
+                Wish::Finish { .. } => "deed-finish",
+                Wish::GiveBack { .. } => "deed-give-back",
+                Wish::Join { .. } => "deed-join",
+                Wish::Leave { .. } => "deed-leave",
+                Wish::Call { .. } => "deed-call",
+                Wish::Enter { .. } => "deed-enter",
+                Wish::Exit { .. } => "deed-exit",
+                Wish::Add { .. } => "deed-add",
             };
             words.with(
                 key,
                 &[
                     ("client", client_name(*id).into()),
-                    ("path", path.as_str().into()),
+                    ("path", wish.path().into()),
                 ],
             )
         }
@@ -707,9 +719,9 @@ pub(crate) fn client_said(words: &Words, client: ClientId, event: &ClientEvent) 
 
 /// What a client's recipe says.
 fn recipe_said(words: &Words, client: String, told: &Told) -> String {
-    let (path, key, token) = match told {
+    let (path, key, number) = match told {
         Told::Lock { path, told } => match told {
-            lock::Told::Acquired { token } => (path, "lock-acquired", token.0),
+            lock::Told::Acquired { token } => (path, "lock-acquired", token.0.cast_signed()),
             lock::Told::Doubtful => (path, "lock-doubtful", 0),
             lock::Told::Confirmed => (path, "lock-confirmed", 0),
             lock::Told::Lost => (path, "lock-lost", 0),
@@ -717,12 +729,49 @@ fn recipe_said(words: &Words, client: String, told: &Told) -> String {
             lock::Told::Failed(_) => (path, "recipe-failed", 0),
         },
         Told::Election { path, told } => match told {
-            election::Told::Elected { token } => (path, "election-won", token.0),
+            election::Told::Elected { token } => (path, "election-won", token.0.cast_signed()),
             election::Told::Paused => (path, "election-paused", 0),
             election::Told::Resumed => (path, "election-resumed", 0),
             election::Told::Deposed => (path, "election-deposed", 0),
             election::Told::Withdrawn => (path, "election-withdrawn", 0),
             election::Told::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Put { path, told } => match told {
+            Put::Stored { .. } => (path, "queue-stored", 0),
+            Put::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Take { path, told } => match told {
+            Take::Taken { token, .. } => (path, "queue-taken", token.0.cast_signed()),
+            Take::Doubtful => (path, "queue-doubtful", 0),
+            Take::Confirmed => (path, "queue-confirmed", 0),
+            Take::Lost => (path, "queue-lost", 0),
+            Take::Finished => (path, "queue-finished", 0),
+            Take::GivenBack => (path, "queue-given-back", 0),
+            Take::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Member { path, told } => match told {
+            Membership::Joined { token } => (path, "member-joined", token.0.cast_signed()),
+            Membership::Doubtful => (path, "member-doubtful", 0),
+            Membership::Confirmed => (path, "member-confirmed", 0),
+            Membership::Lost => (path, "member-lost", 0),
+            Membership::Left => (path, "member-left", 0),
+            Membership::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Roll { path, told } => match told {
+            Called::Present(seats) => (path, "roll-present", seats.len() as i64),
+            Called::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Barrier { path, told } => match told {
+            barrier::Told::Entered => (path, "barrier-entered", 0),
+            barrier::Told::Lost => (path, "barrier-lost", 0),
+            barrier::Told::Left => (path, "barrier-left", 0),
+            barrier::Told::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Counter { path, told } => match told {
+            counter::Told::Added { value } => (path, "counter-added", *value),
+            counter::Told::Unknown => (path, "counter-unknown", 0),
+            counter::Told::Overflow | counter::Told::NoNumber => (path, "counter-refused", 0),
+            counter::Told::Failed(_) => (path, "recipe-failed", 0),
         },
     };
     words.with(
@@ -730,7 +779,7 @@ fn recipe_said(words: &Words, client: String, told: &Told) -> String {
         &[
             ("client", client.into()),
             ("path", path.as_str().into()),
-            ("token", token.into()),
+            ("token", number.to_string().into()),
         ],
     )
 }

@@ -8,8 +8,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::barrier::{self, DoubleBarrier};
+use super::counter::{self, Counter};
 use super::election::{self, Election};
+use super::group::{Called, Member, Membership, Roll};
 use super::lock::{self, Kind, Lock};
+use super::queue::{Consumer, Producer, Put, Take};
 use super::{Out, Recipe};
 use crate::client::Event;
 use crate::id::Index;
@@ -42,6 +46,87 @@ pub enum Wish {
         /// Where.
         path: String,
     },
+    /// To put something into a queue.
+    Put {
+        /// Where.
+        path: String,
+        /// Lower goes first.
+        priority: u16,
+        /// What.
+        value: String,
+    },
+    /// To take something from a queue.
+    Take {
+        /// Where.
+        path: String,
+    },
+    /// What was taken is done.
+    Finish {
+        /// Where.
+        path: String,
+    },
+    /// What was taken is another's.
+    GiveBack {
+        /// Where.
+        path: String,
+    },
+    /// To be in a group.
+    Join {
+        /// Where.
+        path: String,
+    },
+    /// To be in it no more.
+    Leave {
+        /// Where.
+        path: String,
+    },
+    /// To know who is in a group.
+    Call {
+        /// Where.
+        path: String,
+    },
+    /// To enter a double barrier.
+    Enter {
+        /// Where.
+        path: String,
+        /// How many must.
+        parties: u32,
+    },
+    /// To leave it.
+    Exit {
+        /// Where.
+        path: String,
+    },
+    /// To add to a counter.
+    Add {
+        /// Where.
+        path: String,
+        /// What.
+        number: i64,
+    },
+}
+
+impl Wish {
+    /// Where the recipe's znodes are.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Lock { path, .. }
+            | Self::Unlock { path, .. }
+            | Self::Stand { path }
+            | Self::Withdraw { path }
+            | Self::Put { path, .. }
+            | Self::Take { path }
+            | Self::Finish { path }
+            | Self::GiveBack { path }
+            | Self::Join { path }
+            | Self::Leave { path }
+            | Self::Call { path }
+            | Self::Enter { path, .. }
+            | Self::Exit { path }
+            | Self::Add { path, .. } => path,
+        }
+    }
 }
 
 /// What a recipe says.
@@ -61,12 +146,69 @@ pub enum Told {
         /// What.
         told: election::Told,
     },
+    /// A producer.
+    Put {
+        /// Where.
+        path: String,
+        /// What.
+        told: Put,
+    },
+    /// A consumer.
+    Take {
+        /// Where.
+        path: String,
+        /// What.
+        told: Take,
+    },
+    /// A member of a group.
+    Member {
+        /// Where.
+        path: String,
+        /// What.
+        told: Membership,
+    },
+    /// The roll of a group.
+    Roll {
+        /// Where.
+        path: String,
+        /// What.
+        told: Called,
+    },
+    /// A party of a double barrier.
+    Barrier {
+        /// Where.
+        path: String,
+        /// What.
+        told: barrier::Told,
+    },
+    /// A counter.
+    Counter {
+        /// Where.
+        path: String,
+        /// What.
+        told: counter::Told,
+    },
+}
+
+/// A recipe at a path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct One {
+    path: String,
+    /// Of a lock.
+    kind: Option<Kind>,
+    what: What,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum One {
-    Lock(Kind, Lock),
+enum What {
+    Lock(Lock),
     Election(Election),
+    Producer(Producer),
+    Consumer(Consumer),
+    Member(Member),
+    Roll(Roll),
+    Barrier(DoubleBarrier),
+    Counter(Counter),
 }
 
 /// The recipes of one client.
@@ -86,54 +228,138 @@ pub struct Wanted {
     pub told: Vec<Told>,
 }
 
-impl Wanted {
-    fn take<T>(&mut self, place: usize, out: Out<T>, told: impl FnMut(T) -> Told) {
-        let requests = out.requests.into_iter().map(|request| (place, request));
-        self.requests.extend(requests);
-        self.told.extend(out.told.into_iter().map(told));
+/// Has something done with a recipe, and takes over what it wants and says.
+fn run<R: Recipe>(
+    wanted: &mut Wanted,
+    place: usize,
+    recipe: &mut R,
+    told: impl FnMut(R::Told) -> Told,
+    act: impl FnOnce(&mut R, &mut Out<R::Told>),
+) {
+    let mut out = Out::default();
+    act(recipe, &mut out);
+    let requests = out.requests.into_iter().map(|request| (place, request));
+    wanted.requests.extend(requests);
+    wanted.told.extend(out.told.into_iter().map(told));
+}
+
+impl What {
+    fn lock(&mut self) -> Option<&mut Lock> {
+        match self {
+            Self::Lock(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    fn election(&mut self) -> Option<&mut Election> {
+        match self {
+            Self::Election(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    fn producer(&mut self) -> Option<&mut Producer> {
+        match self {
+            Self::Producer(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    fn consumer(&mut self) -> Option<&mut Consumer> {
+        match self {
+            Self::Consumer(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    fn member(&mut self) -> Option<&mut Member> {
+        match self {
+            Self::Member(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    fn roll(&mut self) -> Option<&mut Roll> {
+        match self {
+            Self::Roll(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    fn barrier(&mut self) -> Option<&mut DoubleBarrier> {
+        match self {
+            Self::Barrier(one) => Some(one),
+            _ => None,
+        }
+    }
+
+    fn counter(&mut self) -> Option<&mut Counter> {
+        match self {
+            Self::Counter(one) => Some(one),
+            _ => None,
+        }
     }
 }
 
 impl One {
-    fn lock(
-        place: usize,
-        lock: &mut Lock,
-        wanted: &mut Wanted,
-        act: impl FnOnce(&mut Lock, &mut Out<lock::Told>),
-    ) {
-        let mut out = Out::default();
-        act(lock, &mut out);
-        let path = lock.path();
-        wanted.take(place, out, |told| Told::Lock {
-            path: path.into(),
-            told,
-        });
-    }
-
-    fn election(
-        place: usize,
-        election: &mut Election,
-        wanted: &mut Wanted,
-        act: impl FnOnce(&mut Election, &mut Out<election::Told>),
-    ) {
-        let mut out = Out::default();
-        act(election, &mut out);
-        let path = election.path();
-        wanted.take(place, out, |told| Told::Election {
-            path: path.into(),
-            told,
-        });
-    }
-
     fn handle(&mut self, place: usize, event: &Event, wanted: &mut Wanted) {
-        match self {
-            Self::Lock(_, lock) => {
-                Self::lock(place, lock, wanted, |lock, out| lock.handle(event, out))
+        let path = self.path.clone();
+        match &mut self.what {
+            What::Lock(one) => {
+                let told = |told| Told::Lock {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
             }
-            Self::Election(election) => {
-                Self::election(place, election, wanted, |election, out| {
-                    election.handle(event, out)
-                });
+            What::Election(one) => {
+                let told = |told| Told::Election {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
+            }
+            What::Producer(one) => {
+                let told = |told| Told::Put {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
+            }
+            What::Consumer(one) => {
+                let told = |told| Told::Take {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
+            }
+            What::Member(one) => {
+                let told = |told| Told::Member {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
+            }
+            What::Roll(one) => {
+                let told = |told| Told::Roll {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
+            }
+            What::Barrier(one) => {
+                let told = |told| Told::Barrier {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
+            }
+            What::Counter(one) => {
+                let told = |told| Told::Counter {
+                    path: path.clone(),
+                    told,
+                };
+                run(wanted, place, one, told, |one, out| one.handle(event, out));
             }
         }
     }
@@ -142,41 +368,95 @@ impl One {
 impl Any {
     /// Carries out a wish. `unique` is drawn at random, and `name` says whose the wish is.
     pub fn wish(&mut self, wish: &Wish, unique: u128, name: &str, wanted: &mut Wanted) {
-        match wish {
-            Wish::Lock { path, kind } => {
-                let new = || {
-                    One::Lock(
-                        *kind,
-                        Lock::new(path, *kind, unique, Bytes::copy_from_slice(name.as_bytes())),
-                    )
-                };
-                let place = self.place(|one| one.is_lock(path, *kind), new);
-                if let One::Lock(_, lock) = &mut self.recipes[place] {
-                    One::lock(place, lock, wanted, Lock::acquire);
-                }
+        let path = wish.path();
+        let data = || Bytes::copy_from_slice(name.as_bytes());
+        let own = || path.into();
+        match *wish {
+            Wish::Lock { kind, .. } => {
+                let new = What::Lock(Lock::new(path, kind, unique, data()));
+                let place = self.place(path, Some(kind), What::lock, new);
+                let told = |told| Told::Lock { path: own(), told };
+                self.act(place, What::lock, wanted, told, Lock::acquire);
             }
-            Wish::Unlock { path, kind } => {
-                let found = self.recipes.iter_mut().enumerate();
-                for (place, one) in found.filter(|(_, one)| one.is_lock(path, *kind)) {
-                    if let One::Lock(_, lock) = one {
-                        One::lock(place, lock, wanted, Lock::release);
-                    }
-                }
+            Wish::Unlock { kind, .. } => {
+                let place = self.find(path, Some(kind), What::lock);
+                let told = |told| Told::Lock { path: own(), told };
+                self.act(place, What::lock, wanted, told, Lock::release);
             }
-            Wish::Stand { path } => {
-                let new = || One::Election(Election::new(path, unique, name.into()));
-                let place = self.place(|one| one.is_election(path), new);
-                if let One::Election(election) = &mut self.recipes[place] {
-                    One::election(place, election, wanted, Election::stand);
-                }
+            Wish::Stand { .. } => {
+                let new = What::Election(Election::new(path, unique, name.into()));
+                let place = self.place(path, None, What::election, new);
+                let told = |told| Told::Election { path: own(), told };
+                self.act(place, What::election, wanted, told, Election::stand);
             }
-            Wish::Withdraw { path } => {
-                let found = self.recipes.iter_mut().enumerate();
-                for (place, one) in found.filter(|(_, one)| one.is_election(path)) {
-                    if let One::Election(election) = one {
-                        One::election(place, election, wanted, Election::withdraw);
-                    }
-                }
+            Wish::Withdraw { .. } => {
+                let place = self.find(path, None, What::election);
+                let told = |told| Told::Election { path: own(), told };
+                self.act(place, What::election, wanted, told, Election::withdraw);
+            }
+            Wish::Put {
+                priority,
+                ref value,
+                ..
+            } => {
+                let new = What::Producer(Producer::new(path));
+                let place = self.place(path, None, What::producer, new);
+                let told = |told| Told::Put { path: own(), told };
+                let value = Bytes::copy_from_slice(value.as_bytes());
+                self.act(place, What::producer, wanted, told, |one, out| {
+                    one.put(priority, value, out);
+                });
+            }
+            Wish::Take { .. } => {
+                let new = What::Consumer(Consumer::new(path, name));
+                let place = self.place(path, None, What::consumer, new);
+                let told = |told| Told::Take { path: own(), told };
+                self.act(place, What::consumer, wanted, told, Consumer::take);
+            }
+            Wish::Finish { .. } => {
+                let place = self.find(path, None, What::consumer);
+                let told = |told| Told::Take { path: own(), told };
+                self.act(place, What::consumer, wanted, told, Consumer::finish);
+            }
+            Wish::GiveBack { .. } => {
+                let place = self.find(path, None, What::consumer);
+                let told = |told| Told::Take { path: own(), told };
+                self.act(place, What::consumer, wanted, told, Consumer::give_back);
+            }
+            Wish::Join { .. } => {
+                let new = What::Member(Member::new(path, unique, data()));
+                let place = self.place(path, None, What::member, new);
+                let told = |told| Told::Member { path: own(), told };
+                self.act(place, What::member, wanted, told, Member::join);
+            }
+            Wish::Leave { .. } => {
+                let place = self.find(path, None, What::member);
+                let told = |told| Told::Member { path: own(), told };
+                self.act(place, What::member, wanted, told, Member::leave);
+            }
+            Wish::Call { .. } => {
+                let place = self.place(path, None, What::roll, What::Roll(Roll::new(path)));
+                let told = |told| Told::Roll { path: own(), told };
+                self.act(place, What::roll, wanted, told, Roll::call);
+            }
+            Wish::Enter { parties, .. } => {
+                let barrier = DoubleBarrier::new(path, parties as usize, unique, data());
+                let place = self.place(path, None, What::barrier, What::Barrier(barrier));
+                let told = |told| Told::Barrier { path: own(), told };
+                self.act(place, What::barrier, wanted, told, DoubleBarrier::enter);
+            }
+            Wish::Exit { .. } => {
+                let place = self.find(path, None, What::barrier);
+                let told = |told| Told::Barrier { path: own(), told };
+                self.act(place, What::barrier, wanted, told, DoubleBarrier::leave);
+            }
+            Wish::Add { number, .. } => {
+                let new = What::Counter(Counter::new(path));
+                let place = self.place(path, None, What::counter, new);
+                let told = |told| Told::Counter { path: own(), told };
+                self.act(place, What::counter, wanted, told, |one, out| {
+                    one.add(number, out);
+                });
             }
         }
     }
@@ -203,29 +483,60 @@ impl Any {
 
     /// The fencing tokens that are held, with the paths of their locks.
     pub fn tokens(&self) -> impl Iterator<Item = (&str, Index)> {
-        self.recipes.iter().filter_map(|one| match one {
-            One::Lock(_, lock) => Some((lock.path(), lock.token()?)),
-            One::Election(election) => Some((election.path(), election.token()?)),
+        self.recipes.iter().filter_map(|one| {
+            let token = match &one.what {
+                What::Lock(lock) => lock.token(),
+                What::Election(election) => election.token(),
+                _ => None,
+            };
+            Some((&*one.path, token?))
         })
     }
 
-    fn place(&mut self, is: impl Fn(&One) -> bool, new: impl FnOnce() -> One) -> usize {
-        match self.recipes.iter().position(is) {
-            Some(place) => place,
-            None => {
-                self.recipes.push(new());
-                self.recipes.len() - 1
-            }
+    fn find<R>(
+        &mut self,
+        path: &str,
+        kind: Option<Kind>,
+        get: fn(&mut What) -> Option<&mut R>,
+    ) -> Option<usize> {
+        self.recipes
+            .iter_mut()
+            .position(|one| one.path == path && one.kind == kind && get(&mut one.what).is_some())
+    }
+
+    /// Where it is; it is made if there is none.
+    fn place<R>(
+        &mut self,
+        path: &str,
+        kind: Option<Kind>,
+        get: fn(&mut What) -> Option<&mut R>,
+        new: What,
+    ) -> Option<usize> {
+        let found = self.find(path, kind, get);
+        if found.is_none() {
+            let path = path.into();
+            self.recipes.push(One {
+                path,
+                kind,
+                what: new,
+            });
         }
-    }
-}
-
-impl One {
-    fn is_lock(&self, path: &str, kind: Kind) -> bool {
-        matches!(self, Self::Lock(own, lock) if *own == kind && lock.path() == path)
+        found.or(Some(self.recipes.len() - 1))
     }
 
-    fn is_election(&self, path: &str) -> bool {
-        matches!(self, Self::Election(election) if election.path() == path)
+    fn act<R: Recipe>(
+        &mut self,
+        place: Option<usize>,
+        get: fn(&mut What) -> Option<&mut R>,
+        wanted: &mut Wanted,
+        told: impl FnMut(R::Told) -> Told,
+        act: impl FnOnce(&mut R, &mut Out<R::Told>),
+    ) {
+        if let Some(place) = place
+            && let Some(one) = self.recipes.get_mut(place)
+            && let Some(recipe) = get(&mut one.what)
+        {
+            run(wanted, place, recipe, told, act);
+        }
     }
 }

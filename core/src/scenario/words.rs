@@ -140,6 +140,7 @@ fn client_text(event: &ClientEvent) -> Option<String> {
         ClientEvent::Unknown { .. } => "will not know".into(),
         ClientEvent::Recipe(Told::Lock { path, told }) => format!("lock {path}: {told:?}"),
         ClientEvent::Recipe(Told::Election { path, told }) => format!("election {path}: {told:?}"),
+        ClientEvent::Recipe(told) => format!("{told:?}"),
         ClientEvent::Watch(event) => {
             format!("sees {:?} {} at {}", event.kind, event.path, event.zxid)
         }
