@@ -4,6 +4,7 @@
     cluster.py access HOSTS             who may do what, by digest, SASL and address; quotas; reconfig
     cluster.py load HOSTS RECORD        writers until standard input ends; each line on it marks a kill
     cluster.py verify HOSTS RECORD      every acknowledged write of RECORD is at every server
+    cluster.py locks HOSTS FILE N EACH  N clients, each EACH times: the number in FILE plus one, under a lock
 
 Exit code 0 when all promises held. Knows nothing of how the servers work.
 """
@@ -330,5 +331,28 @@ def verify(hosts, record):
     print(f"* {checked} acknowledged writes looked up, each at every server")
 
 
+def locks(hosts, path, clients, each):
+    def count():
+        client = connect(hosts)
+        for _ in range(int(each)):
+            with client.Lock("/mixed", "kazoo"):
+                with open(path) as file:
+                    number = int(file.read())
+                time.sleep(0.02)
+                with open(path, "w") as file:
+                    file.write(f"{number + 1}\n")
+        client.stop()
+        client.close()
+
+    failures = []
+    threading.excepthook = failures.append
+    threads = [threading.Thread(target=count) for _ in range(int(clients))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+
+
 if __name__ == "__main__":
-    {"access": access, "basics": basics, "load": load, "verify": verify}[sys.argv[1]](*sys.argv[2:])
+    {"access": access, "basics": basics, "load": load, "verify": verify, "locks": locks}[sys.argv[1]](*sys.argv[2:])

@@ -91,6 +91,67 @@ fn killed_leaders_lose_no_acknowledged_write_and_no_session() {
     cluster.drive(&["verify", &cluster.hosts(), &record]);
 }
 
+/// kazoo's `Lock` and ours on one path: whoever holds it reads a number from a file and writes the next one.
+#[test]
+#[ignore = "needs a built server and kazoo: cargo xtask test"]
+fn kazoos_locks_and_ours_exclude_each_other() {
+    const OURS: usize = 3;
+    const EACH: usize = 8;
+    const KAZOOS: usize = 3;
+    let mut cluster = Cluster::start("locks");
+    let leader = cluster.wait_for_leader();
+    let file = cluster.folder.join("number");
+    fs::write(&file, "0").expect("it can be written");
+    let text = file.to_str().expect("an ASCII path").to_owned();
+    let count = "n=$(cat $0); sleep 0.02; echo $((n+1)) > $0; echo $OTTERKEEPER_TOKEN >> $0.tokens";
+    let server = env::var("OTTERKEEPER_BIN").expect("OTTERKEEPER_BIN is the server");
+    let servers: Vec<String> = cluster
+        .members
+        .iter()
+        .map(|member| format!("127.0.0.1:{}", member.http))
+        .collect();
+    let servers = servers.join(",");
+    let mut kazoo = cluster
+        .driver(&[
+            "locks",
+            &cluster.hosts(),
+            &text,
+            &KAZOOS.to_string(),
+            &EACH.to_string(),
+        ])
+        .spawn()
+        .expect("Python starts");
+    thread::scope(|scope| {
+        for _ in 0..OURS {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    let status = Command::new(&server)
+                        .args(["lock", "--server", &servers, "/mixed"])
+                        .args(["--", "sh", "-c", count, &text])
+                        .status()
+                        .expect("the command line starts");
+                    assert!(status.success(), "lock ended with {status}");
+                }
+            });
+        }
+        thread::sleep(Duration::from_secs(2));
+        cluster.members[leader]
+            .process
+            .kill()
+            .expect("it was running");
+    });
+    assert!(kazoo.wait().expect("it ends").success(), "see above");
+    let number = fs::read_to_string(&file).expect("it can be read");
+    assert_eq!(number.trim(), ((OURS + KAZOOS) * EACH).to_string());
+    let tokens = fs::read_to_string(cluster.folder.join("number.tokens")).expect("ours wrote it");
+    let tokens: Vec<u64> = tokens
+        .lines()
+        .map(|token| token.parse().expect("a number"))
+        .collect();
+    assert_eq!(tokens.len(), OURS * EACH);
+    assert!(tokens.is_sorted_by(|one, next| one < next), "{tokens:?}");
+}
+
 /// Server processes with their data; gone when it is dropped, unless the test has failed.
 struct Cluster {
     folder: PathBuf,

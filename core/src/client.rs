@@ -185,6 +185,8 @@ enum Purpose {
     Ping,
     /// Leaves a watch again.
     Rearm(Key),
+    /// Says again who the client is.
+    Proof,
     Call(u64),
 }
 
@@ -227,6 +229,8 @@ pub struct Client {
     /// Calls that wait for the session.
     waiting: VecDeque<(u64, Request)>,
     watches: Watches,
+    /// What the servers have believed about who the client is. It is said anew on each connection.
+    proofs: Vec<Request>,
 }
 
 impl Client {
@@ -262,6 +266,7 @@ impl Client {
             pending: VecDeque::new(),
             waiting: VecDeque::new(),
             watches: Watches::default(),
+            proofs: Vec::new(),
         }
     }
 
@@ -489,13 +494,19 @@ impl Client {
                 if let Some(read) = watched(&pending.request) {
                     self.watches.left(read, &reply);
                 }
+                if reply.result == Ok(Response::Authenticated)
+                    && !self.proofs.contains(&pending.request)
+                    && self.proofs.len() < self.config.proofs as usize
+                {
+                    self.proofs.push(pending.request);
+                }
                 let outcome = Outcome::Answered(reply);
                 self.tell(Event::Done { id, outcome }, out);
                 if closed {
                     self.closed(out);
                 }
             }
-            Purpose::Attach | Purpose::Ping => {}
+            Purpose::Attach | Purpose::Ping | Purpose::Proof => {}
         }
     }
 
@@ -528,6 +539,9 @@ impl Client {
                     out,
                 );
                 self.is_sure(asked, out);
+                for proof in self.proofs.clone() {
+                    self.send(now, proof, Purpose::Proof, out);
+                }
                 for (key, read) in self.watches.to_leave_again() {
                     self.send(now, Request::Read(read), Purpose::Rearm(key), out);
                 }

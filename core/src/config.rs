@@ -187,6 +187,8 @@ pub struct ClientConfig {
     pub calls: u32,
     /// Watches without an event; calls that may leave more are refused.
     pub watches: u32,
+    /// Proofs of who it is that are said again on each connection.
+    pub proofs: u32,
 }
 
 impl ClientConfig {
@@ -202,6 +204,7 @@ impl ClientConfig {
             pause_max: Span::from_ms(1_000),
             calls: 1_000,
             watches: 100_000,
+            proofs: 16,
         }
     }
 }

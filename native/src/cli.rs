@@ -13,8 +13,12 @@ mod cluster;
 mod create;
 mod delete;
 mod dev;
+mod elect;
 mod get;
+mod lock;
 mod ls;
+mod members;
+mod queue;
 mod remote;
 mod replay;
 mod serve;
@@ -45,6 +49,10 @@ enum Command {
     Stat(stat::Args),
     Watch(watch::Args),
     Sync(sync::Args),
+    Lock(lock::Args),
+    Elect(elect::Args),
+    Queue(queue::Args),
+    Members(members::Args),
     Acl(acl::Args),
     Whoami(whoami::Args),
     Cluster(cluster::Args),
@@ -73,6 +81,10 @@ pub fn main() -> ExitCode {
         Command::Sync(args) => sync::run(args),
         Command::Acl(args) => acl::run(args),
         Command::Whoami(args) => whoami::run(args),
+        Command::Lock(args) => lock::run(args),
+        Command::Elect(args) => elect::run(args),
+        Command::Queue(args) => queue::run(args),
+        Command::Members(args) => members::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Replay(args) => replay::run(args),

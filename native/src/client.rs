@@ -1,30 +1,57 @@
-//! A client over the WebSocket's binary frames: what the command line uses. It tries its servers in
-//! turn, opens a session, and then asks and listens, one request at a time. Knows nothing of arguments
-//! and terminals.
+//! A client for programs, and for the command line: the core's client over WebSockets, with Tokio's clock
+//! and a task that drives it. Knows nothing of arguments and terminals.
+//!
+//! ```no_run
+//! use otterkeeper::client::{Client, Options};
+//! use otterkeeper_core::request::CreateMode;
+//!
+//! # async fn example() -> Result<(), otterkeeper::client::ClientError> {
+//! let servers = ["127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:8082"];
+//! let client = Client::connect(Options::new(servers)).await?;
+//! client.create("/greeting", "hello", CreateMode::Persistent).await?;
+//!
+//! let lock = client.lock("/locks/report", "the night job").await?;
+//! println!("ours, with fencing token {}", lock.token());
+//! lock.release().await?;
+//! client.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A `Client` is a handle to one session; clones share it. The session is kept alive by itself and taken to
+//! another server when one fails. What was asked at that moment is asked again if it only reads; whether a
+//! change was made is not known then, and [`ClientError::Unanswered`] says so. Everything else that happens
+//! to the session, and every watch, is a [`Event`] of [`Client::events`]; recipes run by [`Client::run`].
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{SinkExt, StreamExt};
-use otterkeeper_core::id::{Index, SessionId};
-use otterkeeper_core::request::{Connect, Error, Hangup, Reply, Request, Response, WatchEvent};
-use otterkeeper_core::wire::client::{ClientFrame, ServerFrame, decode_server, encode_client};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use bytes::Bytes;
+use otterkeeper_core::config::ClientConfig;
+use otterkeeper_core::id::SessionId;
+use otterkeeper_core::recipe::{Out, Recipe};
+use otterkeeper_core::request::{
+    Acl, CreateMode, Error, Hangup, Op, Read, ReadKind, Reply, Request, Response, Stat,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-/// A server that does not take the connection within this is unreachable.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-/// A server that has not opened the session within this has no leader; the next one is tried.
-const SESSION_LIMIT: Duration = Duration::from_secs(3);
+mod link;
+mod lock;
+mod task;
+
+pub use self::lock::LockGuard;
+use self::task::{Order, Task};
+pub use otterkeeper_core::client::{Event, Outcome};
+
 /// How long servers that are there but have no leader are given to find one.
 const ELECTION_LIMIT: Duration = Duration::from_secs(8);
-/// Pause between rounds while there is no leader.
-const ELECTION_PAUSE: Duration = Duration::from_millis(200);
-/// An answer that takes longer than this does not come: the server has lost its leader or its disk.
+/// An answer that takes longer than this does not come: no server has a leader or a disk that works.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long the last words may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Why a client cannot go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,12 +60,14 @@ pub enum ClientError {
     Unreachable(Vec<(String, String)>),
     /// Servers were reached, but none had a leader in time.
     Leaderless(Vec<String>),
-    /// The connection ended.
+    /// The client is closed.
     Lost(&'static str),
     /// The connection ended before the answer came, so that a change may or may not have been made.
     Unanswered(&'static str),
-    /// The server closed it.
-    Hangup(Hangup),
+    /// The session ended before the request could be sent: nothing was changed by it.
+    Expired,
+    /// The server answered with an error, about this path.
+    Refused(Error, String),
 }
 
 impl fmt::Display for ClientError {
@@ -67,200 +96,432 @@ impl fmt::Display for ClientError {
                     "no answer: {why}; whether a change was made is not known, so look before you repeat it"
                 )
             }
-            Self::Hangup(reason) => write!(f, "the server closed the connection: {}", why(*reason)),
+            Self::Expired => {
+                f.write_str("the session has expired, and nothing was changed; try again")
+            }
+            Self::Refused(error, path) => f.write_str(&explain(*error, path)),
         }
     }
 }
 
 impl core::error::Error for ClientError {}
 
-fn why(reason: Hangup) -> &'static str {
+/// Why a server ended a connection, for people.
+#[must_use]
+pub fn why(reason: Option<Hangup>) -> &'static str {
     match reason {
-        Hangup::Closed => "the session was closed",
-        Hangup::Expired => "the session has expired",
-        Hangup::Moved => "the session moved to another connection",
-        Hangup::Behind => "it has not yet seen what this client has seen; try another server",
-        Hangup::Leaderless => "it has had no leader for too long; try another server",
-        Hangup::SnapshotInstalled => "it took over a snapshot, and watches may have missed changes",
-        Hangup::AuthFailed => "it does not believe who this client says it is",
-        Hangup::Refused => "it takes no more connections, or the request is beyond a limit",
+        None => "the server has gone, or is silent",
+        Some(Hangup::Closed) => "the session was closed",
+        Some(Hangup::Expired) => "the session has expired",
+        Some(Hangup::Moved) => "the session moved to another connection",
+        Some(Hangup::Behind) => "the server has not yet seen what this client has seen",
+        Some(Hangup::Leaderless) => "the server has had no leader for too long",
+        Some(Hangup::SnapshotInstalled) => {
+            "the server took over a snapshot, and watches may have missed changes"
+        }
+        Some(Hangup::AuthFailed) => "the server does not believe who this client says it is",
+        Some(Hangup::Refused) => {
+            "the server takes no more connections, or a request is beyond a limit"
+        }
     }
 }
 
-/// An open session.
-pub struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// Which server it is connected to.
+/// Where a client connects, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    servers: Vec<String>,
+    timeout_ms: u32,
+    shuffle: bool,
+}
+
+impl Options {
+    /// With these servers, each by its HTTP port as `HOST:PORT`, and a session timeout of ten seconds.
+    pub fn new<S: Into<String>>(servers: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            servers: servers.into_iter().map(Into::into).collect(),
+            timeout_ms: 10_000,
+            shuffle: true,
+        }
+    }
+
+    /// With another session timeout; the server bounds it.
+    #[must_use]
+    pub const fn timeout_ms(mut self, timeout_ms: u32) -> Self {
+        self.timeout_ms = timeout_ms;
+        self
+    }
+
+    /// Tries the servers in their order, instead of one that chance picks.
+    #[must_use]
+    pub const fn in_order(mut self) -> Self {
+        self.shuffle = false;
+        self
+    }
+}
+
+/// What everybody who has a handle can see.
+#[derive(Clone, Default)]
+struct Seen {
     server: String,
     session: SessionId,
-    /// The id of the last request.
-    last: u64,
-    /// Events that came while an answer was awaited.
-    events: VecDeque<WatchEvent>,
+}
+
+/// A handle to an open session.
+#[derive(Clone)]
+pub struct Client {
+    orders: mpsc::UnboundedSender<Order>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What happens to a session, as a stream. It begins with `Connected` if the session is open.
+pub struct Events {
+    events: mpsc::UnboundedReceiver<Event>,
+}
+
+impl Events {
+    /// The next event; `None` when the client is done.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
 }
 
 impl Client {
-    /// A session on the first of `servers` (`HOST:PORT` each) that can give one.
+    /// Opens a session.
     ///
     /// # Errors
-    /// If none can be reached, or none has a leader for a while.
-    pub async fn connect(servers: &[String], timeout_ms: u32) -> Result<Self, ClientError> {
-        let patience = Instant::now() + ELECTION_LIMIT;
-        loop {
-            let (mut unreachable, mut leaderless) = (Vec::new(), Vec::new());
-            for server in servers {
-                match reach(server).await {
-                    Err(why) => unreachable.push((server.clone(), why)),
-                    Ok(socket) => match Self::open(socket, server, timeout_ms).await {
-                        Ok(client) => return Ok(client),
-                        Err(_) => leaderless.push(server.clone()),
-                    },
-                }
-            }
-            if leaderless.is_empty() {
-                return Err(ClientError::Unreachable(unreachable));
-            }
-            if patience < Instant::now() {
-                return Err(ClientError::Leaderless(leaderless));
-            }
-            sleep(ELECTION_PAUSE).await;
-        }
-    }
-
-    async fn open(
-        socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-        server: &str,
-        timeout_ms: u32,
-    ) -> Result<Self, ClientError> {
-        let mut client = Self {
-            socket,
-            server: server.to_owned(),
-            session: SessionId(0),
-            last: 0,
-            events: VecDeque::new(),
-        };
-        let connect = Connect {
-            session: SessionId(0),
-            password: [0; 16],
+    /// If no server can be reached, or none has a leader for a while.
+    pub async fn connect(options: Options) -> Result<Self, ClientError> {
+        let Options {
+            servers,
             timeout_ms,
-            last_zxid: Index(0),
+            shuffle,
+        } = options;
+        let config = ClientConfig {
+            shuffle,
+            timeout_ms,
+            ..ClientConfig::new(u32::try_from(servers.len()).unwrap_or(u32::MAX))
         };
-        let reply = timeout(SESSION_LIMIT, client.call(Request::Connect(connect)))
-            .await
-            .map_err(|_| ClientError::Lost("no session was opened"))??;
-        match reply.result {
-            Ok(Response::Connected { session, .. }) => client.session = session,
-            _ => return Err(ClientError::Lost("no session was opened")),
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let client = Self {
+            orders,
+            seen: Arc::default(),
+        };
+        let (trials, mut tried) = mpsc::unbounded_channel();
+        let task = Task::new(
+            config,
+            servers.clone(),
+            inbox,
+            Arc::clone(&client.seen),
+            trials,
+        );
+        tokio::spawn(task.run());
+        let patience = Instant::now() + ELECTION_LIMIT;
+        let mut unreachable: Vec<(String, String)> = Vec::new();
+        let mut leaderless: Vec<String> = Vec::new();
+        loop {
+            match timeout_at(patience, tried.recv()).await {
+                Ok(Some(Ok(()))) => return Ok(client),
+                Ok(Some(Err((server, Some(why))))) => {
+                    if !unreachable.iter().any(|(known, _)| *known == server) {
+                        unreachable.push((server, why));
+                    }
+                }
+                Ok(Some(Err((server, None)))) => {
+                    if !leaderless.contains(&server) {
+                        leaderless.push(server);
+                    }
+                }
+                Ok(None) => return Err(CLOSED),
+                Err(_) => break,
+            }
+            if leaderless.is_empty()
+                && servers
+                    .iter()
+                    .all(|server| unreachable.iter().any(|(known, _)| known == server))
+            {
+                break;
+            }
         }
-        Ok(client)
+        if leaderless.is_empty() && !unreachable.is_empty() {
+            Err(ClientError::Unreachable(unreachable))
+        } else if leaderless.is_empty() {
+            Err(ClientError::Leaderless(servers))
+        } else {
+            Err(ClientError::Leaderless(leaderless))
+        }
     }
 
-    /// Which server this is.
+    /// The server that it is or was last connected to.
     #[must_use]
-    pub fn server(&self) -> &str {
-        &self.server
+    pub fn server(&self) -> String {
+        self.seen().server
     }
 
-    /// The session.
+    /// The session; 0 after one has expired and before the next is open.
     #[must_use]
     pub fn session(&self) -> SessionId {
-        self.session
+        self.seen().session
     }
 
-    /// Asks and waits for the answer.
+    fn seen(&self) -> Seen {
+        // Nobody panics while holding it.
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What happens to the session, and every watch.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        let (sender, events) = mpsc::unbounded_channel();
+        // A client that is done has no events.
+        let _ = self.orders.send(Order::Listen(sender));
+        Events { events }
+    }
+
+    /// Asks and waits for the answer, which may be an error of the server. What only reads is asked again
+    /// when the connection breaks.
     ///
     /// # Errors
-    /// If the connection ends before. Whether a write was made is not known then.
-    pub async fn call(&mut self, request: Request) -> Result<Reply, ClientError> {
-        self.last += 1;
-        let id = self.last;
-        let frame = encode_client(&ClientFrame { id, request });
-        let answer = async {
-            self.socket
-                .send(Message::Binary(frame))
-                .await
-                .map_err(|_| LOST)?;
-            loop {
-                match self.frame().await? {
-                    ServerFrame::Reply {
-                        id: answered,
-                        reply,
-                    } if answered == id => return Ok(reply),
-                    ServerFrame::Reply { .. } => {}
-                    ServerFrame::Event(event) => self.events.push_back(event),
-                    ServerFrame::Bye(reason) => return Err(ClientError::Hangup(reason)),
+    /// If there is no answer.
+    pub async fn call(&self, request: Request) -> Result<Reply, ClientError> {
+        let limit = Instant::now() + ANSWER_LIMIT;
+        let reads = matches!(
+            request,
+            Request::Read(_) | Request::Latest(_) | Request::Sync { .. } | Request::Ping
+        );
+        loop {
+            let (answer, outcome) = oneshot::channel();
+            let order = Order::Call(request.clone(), task::Asker::Call(answer));
+            self.orders.send(order).map_err(|_| CLOSED)?;
+            match timeout_at(limit, outcome).await {
+                Err(_) => return Err(ClientError::Unanswered("the servers are silent")),
+                Ok(Err(_)) => return Err(CLOSED),
+                Ok(Ok(Outcome::Answered(reply))) => return Ok(reply),
+                Ok(Ok(Outcome::Unsent)) => return Err(ClientError::Expired),
+                Ok(Ok(Outcome::Unknown)) if reads => {}
+                Ok(Ok(Outcome::Unknown)) => {
+                    return Err(ClientError::Unanswered("the connection broke"));
                 }
             }
+        }
+    }
+
+    async fn ask(&self, path: &str, request: Request) -> Result<Response, ClientError> {
+        let reply = self.call(request).await?;
+        reply
+            .result
+            .map_err(|error| ClientError::Refused(error, path.into()))
+    }
+
+    /// Makes a znode, and gives its path: a sequential one has its number.
+    ///
+    /// # Errors
+    /// If the server refuses, or does not answer.
+    pub async fn create(
+        &self,
+        path: &str,
+        data: impl Into<Bytes>,
+        mode: CreateMode,
+    ) -> Result<String, ClientError> {
+        let create = Op::Create {
+            path: path.into(),
+            data: Some(data.into()),
+            acl: vec![Acl::open()],
+            mode,
+            stat: false,
         };
-        match timeout(ANSWER_LIMIT, answer).await {
-            Ok(Err(ClientError::Lost(why))) => Err(ClientError::Unanswered(why)),
-            Ok(answered) => answered,
-            Err(_) => Err(ClientError::Unanswered("the server is silent")),
+        match self.ask(path, Request::Write(create)).await? {
+            Response::Created { path, .. } => Ok(path),
+            _ => Err(STRANGE),
         }
     }
 
-    /// The next watch event. While this waits, the session is kept alive.
+    /// A znode's data and Stat. With `watch`, the next change is an event.
     ///
     /// # Errors
-    /// If the connection ends.
-    pub async fn event(&mut self) -> Result<WatchEvent, ClientError> {
-        if let Some(event) = self.events.pop_front() {
-            return Ok(event);
-        }
-        loop {
-            match self.frame().await? {
-                ServerFrame::Event(event) => return Ok(event),
-                ServerFrame::Bye(reason) => return Err(ClientError::Hangup(reason)),
-                ServerFrame::Reply { .. } => {}
-            }
+    /// If the server refuses, or does not answer.
+    pub async fn data(&self, path: &str, watch: Watch) -> Result<(Bytes, Stat), ClientError> {
+        match self.read(ReadKind::Data, path, watch).await? {
+            Response::Data { data, stat } => Ok((data.unwrap_or_default(), stat)),
+            _ => Err(STRANGE),
         }
     }
 
-    /// Ends the session: its ephemeral znodes go at once.
-    pub async fn close(mut self) {
+    /// A znode's Stat, if it exists. With `watch`, the next change, or its creation, is an event.
+    ///
+    /// # Errors
+    /// If the server refuses, or does not answer.
+    pub async fn stat(&self, path: &str, watch: Watch) -> Result<Option<Stat>, ClientError> {
+        match self.read(ReadKind::Exists, path, watch).await {
+            Ok(Response::Stat(stat)) => Ok(Some(stat)),
+            Err(ClientError::Refused(Error::NoNode, _)) => Ok(None),
+            Ok(_) => Err(STRANGE),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The names of a znode's children. With `watch`, the next that comes or goes is an event.
+    ///
+    /// # Errors
+    /// If the server refuses, or does not answer.
+    pub async fn children(&self, path: &str, watch: Watch) -> Result<Vec<String>, ClientError> {
+        match self.read(ReadKind::Children, path, watch).await? {
+            Response::Children { names, .. } => Ok(names),
+            _ => Err(STRANGE),
+        }
+    }
+
+    async fn read(
+        &self,
+        kind: ReadKind,
+        path: &str,
+        watch: Watch,
+    ) -> Result<Response, ClientError> {
+        let read = Read {
+            kind,
+            path: path.into(),
+            watch: watch == Watch::Once,
+        };
+        self.ask(path, Request::Read(read)).await
+    }
+
+    /// Replaces a znode's data, if it has this version; `None` means any.
+    ///
+    /// # Errors
+    /// If the server refuses, or does not answer.
+    pub async fn set(
+        &self,
+        path: &str,
+        data: impl Into<Bytes>,
+        version: Option<i32>,
+    ) -> Result<Stat, ClientError> {
+        let set = Op::SetData {
+            path: path.into(),
+            data: Some(data.into()),
+            version: version.unwrap_or(-1),
+        };
+        match self.ask(path, Request::Write(set)).await? {
+            Response::Stat(stat) => Ok(stat),
+            _ => Err(STRANGE),
+        }
+    }
+
+    /// Removes a znode, if it has this version; `None` means any.
+    ///
+    /// # Errors
+    /// If the server refuses, or does not answer.
+    pub async fn delete(&self, path: &str, version: Option<i32>) -> Result<(), ClientError> {
+        let delete = Op::Delete {
+            path: path.into(),
+            version: version.unwrap_or(-1),
+        };
+        self.ask(path, Request::Write(delete)).await.map(|_| ())
+    }
+
+    /// Starts a recipe on this session.
+    #[must_use]
+    pub fn run<R: Recipe>(&self, recipe: R) -> Running<R> {
+        let (sender, events) = mpsc::unbounded_channel();
+        let _ = self.orders.send(Order::Listen(sender.clone()));
+        Running {
+            recipe,
+            orders: self.orders.clone(),
+            sender,
+            events,
+            told: Vec::new(),
+        }
+    }
+
+    /// Waits for a lock; `name` says who holds it, for people.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn lock(&self, path: &str, name: &str) -> Result<LockGuard, ClientError> {
+        LockGuard::acquire(self, path, name).await
+    }
+
+    /// Ends the session: its ephemeral znodes go at once, and all clones of this handle are done.
+    pub async fn close(self) {
         // A server that is gone lets the session expire.
-        let _ = self.call(Request::Close).await;
-        let _ = self.socket.close(None).await;
+        let _ = timeout(CLOSE_LIMIT, self.call(Request::Close)).await;
+        let _ = self.orders.send(Order::Stop);
+    }
+}
+
+/// Whether a read leaves a watch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watch {
+    /// None.
+    No,
+    /// One that fires once.
+    Once,
+}
+
+/// A recipe that runs on a session.
+pub struct Running<R: Recipe> {
+    recipe: R,
+    orders: mpsc::UnboundedSender<Order>,
+    /// Where the outcomes of its own requests go: among its events, so that all is in order.
+    sender: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedReceiver<Event>,
+    /// Said and not heard, latest first.
+    told: Vec<R::Told>,
+}
+
+impl<R: Recipe> Running<R> {
+    /// The recipe as it is now.
+    pub const fn recipe(&self) -> &R {
+        &self.recipe
     }
 
-    async fn frame(&mut self) -> Result<ServerFrame, ClientError> {
+    /// Tells the recipe what is wanted of it.
+    pub fn act(&mut self, act: impl FnOnce(&mut R, &mut Out<R::Told>)) {
+        let mut out = Out::default();
+        act(&mut self.recipe, &mut out);
+        for request in out.requests {
+            // If the client is done, `told` says so.
+            let asker = task::Asker::Recipe(self.sender.clone());
+            let _ = self.orders.send(Order::Call(request, asker));
+        }
+        self.told.splice(0..0, out.told.into_iter().rev());
+    }
+
+    /// What the recipe says next; `None` when the client is done. It runs only while this is awaited.
+    pub async fn told(&mut self) -> Option<R::Told> {
         loop {
-            let message = self.socket.next().await.ok_or(LOST)?.map_err(|_| LOST)?;
-            match message {
-                Message::Binary(bytes) => {
-                    let strange = ClientError::Lost("the server said what this client cannot read");
-                    return decode_server(&bytes).map_err(|_| strange);
+            if let Some(told) = self.told.pop() {
+                return Some(told);
+            }
+            tokio::select! {
+                biased;
+                event = self.events.recv() => {
+                    let event = event?;
+                    self.act(|recipe, out| recipe.handle(&event, out));
                 }
-                Message::Close(_) => return Err(LOST),
-                // The library answers pings, which keep the session alive.
-                _ => {}
+                // Its own sender keeps the channel open.
+                () = self.orders.closed() => return None,
             }
         }
     }
 }
 
-const LOST: ClientError = ClientError::Lost("the server has gone or closed it");
-
-async fn reach(server: &str) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, String> {
-    match timeout(
-        CONNECT_LIMIT,
-        connect_async_with_config(format!("ws://{server}/ws"), None, true),
-    )
-    .await
-    {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(error)) => Err(brief(&error)),
-        Err(_) => Err("no answer".into()),
-    }
+/// 128 bits that nobody else has drawn.
+#[must_use]
+pub fn unique() -> u128 {
+    (u128::from(task::seed()) << 64) | u128::from(task::seed())
 }
 
-/// The innermost reason, which says most in the fewest words.
-fn brief(error: &dyn core::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+const CLOSED: ClientError = ClientError::Lost("the client is closed");
+const STRANGE: ClientError = ClientError::Lost("the server said what this client cannot read");
+
+/// Waits for a moment of the core's clock that may never come.
+async fn wait(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => core::future::pending().await,
     }
-    innermost.to_string()
 }
 
 /// What an error means, for people: the znode's path, and what can be done.

@@ -343,6 +343,27 @@ fn a_closed_session_ends_the_client() {
 }
 
 #[test]
+fn who_it_is_is_said_again_on_each_connection() {
+    let mut bench = Bench::attached();
+    let auth = Request::Auth {
+        scheme: "digest".into(),
+        proof: "otter:raft".into(),
+    };
+    bench.call(1, auth.clone());
+    let (tag, _) = bench.sent().pop().expect("it was sent");
+    bench.answer(tag, 11, Ok(Response::Authenticated));
+    bench.reconnect();
+    bench.call(2, delete());
+    bench.attach(SessionId(5));
+    let sent: Vec<Request> = bench
+        .sent()
+        .into_iter()
+        .map(|(_, request)| request)
+        .collect();
+    assert_eq!(sent, [auth, delete()], "before anything that needs it");
+}
+
+#[test]
 fn calls_beyond_the_limit_are_refused() {
     let config = ClientConfig {
         calls: 2,

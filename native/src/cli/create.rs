@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use otterkeeper_core::request::{Acl, CreateMode, Op, Request, Response};
 
 use super::acl::{AclList, list};
+use crate::client::ClientError;
+
 use super::remote::{Remote, new_znode, stopped};
 
 /// Make a znode.
@@ -58,8 +60,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             eprintln!("it goes when this command ends: Ctrl-C");
             tokio::select! {
                 () = stopped() => {}
-                lost = session.client.event() => {
-                    lost?;
+                ended = session.expired() => {
+                    ended?;
+                    return Err(ClientError::Expired.into());
                 }
             }
         }

@@ -14,7 +14,7 @@ use otterkeeper_core::wire::json;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::client::{Client, ClientError, explain};
+use crate::client::{Client, ClientError, Event, Events, Options, explain, why};
 
 /// The operation failed, or the connection broke under it.
 const FAILED: u8 = 1;
@@ -73,6 +73,8 @@ pub(crate) enum Failure {
     Client(ClientError),
     /// Standard output could not be written.
     Output(io::Error),
+    /// It has been said what went wrong; this is the exit code.
+    Said(u8),
 }
 
 impl From<ClientError> for Failure {
@@ -99,6 +101,8 @@ impl Remote {
         let outcome = runtime.block_on(async {
             let client = self.connect().await?;
             let mut session = Session {
+                events: client.events(),
+                is_lost: false,
                 client,
                 remote: &self,
                 number: 0,
@@ -118,7 +122,9 @@ impl Remote {
 
     /// A session, and in it the proofs of who this client is.
     async fn connect(&self) -> Result<Client, Failure> {
-        let mut client = Client::connect(&self.servers.server, self.timeout).await?;
+        let options = Options::new(self.servers.server.iter());
+        let options = options.timeout_ms(self.timeout).in_order();
+        let client = Client::connect(options).await?;
         for Auth { scheme, proof } in &self.auth {
             let request = Request::Auth {
                 scheme: scheme.clone(),
@@ -140,6 +146,7 @@ impl Remote {
                 complain(&explain(*error, path));
                 ExitCode::from(FAILED)
             }
+            Failure::Said(code) => ExitCode::from(*code),
             Failure::Client(error) => {
                 let unreachable = matches!(
                     error,
@@ -200,6 +207,9 @@ pub(crate) fn complain(text: &str) {
 /// An open session, and where its answers are printed.
 pub(crate) struct Session<'a> {
     pub(crate) client: Client,
+    events: Events,
+    /// Whether the connection is lost, as somebody was told.
+    is_lost: bool,
     remote: &'a Remote,
     number: u64,
 }
@@ -251,10 +261,33 @@ impl Session<'_> {
         Ok(self.client.call(Request::Read(read)).await?.result)
     }
 
-    /// Opens a new session, on the next server if need be.
-    pub(crate) async fn reconnect(&mut self) -> Result<(), Failure> {
-        self.client = self.remote.connect().await?;
-        Ok(())
+    /// What happens next to the session or a watch.
+    pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
+        let closed = ClientError::Lost("the client is closed");
+        self.events.next().await.ok_or(Failure::Client(closed))
+    }
+
+    /// Waits until the session ends; what happens to the connection before that is said.
+    pub(crate) async fn expired(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.next().await? {
+                Event::Expired { .. } => return Ok(()),
+                event => self.mention(&event),
+            }
+        }
+    }
+
+    /// Says on standard error what happens to the connection.
+    pub(crate) fn mention(&mut self, event: &Event) {
+        match event {
+            Event::Disconnected { reason } if !core::mem::replace(&mut self.is_lost, true) => {
+                eprintln!("the connection was lost: {}; trying to go on", why(*reason));
+            }
+            Event::Connected { .. } if core::mem::take(&mut self.is_lost) => {
+                eprintln!("connected to {}", self.client.server());
+            }
+            _ => {}
+        }
     }
 
     /// Prints a line for people.
@@ -279,8 +312,13 @@ impl Session<'_> {
 
     /// Waits for the watch that a request has left, and prints what happened.
     pub(crate) async fn await_event(&mut self) -> Result<(), Failure> {
-        let event = self.client.event().await?;
-        self.show_event(&event)
+        loop {
+            match self.next().await? {
+                Event::Watch(event) => return self.show_event(&event),
+                Event::Expired { .. } => return Err(ClientError::Expired.into()),
+                event => self.mention(&event),
+            }
+        }
     }
 
     pub(crate) fn show_event(&self, event: &WatchEvent) -> Result<(), Failure> {

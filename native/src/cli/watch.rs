@@ -1,10 +1,12 @@
 //! `otterkeeper watch`: prints what happens to a znode, again and again. Watches fire once, so each is set
-//! again when it has fired; when the connection breaks, the next server is asked, and what changed
-//! meanwhile is told from the Stat.
+//! again when it has fired; when the connection breaks, the client leaves them again at the next server. When
+//! the session has ended, what changed meanwhile is told from the Stat.
 
 use std::process::ExitCode;
 
 use otterkeeper_core::request::{EventKind, ReadKind, Response, Stat, WatchEvent};
+
+use crate::client::Event;
 
 use super::remote::{Failure, Remote, Session, stopped, znode};
 
@@ -45,17 +47,20 @@ async fn follow(session: &mut Session<'_>, path: &str, count: u64) -> Result<(),
     eprintln!("watching {path}{absent} on {}", session.client.server());
     let mut left = count;
     loop {
-        let events = match session.client.event().await {
-            Ok(event) => {
+        let events = match session.next().await? {
+            Event::Watch(event) => {
                 seen = arm(session, path).await?;
                 vec![event]
             }
-            Err(error) => {
-                eprintln!("{error}; trying to go on");
-                session.reconnect().await?;
+            // The watches have gone with the session before.
+            Event::Connected { resumed: false, .. } => {
+                eprintln!("another session at {}", session.client.server());
                 let before = core::mem::replace(&mut seen, arm(session, path).await?);
-                eprintln!("watching {path} on {}", session.client.server());
                 missed(path, before, seen)
+            }
+            event => {
+                session.mention(&event);
+                continue;
             }
         };
         for event in events {
