@@ -17,4 +17,5 @@ mod script;
 mod swarm;
 mod tidy;
 mod tree_size;
+mod upgrade;
 mod wasm;

@@ -95,6 +95,8 @@ const TRAPS: &[Trap] = &[
     ("2.8.1", "each request runs once", Story),
     ("2.8.2", "old entries mean what they meant", Tests(&[
         ("tests/golden.rs", "golden_bytes_are_kept"),
+        ("tests/upgrade.rs", "old_entries_give_the_state_that_they_gave"),
+        ("tests/upgrade.rs", "a_node_stops_at_an_entry_that_it_does_not_know"),
     ])),
     ("2.8.3", "nothing is executed before it is committed", Story),
 ];
