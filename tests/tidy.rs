@@ -162,7 +162,11 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// The commands of the server's binary that run the simulator.
-const SIMULATING: &[&str] = &["native/src/cli/sim.rs", "native/src/cli/replay.rs"];
+const SIMULATING: &[&str] = &[
+    "native/src/cli/sim.rs",
+    "native/src/cli/sim/speed.rs",
+    "native/src/cli/replay.rs",
+];
 
 /// A link is the page's own form of a run; nothing but the page reads it.
 const LINKS: &[&str] = &["web/src/share.rs"];
