@@ -334,7 +334,11 @@ fn messages() -> Vec<Message> {
             commit,
             round,
         },
-        raft::Message::HeartbeatReply { term, round },
+        raft::Message::HeartbeatReply {
+            term,
+            round,
+            promised: true,
+        },
         raft::Message::SnapshotOffer { term, meta: meta() },
         raft::Message::SnapshotPull {
             term,

@@ -49,6 +49,7 @@ const BY_STORY: &[Bug] = &[
     Bug::HeartbeatsWaitForData,
     Bug::WritesRunAgain,
     Bug::AppliesUncommitted,
+    Bug::LeaseFromReceipt,
 ];
 
 /// The fewest bugs that must be caught at all, and by the swarm alone.

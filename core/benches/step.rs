@@ -176,7 +176,11 @@ fn reply(message: Raft) -> Option<Raft> {
             term,
             matched: Index(prev.index.0 + entries.len() as u64),
         },
-        Raft::Heartbeat { term, round, .. } => Raft::HeartbeatReply { term, round },
+        Raft::Heartbeat { term, round, .. } => Raft::HeartbeatReply {
+            term,
+            round,
+            promised: false,
+        },
         _ => return None,
     })
 }

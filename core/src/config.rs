@@ -38,6 +38,13 @@ pub struct Config {
     /// A part of a snapshot, a lost probe and a lost forward are asked for again after this.
     pub retry: Span,
 
+    /// Whether a leader answers reads by lease, without a round trip. All members must be told the same; as
+    /// long as they are not, it does no harm and brings nothing. Wrong clocks make it read old data.
+    pub lease_reads: bool,
+    /// By how much one member's clock may run faster than another's; a lease is that much shorter than the
+    /// shortest election timeout.
+    pub clock_drift_per_mille: u32,
+
     /// Stamps of entries that are ahead of the leader's clock by more than this raise an alarm (rule R12).
     pub stamp_ahead_limit: Span,
 
@@ -120,6 +127,8 @@ impl Config {
             catch_up_rounds: 10,
             change_limit: Span::from_ms(60_000),
             farewell: Span::from_ms(2_000),
+            lease_reads: false,
+            clock_drift_per_mille: 100,
             stamp_ahead_limit: Span::from_ms(60_000),
             inflight_messages: 64,
             inflight_bytes: 8 << 20,
@@ -338,6 +347,8 @@ pub enum Bug {
     WritesRunAgain,
     /// Entries are applied when they are durable, committed or not (ClickHouse/ClickHouse#107556).
     AppliesUncommitted,
+    /// A lease counts from when a quorum's answers came (openraft#1747).
+    LeaseFromReceipt,
 }
 
 impl Bug {
@@ -404,5 +415,6 @@ impl Bug {
         Self::HeartbeatsWaitForData,
         Self::WritesRunAgain,
         Self::AppliesUncommitted,
+        Self::LeaseFromReceipt,
     ];
 }

@@ -8,6 +8,7 @@ pub mod view;
 mod disk;
 mod election;
 mod invariant;
+mod lease;
 mod log;
 mod membership;
 mod progress;
@@ -34,6 +35,7 @@ use crate::rng::Rng;
 use crate::time::{Span, Time};
 
 use disk::{Cut, Disk, Facts, Origin};
+use lease::Promise;
 use log::Log;
 use membership::Membership;
 use message::{Entry, Message, Payload, SnapshotMeta, Vote};
@@ -153,6 +155,8 @@ pub struct Raft {
     commit: Index,
     /// A transfer of the lead that began here.
     handover: Option<Handover>,
+    /// Whom this node promised not to replace.
+    promise: Promise,
     /// What this node asked for its readers.
     questions: Questions,
     /// The last confirmation round of any of this node's leaderships.
@@ -259,6 +263,7 @@ impl Raft {
             installing: None,
             commit,
             handover: None,
+            promise: Promise::default(),
             questions: Questions::new(seed),
             round: 0,
             ballot: 0,
@@ -267,6 +272,7 @@ impl Raft {
             halted: false,
             config: Arc::new(config.clone()),
         };
+        raft.promise_at_start();
         raft.draw_timeout();
         if raft.is_voter() && raft.membership.voters() == [config.id] {
             raft.timer.due = now; // There is nobody to wait for.
@@ -312,15 +318,21 @@ impl Raft {
                 }
             }
             Message::Heartbeat { commit, round, .. } => {
+                let mut promised = false;
                 if self.hears_leader(from, term, out) {
                     if commit == Index(0) && self.config.has(Bug::RecoveringHearsNobody) {
                         self.timer = timer;
                     }
+                    promised = self.promise(from);
                     self.on_heartbeat(commit, out);
                 }
                 // The answer carries this node's term, so that an old leader learns of it.
                 let term = self.vote.term;
-                let reply = Message::HeartbeatReply { term, round };
+                let reply = Message::HeartbeatReply {
+                    term,
+                    round,
+                    promised,
+                };
                 let facts = match self.config.has(Bug::HeartbeatsWaitForData) {
                     false => self.disk.term(),
                     true => self.disk.log(self.log.last().index),
@@ -376,9 +388,11 @@ impl Raft {
                     self.on_rejected(from, prev, hint, out);
                 }
             }
-            Message::HeartbeatReply { round, .. } => {
+            Message::HeartbeatReply {
+                round, promised, ..
+            } => {
                 if self.is_current(term, out) {
-                    self.on_heartbeat_reply(from, round, out);
+                    self.on_heartbeat_reply(from, round, promised, out);
                 }
             }
             Message::SnapshotPull { last, cursor, .. } => {
@@ -433,7 +447,7 @@ impl Raft {
     /// The operator wants an election now, as if the timeout had run out.
     pub fn campaign(&mut self, now: Time, out: &mut Vec<Effect>) {
         self.now = self.now.max(now);
-        if !self.halted && !self.is_leader() && self.may_campaign() {
+        if !self.halted && !self.is_leader() && self.may_campaign() && self.is_free() {
             self.pre_campaign(RoleReason::Asked, out);
         }
     }
@@ -458,7 +472,7 @@ impl Raft {
                 self.beat();
             }
         } else if self.timer.due <= self.now {
-            if self.may_campaign() {
+            if self.may_campaign() && self.is_free() {
                 self.pre_campaign(RoleReason::ElectionTimeout, out);
             } else {
                 self.draw_timeout();
@@ -698,6 +712,7 @@ impl Raft {
         into(self.rng.clone().next_u64());
         into(self.timer.due.0);
         into(self.transfer_due().0);
+        into(self.promised_until().0);
         self.questions.digest(into);
         into(self.round);
         into(self.ballot);

@@ -80,7 +80,7 @@ const TRAPS: &[Trap] = &[
     ("2.5.6", "a snapshot has all that the machine reads", Story),
     ("2.6.1", "a read waits for a round that began after it", Story),
     ("2.6.2", "rounds are counted", Story),
-    ("2.6.3", "a lease counts from when it was asked for", Nothing("no read rests on a lease")),
+    ("2.6.3", "a lease counts from when it was asked for", Story),
     ("2.6.4", "expiry goes through the log", Story),
     ("2.7.1", "every pause has a release", Story),
     ("2.7.2", "heartbeats are not appends", Story),

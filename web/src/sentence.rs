@@ -566,8 +566,10 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
                         VoteRefusal::LeaderAlive { leader } => {
                             words.with("refusal-leader", &[("leader", leader.0.into())])
                         }
-                        #[allow(unreachable_patterns)]
-                        _ => words.get("refusal-disk"),
+                        VoteRefusal::Promised { to: Some(leader) } => {
+                            words.with("refusal-promised", &[("leader", leader.0.into())])
+                        }
+                        VoteRefusal::Promised { to: None } => words.get("refusal-restarted"),
                     };
                     let key = if *pre {
                         "pre-vote-refused"

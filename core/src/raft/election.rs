@@ -286,6 +286,10 @@ impl Raft {
         if self.config.has(Bug::NoLoyalty) {
             return None;
         }
+        let owes = self.owes(candidate);
+        if owes.is_some() {
+            return owes;
+        }
         let leader = match self.state {
             State::Leader(_) => self.config.id,
             State::Follower {
@@ -310,6 +314,11 @@ impl Raft {
         self.may_vote() && self.installing.is_none() && self.now < self.stall_due()
     }
 
+    /// Whether it owes it to no leader to keep still.
+    pub(super) fn is_free(&self) -> bool {
+        self.promised_until() <= self.now
+    }
+
     /// Draws a new election timeout and arms it.
     pub(super) fn draw_timeout(&mut self) {
         let spread = match self.config.has(Bug::EqualTimeouts) {
@@ -326,7 +335,7 @@ impl Raft {
     /// the link. Its random part stays, so that the members do not all ask at once.
     pub(super) fn leader_lost(&mut self) {
         let part = self.timer.timeout.0 - self.config.election_min.0;
-        let soon = self.now + Span(part / 2);
+        let soon = (self.now + Span(part / 2)).max(self.promised_until());
         self.timer.due = self.timer.due.min(soon);
         if let State::Follower { heard, .. } = &mut self.state {
             *heard = Time(0); // No loyalty to a leader that cannot be heard.

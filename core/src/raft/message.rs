@@ -166,6 +166,8 @@ pub enum Message {
         term: Term,
         /// The round that is answered.
         round: u64,
+        /// It replaces nobody for the shortest election timeout, so that the leader may read by lease.
+        promised: bool,
     },
     /// The entries you need are gone; pull this snapshot.
     SnapshotOffer {

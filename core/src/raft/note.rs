@@ -183,4 +183,9 @@ pub enum VoteRefusal {
         /// That leader.
         leader: NodeId,
     },
+    /// It promised a leader that reads by lease to replace nobody yet.
+    Promised {
+        /// That leader; `None` if it may have promised before its last start.
+        to: Option<NodeId>,
+    },
 }

@@ -21,6 +21,8 @@ pub(super) struct Progress {
     /// The highest round it answered, and when that round was sent.
     pub(super) round: u64,
     pub(super) answered: Time,
+    /// When the latest round was sent that it answered with a promise to replace nobody.
+    pub(super) promised: Time,
     /// How a learner gets close to the leader.
     chase: Option<Chase>,
     /// Since when it has been no member any more; it is told so for a while.
@@ -93,6 +95,7 @@ impl Progress {
             told: Index(0),
             round: 0,
             answered: now,
+            promised: Time(0),
             chase: None,
             left: None,
         }

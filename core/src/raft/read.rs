@@ -109,7 +109,11 @@ impl Raft {
 
     /// A question reached the leader.
     pub(super) fn on_read_index(&mut self, from: NodeId, number: u64) {
-        let round = self.begin_round(self.now);
+        // With a lease nothing need be asked; should it run out first, the next heartbeat will do.
+        let round = match self.lease() {
+            None => self.begin_round(self.now),
+            Some(_) => self.round + 1,
+        };
         let State::Leader(leadership) = &mut self.state else {
             return;
         };
@@ -138,7 +142,7 @@ impl Raft {
         if !matches!(&self.state, State::Leader(leadership) if !leadership.waiting.is_empty()) {
             return;
         }
-        let confirmed = match unconfirmed {
+        let confirmed = match unconfirmed || self.lease().is_some() {
             false => self.confirmed_round(),
             true => u64::MAX,
         };

@@ -27,6 +27,8 @@ pub(super) struct Leadership {
     peers: Vec<Progress>,
     /// When the next heartbeat is due.
     beat: Time,
+    /// Somebody was told to campaign in this leadership, and may do so at any time.
+    pub(super) told_another: bool,
     /// A round goes out at the end of this step.
     round_wanted: bool,
     /// Numbers and send times of recent rounds, in ascending order. Not every round is here.
@@ -41,6 +43,7 @@ impl Leadership {
             blank,
             peers: Vec::new(),
             beat: now,
+            told_another: false,
             round_wanted: true,
             rounds: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -123,11 +126,12 @@ impl Leadership {
             into(peer.told.0);
             into(peer.round);
             into(peer.answered.0);
+            into(peer.promised.0);
         }
     }
 
     /// What each voter has reached: `own` for `id`, else what its progress says.
-    fn reached<T: Ord + Copy + Default>(
+    pub(super) fn reached<T: Ord + Copy + Default>(
         &self,
         own: (NodeId, T),
         of: impl Fn(&Progress) -> T,
@@ -569,11 +573,21 @@ impl Raft {
         self.note(|| Note::Rewound { peer, next }, out);
     }
 
-    pub(super) fn on_heartbeat_reply(&mut self, from: NodeId, round: u64, out: &mut Vec<Effect>) {
+    pub(super) fn on_heartbeat_reply(
+        &mut self,
+        from: NodeId,
+        round: u64,
+        promised: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let State::Leader(leadership) = &self.state else {
+            return;
+        };
+        let sent = leadership.sent_at(round).unwrap_or_default();
+        let promised = promised.then(|| self.promised_from(sent));
         let State::Leader(leadership) = &mut self.state else {
             return;
         };
-        let sent = leadership.sent_at(round);
         let last = self.log.last().index;
         let Some(peer) = leadership.peer_mut(from) else {
             return;
@@ -586,7 +600,8 @@ impl Raft {
             true => self.round,
         };
         peer.round = peer.round.max(confirmed);
-        peer.answered = peer.answered.max(sent.unwrap_or_default());
+        peer.answered = peer.answered.max(sent);
+        peer.promised = peer.promised.max(promised.unwrap_or_default());
         peer.chases(last, self.config.election_min, self.now);
         let stays_stuck = match peer.stream {
             Stream::Probe { .. } => self.config.has(Bug::ProbeSentOnce),

@@ -121,6 +121,7 @@ impl Raft {
             return;
         }
         handover.told = Some(now);
+        leadership.told_another = true;
         let to = handover.to;
         let message = Message::TimeoutNow { term, last };
         out.push(Effect::Send { to, message });

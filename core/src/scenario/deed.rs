@@ -48,6 +48,7 @@ pub fn set_up(words: &[&str]) -> Result<(SimConfig, u64), String> {
             "workload" => workload(&mut config).ops_per_second = number(value)? as u32,
             "disk" => (config.disk.min, config.disk.max) = spans(value)?,
             "stall" => config.node.disk_stall_limit = span(value)?,
+            "leases" => config.node.lease_reads = *value == "on",
             "append-bytes" => config.node.append_bytes = number(value)?,
             "inflight" => config.node.inflight_messages = number(value)? as u32,
             "compact" => config.node.compact_entries = number(value)?,

@@ -162,6 +162,21 @@ fn goes_wrong(scene: Bug, bug: Option<Bug>) -> bool {
             net.settle();
             net.confirmed[0].1 < Index(3)
         }
+        Bug::LeaseFromReceipt => {
+            let mut net = net(3, bug);
+            for node in 1..=3 {
+                net.configs.get_mut(&node).expect("a member").lease_reads = true;
+                net.restart(node);
+            }
+            net.elect(1);
+            net.pass(Span::from_ms(50));
+            net.tick(1);
+            net.deliver();
+            // When the answers come, the others may have elected another leader.
+            net.pass(Span::from_ms(250));
+            net.deliver();
+            net.reads_at_once(1)
+        }
         Bug::VoteRequestBeforeSync => {
             let mut net = net(3, bug);
             net.pass(Span::from_ms(500));

@@ -81,6 +81,7 @@ fn all_servers_a_higher_term_makes_a_follower() {
         Message::HeartbeatReply {
             term: Term(9),
             round: 0,
+            promised: false,
         },
         Message::Rejected {
             term: Term(9),
