@@ -5,12 +5,16 @@
 use core::time::Duration;
 
 use otterkeeper_core::command::{Applied, Command, Origin, WriteRequest};
+use otterkeeper_core::config::Config;
 use otterkeeper_core::configuration::Configuration;
-use otterkeeper_core::id::{Index, NodeId, SessionId};
+use otterkeeper_core::id::{ConnId, Index, LogId, NodeId, SessionId, Term};
 use otterkeeper_core::machine::Machine;
-use otterkeeper_core::request::{Acl, CreateMode, Op, Read, ReadKind};
+use otterkeeper_core::node::{Admin, Boot, Input, Node, Output, SnapshotImage};
+use otterkeeper_core::raft::message::{SnapshotMeta, Vote};
+use otterkeeper_core::raft::note::Role;
+use otterkeeper_core::request::{Acl, Connect, CreateMode, Op, Read, ReadKind, Request};
 use otterkeeper_core::rng::Rng;
-use otterkeeper_core::time::Time;
+use otterkeeper_core::time::{Span, Time};
 use otterkeeper_core::wire::Rebuild;
 
 use crate::counting::live_bytes;
@@ -244,4 +248,206 @@ fn longest_part(snapshot: &Machine) -> (Duration, usize) {
         }
     }
     (times.iter().copied().max().unwrap_or_default(), times.len())
+}
+
+/// A million znodes under two members: one takes a snapshot while it writes, and then gives it to the other,
+/// which already holds as much. No step of either may stall (rule R10).
+#[test]
+fn tree_size_stops_no_step() {
+    let mut service = Service::new();
+    service.create("/app".into());
+    (0..SERVICES).for_each(|number| service.create(format!("/app/service-{number}")));
+    (0..ZNODES).for_each(|znode| service.create(path(znode)));
+    let parts = parts_of(&service.machine);
+    let last = service.index.0;
+    drop(service);
+
+    // The second one is behind by a snapshot.
+    let mut pair = Pair::new([last + 9, last], &parts);
+    drop(parts);
+    pair.until(|pair| pair.nodes[0].view().role() == Role::Leader && pair.leads());
+    pair.until(|pair| {
+        pair.nodes[1]
+            .view()
+            .snapshot()
+            .is_some_and(|meta| last < meta.last.index.0)
+    });
+    let installed = core::mem::take(&mut pair.longest);
+    pair.until(|pair| pair.nodes[1].view().commit() == pair.nodes[0].view().commit());
+
+    // Written to and copied at the same time; then the copies go.
+    pair.attach();
+    let mut rng = Rng::new(5);
+    for _ in 0..3 {
+        let covered = pair.covered();
+        pair.write(&mut rng);
+        pair.turn();
+        pair.admin(Admin::TakeSnapshot);
+        for _ in 0..100_000 {
+            pair.write(&mut rng);
+            pair.turn();
+            if covered < pair.covered() {
+                break;
+            }
+        }
+        assert!(covered < pair.covered(), "no snapshot was taken");
+    }
+    (0..2_000).for_each(|_| pair.turn());
+    assert!(1_000 < pair.written, "{} writes", pair.written);
+    let taken = pair.longest;
+    println!(
+        "* longest steps with {ZNODES} znodes: leader {:?} and follower {:?} while a snapshot is sent, received and \
+         installed over another; leader {:?} while snapshots are taken and dropped",
+        installed[0], installed[1], taken[0]
+    );
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 50 } else { 5 });
+    for longest in installed.into_iter().chain(taken) {
+        assert!(longest < limit, "{longest:?}");
+    }
+}
+
+fn parts_of(machine: &Machine) -> Vec<bytes::Bytes> {
+    let (mut parts, mut cursor) = (Vec::new(), Some(bytes::Bytes::new()));
+    while let Some(from) = cursor {
+        let (part, next) = machine.part(&from, PART_BYTES);
+        parts.push(part);
+        cursor = next;
+    }
+    parts
+}
+
+const CONN: ConnId = ConnId(1);
+
+/// Two members, perfect disks, and a network without delay.
+struct Pair {
+    nodes: [Node; 2],
+    inputs: [Vec<Input>; 2],
+    now: Time,
+    /// The longest step of each.
+    longest: [Duration; 2],
+    /// Requests that were answered well.
+    written: u64,
+}
+
+impl Pair {
+    fn new(lasts: [u64; 2], parts: &[bytes::Bytes]) -> Self {
+        let members = vec![NodeId(1), NodeId(2)];
+        let now = Time(1_800_000_000_000_000);
+        let node = |id: u64, last: u64| {
+            let id_of_last = LogId {
+                term: Term(1),
+                index: Index(last),
+            };
+            let meta = SnapshotMeta {
+                last: id_of_last,
+                stamp: now,
+                configuration: Configuration::of_voters(members.clone()),
+            };
+            let boot = Boot {
+                vote: Vote {
+                    term: Term(1),
+                    voted_for: None,
+                },
+                commit_hint: Index(last),
+                snapshot: Some(SnapshotImage {
+                    meta,
+                    parts: parts.to_vec(),
+                }),
+                log: Vec::new(),
+            };
+            let config = Config::new(NodeId(id), members.clone());
+            Node::boot(config, boot, [id as u8; 32], now).expect("an image in order")
+        };
+        let mut pair = Self {
+            nodes: [node(1, lasts[0]), node(2, lasts[1])],
+            inputs: [Vec::new(), Vec::new()],
+            now,
+            longest: [Duration::ZERO; 2],
+            written: 0,
+        };
+        pair.admin(Admin::Campaign);
+        pair
+    }
+
+    fn admin(&mut self, wish: Admin) {
+        self.inputs[0].push(Input::Admin { tag: 1, wish });
+    }
+
+    /// A client opens a session at the leader.
+    fn attach(&mut self) {
+        let address = String::new();
+        self.inputs[0].push(Input::ClientOpened {
+            conn: CONN,
+            address,
+        });
+        self.ask(Request::Connect(Connect {
+            session: SessionId(0),
+            password: [0; 16],
+            timeout_ms: 40_000,
+            last_zxid: Index(0),
+        }));
+        self.until(|pair| 0 < pair.written);
+    }
+
+    fn ask(&mut self, request: Request) {
+        let (conn, tag) = (CONN, 0);
+        self.inputs[0].push(Input::Client { conn, tag, request });
+    }
+
+    fn write(&mut self, rng: &mut Rng) {
+        self.ask(Request::Write(Op::SetData {
+            path: path(rng.below(ZNODES as u64) as usize),
+            data: Some(DATA[..].into()),
+            version: -1,
+        }));
+    }
+
+    fn leads(&self) -> bool {
+        self.nodes[1].view().leader() == Some(NodeId(1))
+    }
+
+    fn covered(&self) -> Index {
+        self.nodes[0]
+            .view()
+            .snapshot()
+            .map_or(Index(0), |meta| meta.last.index)
+    }
+
+    fn until(&mut self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..100_000 {
+            if holds(self) {
+                return;
+            }
+            self.turn();
+        }
+        panic!("it does not come to that");
+    }
+
+    /// A millisecond passes; each handles what came.
+    fn turn(&mut self) {
+        self.now = self.now + Span::from_ms(1);
+        for at in 0..2 {
+            let inputs = core::mem::take(&mut self.inputs[at]);
+            let mut out = Vec::new();
+            let began = cpu_time();
+            self.nodes[at].step(self.now, inputs, &mut out);
+            self.longest[at] = self.longest[at].max(cpu_time() - began);
+            for output in out {
+                match output {
+                    Output::Write { id, .. } => self.inputs[at].push(Input::Written(id)),
+                    Output::Save { id, .. } => self.inputs[at].push(Input::Saved(id)),
+                    Output::Send { message, .. } => {
+                        let from = NodeId(at as u64 + 1);
+                        self.inputs[1 - at].push(Input::Peer { from, message });
+                    }
+                    Output::Reply { reply, .. } => {
+                        assert!(reply.result.is_ok(), "{:?}", reply.result);
+                        self.written += 1;
+                    }
+                    Output::Halt(sentence) => panic!("{sentence}"),
+                    _ => {}
+                }
+            }
+        }
+    }
 }

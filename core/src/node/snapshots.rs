@@ -108,6 +108,25 @@ impl Snapshots {
         self.bytes = bytes;
     }
 
+    /// Gives up what is being taken. Like everything that may be large it leaves memory page by page.
+    fn stop_taking(&mut self) {
+        let taking = self.taking.take();
+        self.retired
+            .extend(taking.map(|taking| taking.frozen.machine.retire()));
+    }
+
+    /// Gives up what is being received.
+    fn stop_receiving(&mut self) {
+        self.retired.extend(
+            self.receiving
+                .take()
+                .map(|receiving| match receiving.state {
+                    Incoming::Pulling { rebuild, .. } => rebuild.retire(),
+                    Incoming::Saving(machine) | Incoming::Installing(machine) => machine.retire(),
+                }),
+        );
+    }
+
     fn wants_to_take(&self, config: &Config, log_bytes: u64, log_entries: u64) -> bool {
         self.taking.is_none()
             && self.receiving.is_none()
@@ -269,7 +288,8 @@ impl Node {
             }
         }
         self.note_snapshot(meta.last.index, SnapshotStage::Offered, out);
-        self.snapshots.taking = None;
+        self.snapshots.stop_taking();
+        self.snapshots.stop_receiving();
         let rebuild = Box::new(Rebuild::new());
         let state = Incoming::Pulling {
             rebuild,
@@ -293,9 +313,13 @@ impl Node {
     pub(super) fn pull_snapshot(&mut self, out: &mut Vec<Output>) {
         let now = self.now;
         let applied = self.applied.index;
-        self.snapshots
-            .receiving
-            .take_if(|receiving| receiving.meta.last.index <= applied);
+        let receiving = &self.snapshots.receiving;
+        if receiving
+            .as_ref()
+            .is_some_and(|receiving| receiving.meta.last.index <= applied)
+        {
+            self.snapshots.stop_receiving();
+        }
         let term = self.raft.term();
         if !self.raft.term_is_durable() {
             // The message would state it. The disk's report brings the next step.
@@ -389,7 +413,7 @@ impl Node {
         }
         if rebuild.add(&bytes).is_err() {
             // A part that cannot be read: begin again when the leader offers again.
-            self.snapshots.receiving = None;
+            self.snapshots.stop_receiving();
             return;
         }
         self.snapshots.issued = self.snapshots.issued.next();
@@ -437,7 +461,8 @@ impl Node {
             return;
         };
         debug_assert!(received == *meta);
-        self.machine = machine.clone();
+        let old = mem::replace(&mut self.machine, machine.clone());
+        self.snapshots.retired.push(old.retire());
         if self.config.has(Bug::SnapshotForgetsLives) {
             self.machine.sessions.forget_lives();
         }

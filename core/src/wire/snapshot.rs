@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{Append, VERSION, WireError};
 use crate::command::Origin;
 use crate::id::SessionId;
-use crate::machine::{Constants, Machine, Members};
+use crate::machine::{Constants, Machine, Members, Retired};
 use crate::map::{Item, Key};
 use crate::request::Acl;
 use crate::session::{Session, Sessions};
@@ -202,6 +202,12 @@ impl Rebuild {
         } else {
             Err(WireError::Malformed)
         }
+    }
+
+    /// Gives it up. What came so far goes a few pages at a time.
+    #[must_use]
+    pub fn retire(self) -> Retired {
+        self.machine.retire()
     }
 
     /// Takes one item and gives back what is behind it.
