@@ -704,10 +704,17 @@ fn part() -> Kind {
 
 /// Limits count encoded bytes (rule R7), so what an entry says of itself is what its bytes are.
 #[test]
-fn golden_entries_know_their_length() {
+fn golden_entries_and_messages_know_their_length() {
     for entry in entries() {
         let mut bytes = Vec::new();
         wire::encode_entry(&entry, &mut bytes);
         assert_eq!(bytes.len() as u64, 1 + entry.encoded_bytes(), "{entry:?}");
+    }
+    for message in messages() {
+        // The version, and that it is one of Raft's.
+        if let Message::Raft(raft) = &message {
+            let bytes = wire::encode_message(&message).len() as u64;
+            assert_eq!(bytes, 2 + raft.encoded_bytes(), "{raft:?}");
+        }
     }
 }

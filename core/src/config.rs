@@ -63,8 +63,13 @@ pub struct Config {
     pub append_bytes: u64,
     /// Bytes of entries a leader holds that are not yet committed; beyond it proposals are refused as busy.
     pub uncommitted_bytes: u64,
-    /// Messages withheld until the disk reports; beyond it the oldest are dropped (they are acks that a peer asks for again).
-    pub withheld_messages: u32,
+    /// Bytes of committed entries that a leader has not applied, its disk being behind; beyond it proposals are
+    /// refused as busy.
+    pub unapplied_bytes: u64,
+    /// Bytes of messages withheld until the disk reports; beyond it the oldest are dropped (they are answers that a peer asks for again).
+    pub withheld_bytes: u64,
+    /// Bytes of commands of one node's clients that wait to be applied; beyond it writes are answered as busy.
+    pub pending_bytes: u64,
     /// Questions about how far a read must see that wait at a leader; beyond it they are asked again.
     pub waiting_reads: u32,
     /// Bytes of one snapshot part.
@@ -134,7 +139,9 @@ impl Config {
             inflight_bytes: 8 << 20,
             append_bytes: 1 << 20,
             uncommitted_bytes: 64 << 20,
-            withheld_messages: 4_096,
+            unapplied_bytes: 64 << 20,
+            withheld_bytes: 256 << 10,
+            pending_bytes: 64 << 20,
             waiting_reads: 4_096,
             snapshot_part_bytes: 256 << 10,
             compact_bytes: 64 << 20,

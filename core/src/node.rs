@@ -288,7 +288,7 @@ impl Node {
                 }
             },
             Input::PeerLost { peer } => {
-                self.raft.peer_lost(peer);
+                self.raft.peer_lost(peer, effects);
                 if self.raft.leader() == Some(peer) {
                     self.clients.restart_stream();
                 }

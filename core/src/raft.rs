@@ -123,7 +123,7 @@ pub enum Effect {
 pub enum Refusal {
     /// Another node leads, or none.
     NotLeader,
-    /// Too many bytes wait to be committed.
+    /// Too many bytes wait to be committed, or to be durable here and applied.
     Busy,
     /// This leader hands over; the next one will take it.
     HandingOver,
@@ -415,9 +415,12 @@ impl Raft {
         if self.handover.is_some() {
             return Err(Refusal::HandingOver);
         }
-        let waiting = self.log.bytes_after(self.commit.min(self.disk.durable()));
+        let (uncommitted, unapplied) = (self.uncommitted_bytes(), self.unapplied_bytes());
         let entry = self.next_own(payload);
-        if waiting > 0 && waiting + entry.encoded_bytes() > self.config.uncommitted_bytes {
+        let grown = uncommitted + entry.encoded_bytes();
+        if 0 < uncommitted && self.config.uncommitted_bytes < grown
+            || self.config.unapplied_bytes < unapplied
+        {
             return Err(Refusal::Busy);
         }
         let id = entry.id;
@@ -628,6 +631,34 @@ impl Raft {
         self.log.bytes()
     }
 
+    /// Encoded bytes of the entries that are not committed, as far as this node knows. Counted from the log
+    /// itself, so that nothing can leak.
+    #[must_use]
+    pub fn uncommitted_bytes(&self) -> u64 {
+        self.log.bytes_after(self.commit)
+    }
+
+    /// Encoded bytes of committed entries that are not durable here, and so not applied.
+    #[must_use]
+    pub fn unapplied_bytes(&self) -> u64 {
+        self.log.bytes_after(self.ready()) - self.uncommitted_bytes()
+    }
+
+    /// Encoded bytes of the statements that wait for the disk.
+    #[must_use]
+    pub fn withheld_bytes(&self) -> u64 {
+        self.disk.withheld_bytes().0
+    }
+
+    /// Questions about reads that wait at this leader.
+    #[must_use]
+    pub fn waiting_reads(&self) -> usize {
+        match &self.state {
+            State::Leader(leadership) => leadership.waiting.len(),
+            _ => 0,
+        }
+    }
+
     /// The voters in force, in ascending order; in a joint phase those of the new set.
     #[must_use]
     pub fn voters(&self) -> &[NodeId] {
@@ -726,7 +757,7 @@ impl Raft {
 
     /// Says something as soon as the facts in it are durable.
     fn say(&mut self, to: NodeId, message: Message, facts: Facts, out: &mut Vec<Effect>) {
-        let limit = self.config.withheld_messages;
+        let limit = self.config.withheld_bytes;
         if let Some(message) = self.disk.withhold(to, message, facts, limit) {
             self.deliver(to, message, out);
         }

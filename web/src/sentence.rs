@@ -3,7 +3,7 @@
 
 use otterkeeper_core::id::NodeId;
 use otterkeeper_core::message::Message;
-use otterkeeper_core::node::{Hangup, Note, SnapshotStage};
+use otterkeeper_core::node::{Hangup, Note, PeerState, SnapshotStage};
 use otterkeeper_core::raft::message::Message as Raft;
 use otterkeeper_core::raft::note::{
     Note as RaftNote, Role, RoleReason, TransferEnd, TransferStage, VoteRefusal,
@@ -611,6 +611,14 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
                 ("hint", hint.index.0.into()),
             ],
         ),
+        RaftNote::Stream { peer, state, why } => {
+            let key = match (state, why) {
+                (PeerState::Replicate, _) => "streams",
+                (PeerState::Snapshot, _) => "streams-snapshot",
+                (PeerState::Probe, _) => "streams-no-more",
+            };
+            words.with(key, &[("node", node.into()), ("peer", peer.0.into())])
+        }
         RaftNote::Rewound { peer, next } => words.with(
             "rewound",
             &[

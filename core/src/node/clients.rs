@@ -44,6 +44,8 @@ pub(super) struct Clients {
     attaching: BTreeMap<u64, ConnId>,
     /// Commands that have not been applied yet, oldest first.
     pending: VecDeque<Pending>,
+    /// Bytes of their commands.
+    pending_bytes: u64,
     /// How many of `pending`, from the front, went to the leader in the present stream.
     sent: usize,
     /// The leader that the present stream goes to, and its term.
@@ -165,6 +167,7 @@ impl Clients {
             serving: BTreeMap::new(),
             attaching: BTreeMap::new(),
             pending: VecDeque::new(),
+            pending_bytes: 0,
             sent: 0,
             target: None,
             stream: incarnation,
@@ -206,6 +209,16 @@ impl Clients {
         self.pending.len()
     }
 
+    /// Bytes of the commands that wait to be applied.
+    pub(super) fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
+    fn queue(&mut self, of: PendingOf, command: Bytes) {
+        self.pending_bytes += command.len() as u64;
+        self.pending.push_back(Pending { of, command });
+    }
+
     /// What other nodes forwarded belongs to a term that is over.
     pub(super) fn forget_inbound(&mut self) {
         self.inbound.clear();
@@ -229,10 +242,12 @@ impl Clients {
         let sent = self.sent;
         let mut place = 0;
         let mut sent_left = sent;
+        let bytes = &mut self.pending_bytes;
         self.pending.retain(|pending| {
             let stays = pending.of.conn() != Some(conn);
-            if !stays && place < sent {
-                sent_left -= 1;
+            if !stays {
+                *bytes -= pending.command.len() as u64;
+                sent_left -= usize::from(place < sent);
             }
             place += 1;
             stays
@@ -246,7 +261,9 @@ impl Clients {
         let Some(place) = self.pending.iter().position(|pending| pending.of == of) else {
             return;
         };
-        self.pending.remove(place);
+        if let Some(settled) = self.pending.remove(place) {
+            self.pending_bytes -= settled.command.len() as u64;
+        }
         if place < self.sent {
             self.sent -= 1;
         }
@@ -674,7 +691,7 @@ impl Node {
     /// An operator's command joins the queue.
     pub(super) fn queue_wish(&mut self, ticket: u64, command: Bytes) {
         let of = PendingOf::Wish { ticket };
-        self.clients.pending.push_back(Pending { of, command });
+        self.clients.queue(of, command);
     }
 
     /// It has been applied.
@@ -783,10 +800,8 @@ impl Node {
         }
         self.clients.attaching.insert(ticket, conn);
         let command = wire::encode_command(&command);
-        self.clients.pending.push_back(Pending {
-            of: PendingOf::Attach { ticket, conn },
-            command,
-        });
+        let of = PendingOf::Attach { ticket, conn };
+        self.clients.queue(of, command);
     }
 
     fn write(
@@ -802,6 +817,7 @@ impl Node {
             return;
         };
         let number = client.numbered + 1;
+        let closes = matches!(request, WriteRequest::Close);
         let command = wire::encode_command(&Command::Write {
             session,
             epoch,
@@ -812,15 +828,20 @@ impl Node {
         if command.len() > 2 * self.config.request_bytes as usize {
             return self.hang_up(conn, Hangup::Refused, out);
         }
+        // The end of a session frees memory: it is always taken.
+        let bytes = self.clients.pending_bytes + command.len() as u64;
+        if self.config.pending_bytes < bytes && 0 < self.clients.pending_bytes && !closes {
+            let zxid = self.applied.index;
+            let result = Err(Error::ThrottledOp);
+            return self.wait(conn, tag, What::Answered(Reply { zxid, result }), out);
+        }
         client.numbered = number;
         client.waiting.push_back(Waiting {
             tag,
             what: What::Write(number),
         });
-        self.clients.pending.push_back(Pending {
-            of: PendingOf::Write { conn, number },
-            command,
-        });
+        self.clients
+            .queue(PendingOf::Write { conn, number }, command);
     }
 
     fn wait(&mut self, conn: ConnId, tag: u64, what: What, out: &mut Vec<Output>) {

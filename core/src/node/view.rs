@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Node;
+use crate::config::Config;
 use crate::configuration::Configuration;
 use crate::id::{ConnId, Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use crate::machine::Machine;
@@ -183,6 +184,48 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn transfer(&self) -> Option<(NodeId, Time)> {
         self.node.raft.transferring()
+    }
+
+    /// Until when this leader may answer reads without asking; `None` if it may not.
+    #[must_use]
+    pub fn lease(&self) -> Option<Time> {
+        self.node.raft.lease()
+    }
+
+    /// Questions about linearizable reads that wait at this leader.
+    #[must_use]
+    pub fn waiting_reads(&self) -> usize {
+        self.node.raft.waiting_reads()
+    }
+
+    /// The settings, and with them all limits in force.
+    #[must_use]
+    pub fn config(&self) -> &'a Config {
+        &self.node.config
+    }
+
+    /// Encoded bytes of the entries that are not committed, as far as this node knows.
+    #[must_use]
+    pub fn uncommitted_bytes(&self) -> u64 {
+        self.node.raft.uncommitted_bytes()
+    }
+
+    /// Encoded bytes of committed entries that are not applied, because the disk is behind.
+    #[must_use]
+    pub fn unapplied_bytes(&self) -> u64 {
+        self.node.raft.unapplied_bytes()
+    }
+
+    /// Encoded bytes of the statements that wait for the disk.
+    #[must_use]
+    pub fn withheld_bytes(&self) -> u64 {
+        self.node.raft.withheld_bytes()
+    }
+
+    /// Encoded bytes of its clients' commands that have not been applied here yet.
+    #[must_use]
+    pub fn pending_bytes(&self) -> u64 {
+        self.node.clients.pending_bytes()
     }
 
     /// Statements that wait for the disk.

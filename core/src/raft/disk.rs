@@ -31,6 +31,8 @@ pub(super) struct Disk {
     /// A snapshot that the next write puts in force.
     cut: Option<Cut>,
     withheld: VecDeque<Withheld>,
+    /// Their encoded bytes.
+    withheld_bytes: u64,
 }
 
 #[derive(Clone)]
@@ -76,6 +78,7 @@ struct Withheld {
     to: NodeId,
     message: Message,
     facts: Facts,
+    bytes: u64,
 }
 
 impl Disk {
@@ -93,6 +96,7 @@ impl Disk {
             vote_in: WriteId(0),
             cut,
             withheld: VecDeque::new(),
+            withheld_bytes: 0,
         }
     }
 
@@ -146,23 +150,31 @@ impl Disk {
 
     // Statements that wait.
 
-    /// Gives the message back if its facts are durable, else keeps it. Beyond `limit` the oldest goes:
-    /// whoever waits for it asks again.
+    /// Gives the message back if its facts are durable, else keeps it. Beyond `limit_bytes` the oldest go:
+    /// whoever waits for them asks again.
     pub(super) fn withhold(
         &mut self,
         to: NodeId,
         message: Message,
         facts: Facts,
-        limit: u32,
+        limit_bytes: u64,
     ) -> Option<Message> {
         if self.holds(facts) {
             return Some(message);
         }
-        if self.withheld.len() >= limit as usize {
-            self.withheld.pop_front();
+        let bytes = message.encoded_bytes();
+        self.withheld_bytes += bytes;
+        self.withheld.push_back(Withheld {
+            to,
+            message,
+            facts,
+            bytes,
+        });
+        while limit_bytes < self.withheld_bytes
+            && let Some(oldest) = self.withheld.pop_front()
+        {
+            self.withheld_bytes -= oldest.bytes;
         }
-        let withheld = Withheld { to, message, facts };
-        self.withheld.push_back(withheld);
         None
     }
 
@@ -181,7 +193,10 @@ impl Disk {
                 self.withheld.push_back(withheld);
                 continue;
             }
-            let Withheld { to, message, .. } = withheld;
+            let Withheld {
+                to, message, bytes, ..
+            } = withheld;
+            self.withheld_bytes -= bytes;
             match released.last_mut() {
                 Some((before, older)) if *before == to && supersedes(&message, older) => {
                     *older = message;
@@ -194,7 +209,18 @@ impl Disk {
 
     /// Drops what was to be said in an earlier term.
     pub(super) fn forget_withheld(&mut self, keeps: impl Fn(&Message) -> bool) {
-        self.withheld.retain(|withheld| keeps(&withheld.message));
+        self.keep(|withheld| keeps(&withheld.message));
+    }
+
+    fn keep(&mut self, keeps: impl Fn(&Withheld) -> bool) {
+        let bytes = &mut self.withheld_bytes;
+        self.withheld.retain(|withheld| {
+            let stays = keeps(withheld);
+            if !stays {
+                *bytes -= withheld.bytes;
+            }
+            stays
+        });
     }
 
     pub(super) fn withheld(&self) -> Vec<WithheldView> {
@@ -209,6 +235,15 @@ impl Disk {
     pub(super) fn waiting(&self) -> (usize, Index) {
         let indexes = self.withheld.iter().map(|withheld| withheld.facts.index);
         (self.withheld.len(), indexes.max().unwrap_or_default())
+    }
+
+    /// Bytes of what waits; and whether that is what it says.
+    pub(super) fn withheld_bytes(&self) -> (u64, bool) {
+        let bytes = self.withheld.iter().map(|withheld| withheld.bytes);
+        (
+            self.withheld_bytes,
+            bytes.sum::<u64>() == self.withheld_bytes,
+        )
     }
 
     // What happens to memory.
@@ -234,7 +269,7 @@ impl Disk {
             }
         }
         if drop_acks {
-            self.withheld.retain(|withheld| withheld.facts.index < from);
+            self.keep(|withheld| withheld.facts.index < from);
         }
     }
 
@@ -253,8 +288,7 @@ impl Disk {
         for write in &mut self.in_flight {
             write.claim = last;
         }
-        self.withheld
-            .retain(|withheld| withheld.facts.index <= last);
+        self.keep(|withheld| withheld.facts.index <= last);
     }
 
     // Writes.

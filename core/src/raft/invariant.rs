@@ -31,7 +31,8 @@ impl Raft {
             .as_ref()
             .map_or(Index(0), |meta| meta.last.index);
         let (durable, handed) = (self.disk.durable(), self.disk.handed());
-        let (waiting, named) = self.disk.waiting();
+        let (_, named) = self.disk.waiting();
+        let (withheld, counted) = self.disk.withheld_bytes();
         let may_outlive = self.config.has(Bug::WithheldAckSurvivesTruncation);
         let rules = [
             (self.mark.term <= mark.term, "the term fell"),
@@ -66,8 +67,12 @@ impl Raft {
                 "an ack waits for an entry that is gone",
             ),
             (
-                waiting <= self.config.withheld_messages as usize,
+                withheld <= self.config.withheld_bytes,
                 "too many messages wait for the disk",
+            ),
+            (
+                counted,
+                "the bytes of messages that wait for the disk are counted wrongly",
             ),
         ];
         for (holds, sentence) in rules {

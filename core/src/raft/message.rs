@@ -30,19 +30,27 @@ impl Entry {
         let payload = match &self.payload {
             Payload::Blank => 0,
             Payload::Command(bytes) => with_length(bytes.len()),
-            Payload::Membership(configuration) => {
-                let members = configuration.members();
-                let of = |member: &Member| {
-                    let id = varint(u128::from(member.id.0)) + varint(member.replica.0);
-                    id + with_length(member.address.len()) + 1
-                };
-                varint(members.len() as u128) + members.iter().map(of).sum::<u64>()
-            }
+            Payload::Membership(configuration) => bytes_of(configuration),
         };
-        let numbers = [self.id.term.0, self.id.index.0, self.stamp.0];
-        let numbers = numbers.map(|number| varint(u128::from(number)));
-        numbers.iter().sum::<u64>() + 1 + payload
+        log_id(self.id) + number(self.stamp.0) + 1 + payload
     }
+}
+
+fn bytes_of(configuration: &Configuration) -> u64 {
+    let members = configuration.members();
+    let of = |member: &Member| {
+        let id = number(member.id.0) + varint(member.replica.0);
+        id + with_length(member.address.len()) + 1
+    };
+    varint(members.len() as u128) + members.iter().map(of).sum::<u64>()
+}
+
+const fn number(number: u64) -> u64 {
+    varint(number as u128)
+}
+
+const fn log_id(id: LogId) -> u64 {
+    number(id.term.0) + number(id.index.0)
 }
 
 /// Bytes of a number: seven bits each.
@@ -224,6 +232,56 @@ pub enum Message {
 }
 
 impl Message {
+    /// The bytes that it takes on the wire, without the frame around it (rule R7).
+    #[must_use]
+    pub fn encoded_bytes(&self) -> u64 {
+        let rest = match self {
+            Self::PreVote { last, round, .. } => log_id(*last) + number(*round),
+            Self::PreVoteReply { round, .. } | Self::HeartbeatReply { round, .. } => {
+                1 + number(*round)
+            }
+            Self::Vote { last, .. } => log_id(*last) + 1,
+            Self::VoteReply { .. } => 1,
+            Self::Append {
+                prev,
+                entries,
+                commit,
+                ..
+            } => {
+                let bytes = entries.iter().map(Entry::encoded_bytes).sum::<u64>();
+                log_id(*prev) + varint(entries.len() as u128) + bytes + number(commit.0)
+            }
+            Self::Appended { matched, .. } => number(matched.0),
+            Self::Rejected { prev, hint, .. } => number(prev.0) + log_id(*hint),
+            Self::Heartbeat { commit, round, .. } => number(commit.0) + number(*round),
+            Self::SnapshotOffer { meta, .. } => {
+                log_id(meta.last) + number(meta.stamp.0) + bytes_of(&meta.configuration)
+            }
+            Self::SnapshotPull { last, cursor, .. } => log_id(*last) + with_length(cursor.len()),
+            Self::SnapshotPart {
+                last,
+                cursor,
+                next,
+                bytes,
+                ..
+            } => {
+                let next = next.as_ref().map_or(0, |next| with_length(next.len()));
+                let ends = with_length(cursor.len()) + 1 + next;
+                log_id(*last) + ends + with_length(bytes.len())
+            }
+            Self::TimeoutNow { last, .. } => log_id(*last),
+            Self::ReadIndex {
+                number: question, ..
+            } => number(*question),
+            Self::ReadIndexReply {
+                number: question,
+                index,
+                ..
+            } => number(*question) + number(index.0),
+        };
+        1 + number(self.term().0) + rest
+    }
+
     /// The term it carries.
     #[must_use]
     pub const fn term(&self) -> Term {

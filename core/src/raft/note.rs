@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Index, LogId, NodeId, Term};
+use crate::raft::view::PeerState;
 use crate::time::Span;
 
 /// Something happened.
@@ -59,7 +60,16 @@ pub enum Note {
         /// Whether two sets of voters decide.
         joint: bool,
     },
-    /// A peer's stream of entries was set back after a refusal or a lost message.
+    /// Entries go to a peer in another way.
+    Stream {
+        /// Which peer.
+        peer: NodeId,
+        /// How.
+        state: PeerState,
+        /// Why.
+        why: StreamReason,
+    },
+    /// A peer's stream of entries was set back after a refusal.
     Rewound {
         /// Which peer.
         peer: NodeId,
@@ -90,6 +100,17 @@ pub enum Note {
         /// How far it is.
         stage: TransferStage,
     },
+}
+
+/// Why entries go to a peer in another way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum StreamReason {
+    /// It said where its log equals the leader's.
+    Agreed,
+    /// The link broke, or would not take a message.
+    Lost,
+    /// The entries that it needs are only in the snapshot.
+    Compacted,
 }
 
 /// Stages of a transfer of the lead.

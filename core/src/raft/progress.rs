@@ -61,8 +61,10 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn has_room(&self, messages: u32, bytes: u64) -> bool {
-        self.appends.len() < messages as usize && self.bytes < bytes
+    /// How many bytes the next append may have; `None` if it must wait.
+    pub(super) fn room(&self, messages: u32, bytes: u64) -> Option<u64> {
+        let has_room = self.appends.len() < messages as usize && self.bytes < bytes;
+        has_room.then(|| bytes - self.bytes)
     }
 
     pub(super) fn sent(&mut self, last: Index, bytes: u64, now: Time) {
@@ -137,10 +139,10 @@ impl Progress {
     }
 
     /// An ack came: the peer's log equals the leader's up to `matched`. `reachable` says whether the
-    /// entry after it is still in the leader's log.
-    pub(super) fn acknowledged(&mut self, matched: Index, reachable: bool, now: Time) {
+    /// entry after it is still in the leader's log. True if a stream begins by it.
+    pub(super) fn acknowledged(&mut self, matched: Index, reachable: bool, now: Time) -> bool {
         if matched < self.matched {
-            return; // An old one.
+            return false; // An old one.
         }
         self.matched = matched;
         match &mut self.stream {
@@ -154,8 +156,10 @@ impl Progress {
             Stream::Probe { .. } | Stream::Snapshot { .. } => {
                 self.next = matched.next();
                 self.stream = Stream::Replicate(Window::default());
+                return true;
             }
         }
+        false
     }
 
     /// Whether a refusal of an append after `prev` is about what is under way, or an old one.
@@ -174,8 +178,10 @@ impl Progress {
         self.stream = Stream::Probe { sent: None };
     }
 
-    /// Messages may have been lost: go back to what is acknowledged, and wait for a sign of life.
-    pub(super) fn lost(&mut self) {
+    /// Messages may have been lost: go back to what is acknowledged, and wait for a sign of life. True if
+    /// a stream ends by it.
+    pub(super) fn lost(&mut self) -> bool {
+        let streams = matches!(self.stream, Stream::Replicate(_));
         if let Stream::Replicate(_) = self.stream {
             self.next = self.matched.next();
             self.told = self.told.min(self.matched);
@@ -183,6 +189,7 @@ impl Progress {
                 sent: Some(Time(0)),
             };
         }
+        streams
     }
 
     /// The peer answered a heartbeat: whatever waits for an answer for `retry` was lost. True if the
@@ -213,10 +220,13 @@ impl Progress {
     }
 
     pub(super) fn view(&self) -> PeerView {
-        let (state, inflight) = match &self.stream {
-            Stream::Probe { sent } => (PeerState::Probe, u32::from(sent.is_some())),
-            Stream::Replicate(window) => (PeerState::Replicate, window.appends.len() as u32),
-            Stream::Snapshot { .. } => (PeerState::Snapshot, 0),
+        let (state, inflight, inflight_bytes) = match &self.stream {
+            Stream::Probe { sent } => (PeerState::Probe, u32::from(sent.is_some()), 0),
+            Stream::Replicate(window) => {
+                let inflight = window.appends.len() as u32;
+                (PeerState::Replicate, inflight, window.bytes)
+            }
+            Stream::Snapshot { .. } => (PeerState::Snapshot, 0, 0),
         };
         PeerView {
             id: self.id,
@@ -224,6 +234,10 @@ impl Progress {
             matched: self.matched,
             next: self.next,
             inflight,
+            inflight_bytes,
+            answered: self.answered,
+            promised: (self.promised != Time(0)).then_some(self.promised),
+            left: self.left,
             caught_up: self.has_caught_up(),
         }
     }

@@ -15,6 +15,9 @@ pub(super) struct Quorum<'a> {
     intruder: Option<NodeId>,
 }
 
+/// This many voters are counted without taking memory: every ack counts them.
+const FEW: usize = 9;
+
 /// How a vote stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
@@ -51,12 +54,16 @@ impl<'a> Quorum<'a> {
     /// The largest value that a majority of each set has reached, each voter having reached `of(voter)`.
     pub(super) fn reached<T: Ord + Copy + Default>(self, of: impl Fn(NodeId) -> T) -> T {
         let by = |set: &[NodeId], intruder: Option<NodeId>| {
-            let voters = set.iter().copied().chain(intruder);
-            let mut values: Vec<T> = voters.map(&of).collect();
-            values.sort_unstable();
-            // In ascending order, a majority stands at or above the place (n - 1) / 2.
-            let place = values.len().checked_sub(1)? / 2;
-            Some(values[place])
+            let voters = set.iter().copied().chain(intruder).map(&of);
+            let count = set.len() + usize::from(intruder.is_some());
+            let mut few = [T::default(); FEW];
+            if let Some(places) = few.get_mut(..count) {
+                for (place, value) in places.iter_mut().zip(voters) {
+                    *place = value;
+                }
+                return median(places);
+            }
+            median(&mut voters.collect::<Vec<T>>())
         };
         let reached = by(self.voters, self.intruder).unwrap_or_default();
         by(self.old_voters, None).map_or(reached, |old| reached.min(old))
@@ -84,6 +91,13 @@ impl<'a> Quorum<'a> {
             },
         }
     }
+}
+
+/// In ascending order, a majority stands at or above the place (n - 1) / 2.
+fn median<T: Ord + Copy>(values: &mut [T]) -> Option<T> {
+    values.sort_unstable();
+    let place = values.len().checked_sub(1)? / 2;
+    values.get(place).copied()
 }
 
 #[cfg(test)]

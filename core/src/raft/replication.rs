@@ -6,10 +6,10 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::message::{Entry, Message, Payload};
-use super::note::Note;
+use super::note::{Note, StreamReason};
 use super::progress::{Progress, Stream};
 use super::read::Waiting;
-use super::view::PeerView;
+use super::view::{PeerState, PeerView};
 use super::{Effect, Raft, State};
 use crate::config::Bug;
 use crate::configuration::{Configuration, Standing};
@@ -178,11 +178,12 @@ impl Raft {
     }
 
     /// The transport lost or refused something to this peer.
-    pub fn peer_lost(&mut self, peer: NodeId) {
+    pub fn peer_lost(&mut self, peer: NodeId, out: &mut Vec<Effect>) {
         match &mut self.state {
             State::Leader(leadership) => {
-                if let Some(peer) = leadership.peer_mut(peer) {
-                    peer.lost();
+                let ended = leadership.peer_mut(peer).is_some_and(Progress::lost);
+                if ended {
+                    self.note_stream(peer, PeerState::Probe, StreamReason::Lost, out);
                 }
             }
             State::Follower { leader, .. } if *leader == Some(peer) => self.leader_lost(),
@@ -330,6 +331,13 @@ impl Raft {
                     };
                     let (to, message) = (peer.id, Message::SnapshotOffer { term, meta });
                     out.push(Effect::Send { to, message });
+                    if self.config.notes {
+                        out.push(Effect::Note(Note::Stream {
+                            peer: to,
+                            state: PeerState::Snapshot,
+                            why: StreamReason::Compacted,
+                        }));
+                    }
                 }
                 continue;
             }
@@ -341,19 +349,20 @@ impl Raft {
                 let prev = self.log.id_at(prev)?;
                 Some((prev, entries))
             };
-            let limit_bytes = self.config.append_bytes;
             // One message each time around, and another while there is room under way.
             loop {
                 let prev = peer.next.prev();
+                let mut limit_bytes = self.config.append_bytes;
+                let room = match &peer.stream {
+                    Stream::Replicate(window) if prev < last => {
+                        window.room(self.config.inflight_messages, self.config.inflight_bytes)
+                    }
+                    _ => None,
+                };
                 let upto = match &peer.stream {
                     Stream::Probe { sent: None } if peer.matched < last => last,
-                    Stream::Replicate(window)
-                        if prev < last
-                            && window.has_room(
-                                self.config.inflight_messages,
-                                self.config.inflight_bytes,
-                            ) =>
-                    {
+                    Stream::Replicate(_) if room.is_some() => {
+                        limit_bytes = limit_bytes.min(room.unwrap_or_default());
                         last
                     }
                     // Nothing else goes to it, so the commit index travels alone (rule R4).
@@ -535,11 +544,24 @@ impl Raft {
         if last < matched {
             return; // No ack of this leader's.
         }
-        peer.acknowledged(matched, reachable, self.now);
+        let begins = peer.acknowledged(matched, reachable, self.now);
         peer.chases(last, self.config.election_min, self.now);
+        if begins {
+            self.note_stream(from, PeerState::Replicate, StreamReason::Agreed, out);
+        }
         if self.commit < matched {
             self.advance_commit(out);
         }
+    }
+
+    fn note_stream(
+        &self,
+        peer: NodeId,
+        state: PeerState,
+        why: StreamReason,
+        out: &mut Vec<Effect>,
+    ) {
+        self.note(|| Note::Stream { peer, state, why }, out);
     }
 
     pub(super) fn on_rejected(
@@ -623,7 +645,10 @@ impl Raft {
             // Asks what became of everything that is under way.
             Stream::Replicate(_) => {
                 let Some(prev) = self.log.id_at(peer.next.prev()) else {
-                    return peer.lost();
+                    if peer.lost() {
+                        self.note_stream(from, PeerState::Probe, StreamReason::Lost, out);
+                    }
+                    return;
                 };
                 let (entries, commit) = (Vec::new(), self.commit);
                 Message::Append {

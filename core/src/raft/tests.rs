@@ -18,6 +18,7 @@ use crate::time::{Span, Time};
 
 mod chaos;
 mod dissertation;
+mod flow;
 mod lease;
 mod membership;
 mod paper;

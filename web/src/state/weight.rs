@@ -10,7 +10,9 @@ pub(crate) fn is_told(what: &What) -> bool {
     let detail = match what {
         What::Note { note, .. } => matches!(
             note,
-            Note::Raft(RaftNote::Committed { .. } | RaftNote::Rewound { .. })
+            Note::Raft(
+                RaftNote::Committed { .. } | RaftNote::Rewound { .. } | RaftNote::Stream { .. }
+            )
         ),
         What::Client { client, event } => {
             client.0 < 1_000 && matches!(event, ClientEvent::Called { .. })
@@ -38,6 +40,7 @@ pub(crate) fn weight(what: &What) -> u8 {
                 | RaftNote::Transfer { .. } => 1,
                 RaftNote::Committed { .. }
                 | RaftNote::Rewound { .. }
+                | RaftNote::Stream { .. }
                 | RaftNote::ReadConfirmed { .. }
                 | RaftNote::ReadsLost { .. } => 0,
             },

@@ -51,7 +51,8 @@ impl Chaos {
             950..960 => self.compact(node),
             960..965 => {
                 let peer = NodeId(self.member());
-                self.net.step(node, |raft, _, _| raft.peer_lost(peer));
+                self.net
+                    .step(node, |raft, _, out| raft.peer_lost(peer, out));
             }
             965..970 => self.crash(node),
             970..975 => self.net.isolate(node),

@@ -155,7 +155,7 @@ fn a_leader_that_told_another_to_campaign_has_no_lease_any_more() {
 fn a_member_that_promised_replaces_nobody_until_then() {
     let mut net = leading(3);
     // Neither a broken link nor a restart frees it, and it does not run itself.
-    net.step(2, |raft, _, _| raft.peer_lost(NodeId(1)));
+    net.step(2, |raft, _, out| raft.peer_lost(NodeId(1), out));
     net.pass(Span::from_ms(100));
     assert!(!net.vote_of(2, 3, false));
     net.step(2, |raft, now, out| raft.campaign(now, out));

@@ -334,7 +334,7 @@ fn a_broken_connection_sets_the_stream_back_until_the_peer_is_heard() {
     net.elect(1);
     net.propose(1);
     net.wire.clear();
-    net.step(1, |raft, _, _| raft.peer_lost(NodeId(2)));
+    net.step(1, |raft, _, out| raft.peer_lost(NodeId(2), out));
     assert_eq!(net.peer(1, 2), (PeerState::Probe, 1, 2));
     assert!(net.sent(1, 2).is_empty());
     net.beat(1);
@@ -510,7 +510,7 @@ fn a_lost_offer_is_made_again() {
     compact(&mut net, 1, id(1, 8), 9);
     net.settle();
     net.pass(Span::from_ms(200));
-    net.step(1, |raft, _, _| raft.peer_lost(NodeId(3)));
+    net.step(1, |raft, _, out| raft.peer_lost(NodeId(3), out));
     net.heal();
     net.tick(1);
     let is_offer = |m: &Message| matches!(m, Message::SnapshotOffer { .. });
