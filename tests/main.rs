@@ -9,6 +9,7 @@ mod golden;
 mod lesson;
 mod limits;
 mod linear;
+mod members;
 mod mutant;
 mod protocol;
 mod recipe;

@@ -46,6 +46,7 @@ pub fn binary() -> &'static Path {
 /// A running cluster. Its processes end and its directory goes when it is dropped.
 pub struct Cluster {
     members: Vec<Member>,
+    /// What the first members are told of each other.
     peers: Vec<String>,
     directory: PathBuf,
 }
@@ -54,6 +55,8 @@ pub struct Cluster {
 pub struct Member {
     number: usize,
     process: Option<Child>,
+    /// It waits to be added, and is not told of the others.
+    joins: bool,
     /// HOST:PORT of its HTTP port.
     pub http: String,
     /// HOST:PORT of its ZooKeeper port.
@@ -72,6 +75,7 @@ impl Cluster {
         let member = |number: usize| Member {
             number,
             process: None,
+            joins: false,
             http: format!("127.0.0.1:{}", ports[number * 2]),
             zk: format!("127.0.0.1:{}", ports[number * 2 + 1]),
         };
@@ -92,27 +96,71 @@ impl Cluster {
         cluster
     }
 
+    /// How many there are, running or not.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.members.len()
+    }
+
     /// A member by its place, from 0.
     #[must_use]
     pub fn member(&self, number: usize) -> &Member {
         &self.members[number]
     }
 
+    /// Starts one more, which waits to be added. Gives its place.
+    pub fn join(&mut self) -> usize {
+        let (number, ports) = (self.members.len(), free_ports(2));
+        self.members.push(Member {
+            number,
+            process: None,
+            joins: true,
+            http: format!("127.0.0.1:{}", ports[0]),
+            zk: format!("127.0.0.1:{}", ports[1]),
+        });
+        self.run(number);
+        number
+    }
+
+    /// Takes the disk of a member that is not running. With `joins` it waits to be added when it comes back.
+    pub fn wipe(&mut self, number: usize, joins: bool) {
+        self.members[number].joins = joins;
+        let disk = self.directory.join((number + 1).to_string());
+        std::fs::remove_dir_all(disk).expect("it has a disk");
+    }
+
     /// Starts a member that is not running.
     pub fn run(&mut self, number: usize) {
         let member = &mut self.members[number];
+        let told: &[String] = match member.joins {
+            true => &["--join".to_owned()],
+            false => &self.peers,
+        };
         let process = Command::new(binary())
             .arg("serve")
             .args(["--id", &(number + 1).to_string()])
             .arg("--data")
             .arg(self.directory.join((number + 1).to_string()))
             .args(["--listen", &member.http, "--zk-listen", &member.zk])
-            .args(&self.peers)
+            .args(told)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
         member.process = Some(process.expect("the server starts"));
+    }
+
+    /// Waits until a member ends by itself, and says whether it was content.
+    pub fn ends(&mut self, number: usize) -> bool {
+        let mut process = self.members[number].process.take().expect("it runs");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = process.try_wait().expect("a child can be waited for") {
+                return status.success();
+            }
+            assert!(Instant::now() < until, "member {} goes on", number + 1);
+            sleep(Duration::from_millis(20));
+        }
     }
 
     /// Ends a member as a power cut would end it.
@@ -166,6 +214,27 @@ pub fn word(zk: &str, word: &str) -> String {
         Ok::<_, io::Error>(text)
     };
     ask().unwrap_or_default()
+}
+
+/// What is said over HTTP: the status and the body; nothing if nobody is there.
+#[must_use]
+pub fn http(address: &str, method: &str, path: &str) -> Option<(u16, String)> {
+    let ask = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let head = "Content-Length: 0\r\nConnection: close";
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n"
+        )?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok::<_, io::Error>(text)
+    };
+    let text = ask().ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
 }
 
 /// Runs the command line to its end.

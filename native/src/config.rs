@@ -38,6 +38,15 @@ pub struct Settings {
         value_delimiter = ','
     )]
     peer: Vec<String>,
+    /// Wait to be added to a cluster that exists, with `otterkeeper cluster add`, instead of forming one.
+    #[arg(
+        long,
+        env = "OTTERKEEPER_JOIN",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    join: Option<bool>,
     /// Names besides IP addresses and localhost under which browsers may reach this server.
     #[arg(
         long,
@@ -81,6 +90,23 @@ pub struct Settings {
     /// Time between a leader's heartbeats in milliseconds [default: 50].
     #[arg(long, env = "OTTERKEEPER_HEARTBEAT_MS", value_name = "MS")]
     heartbeat_ms: Option<u64>,
+    /// Let the leader answer linearizable reads without asking the others, trusting all clocks to run alike.
+    /// It takes effect once a majority is told so.
+    #[arg(
+        long,
+        env = "OTTERKEEPER_LEASE_READS",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    lease_reads: Option<bool>,
+    /// By how much one clock may run faster than another, for --lease-reads [default: 100].
+    #[arg(
+        long,
+        env = "OTTERKEEPER_CLOCK_DRIFT_PER_MILLE",
+        value_name = "PER MILLE"
+    )]
+    clock_drift_per_mille: Option<u32>,
     /// Shortest session timeout in milliseconds [default: 4000].
     #[arg(long, env = "OTTERKEEPER_SESSION_MIN_MS", value_name = "MS")]
     session_min_ms: Option<u64>,
@@ -124,6 +150,8 @@ pub struct Server {
     pub zk_listen: Option<String>,
     /// All members with HOST:PORT, this one included.
     pub members: BTreeMap<NodeId, String>,
+    /// Whether it waits to be added to a cluster that exists.
+    pub joins: bool,
     /// Names that a browser may use for this server.
     pub host_names: Vec<String>,
     /// Which four-letter words are answered.
@@ -150,6 +178,7 @@ impl Settings {
             listen: self.listen.or(file.listen),
             zk_listen: self.zk_listen.or(file.zk_listen),
             peer: list(self.peer, file.peer),
+            join: self.join.or(file.join),
             host_name: list(self.host_name, file.host_name),
             four_letter_words: self.four_letter_words.or(file.four_letter_words),
             sasl_user: list(self.sasl_user, file.sasl_user),
@@ -159,6 +188,8 @@ impl Settings {
             election_min_ms: self.election_min_ms.or(file.election_min_ms),
             election_spread_ms: self.election_spread_ms.or(file.election_spread_ms),
             heartbeat_ms: self.heartbeat_ms.or(file.heartbeat_ms),
+            lease_reads: self.lease_reads.or(file.lease_reads),
+            clock_drift_per_mille: self.clock_drift_per_mille.or(file.clock_drift_per_mille),
             session_min_ms: self.session_min_ms.or(file.session_min_ms),
             session_max_ms: self.session_max_ms.or(file.session_max_ms),
             connections: self.connections.or(file.connections),
@@ -217,6 +248,13 @@ impl Settings {
             ));
         }
 
+        let joins = self.join.unwrap_or(false);
+        if joins && !self.peer.is_empty() {
+            wrong.push(
+                "--join and --peer exclude each other: who is a member, the cluster says".into(),
+            );
+        }
+
         let mut node = Config::new(id, members.keys().copied().collect());
         let spans = [
             (self.election_min_ms, &mut node.election_min),
@@ -232,6 +270,10 @@ impl Settings {
                 None => {}
             }
         }
+        node.lease_reads = self.lease_reads.unwrap_or(node.lease_reads);
+        node.clock_drift_per_mille = self
+            .clock_drift_per_mille
+            .unwrap_or(node.clock_drift_per_mille);
         node.connections = self.connections.unwrap_or(node.connections);
         node.requests_per_connection = self
             .requests_per_connection
@@ -294,6 +336,7 @@ impl Settings {
                 listen,
                 zk_listen,
                 members,
+                joins,
                 host_names: self.host_name,
                 words,
                 users,
@@ -309,14 +352,19 @@ const MAX_REQUEST_BYTES: u32 = 8 << 20;
 fn parse_peer(text: &str) -> Result<(NodeId, String), String> {
     let parsed = text.split_once('=').and_then(|(id, url)| {
         let id = id.trim().parse().ok().filter(|id| (1..=255).contains(id))?;
-        let address = url.trim().strip_prefix("ws://")?;
-        let address = address
-            .strip_suffix("/peer")
-            .unwrap_or(address)
-            .trim_end_matches('/');
-        is_host_port(address).then(|| (NodeId(id), address.to_owned()))
+        Some((NodeId(id), host_port_of(url.trim())?))
     });
     parsed.ok_or_else(|| format!("--peer {text} is not ID=ws://HOST:PORT with an ID from 1 to 255"))
+}
+
+/// HOST:PORT of a member's URL.
+pub(crate) fn host_port_of(url: &str) -> Option<String> {
+    let address = url.strip_prefix("ws://")?;
+    let address = address
+        .strip_suffix("/peer")
+        .unwrap_or(address)
+        .trim_end_matches('/');
+    is_host_port(address).then(|| address.to_owned())
 }
 
 fn is_host_port(address: &str) -> bool {
@@ -373,6 +421,11 @@ mod tests {
         check(
             "id = 1\ndata = 'x'\nsuper-digest = 'super:test'\nenforce-auth = ['none']",
             &["--super-digest super:test", "--enforce-auth none"],
+        );
+        check("id = 4\ndata = 'x'\njoin = true", &[]);
+        check(
+            "id = 4\ndata = 'x'\njoin = true\npeer = ['4=ws://a:1']",
+            &["--join and --peer"],
         );
     }
 

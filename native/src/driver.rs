@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use otterkeeper_core::configuration::Configuration;
 use otterkeeper_core::id::{ConnId, NodeId, SaveId, Term, WriteId};
 use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{
@@ -58,6 +59,8 @@ pub trait Network {
     fn send(&mut self, to: NodeId, message: &Message) -> bool;
     /// Everything of one step has been queued: wake the writers.
     fn flush(&mut self);
+    /// These are the members from now on.
+    fn configured(&mut self, configuration: &Configuration);
 }
 
 /// What other threads tell the driver. Each change is followed by `ring`.
@@ -322,6 +325,8 @@ pub struct Driver<S, N> {
     saved: SaveId,
     /// The role last seen, for the log.
     standing: Option<(Role, Term, Option<NodeId>)>,
+    /// The members last seen.
+    members: Configuration,
 }
 
 impl<S: Storage, N: Network> Driver<S, N> {
@@ -353,6 +358,7 @@ impl<S: Storage, N: Network> Driver<S, N> {
             written: WriteId(0),
             saved: SaveId(0),
             standing: None,
+            members: Configuration::default(),
         };
         (driver, hub)
     }
@@ -393,6 +399,7 @@ impl<S: Storage, N: Network> Driver<S, N> {
                 .step(now, self.inputs.drain(..), &mut self.outputs);
             self.carry_out()?;
             self.tell_log();
+            self.tell_network();
         }
     }
 
@@ -526,6 +533,26 @@ impl<S: Storage, N: Network> Driver<S, N> {
             let leader = leader.map_or_else(|| "none".into(), |leader| leader.to_string());
             tracing::info!(?role, %term, %leader, "standing changed");
         }
+    }
+
+    /// Changes of the members are rarer still.
+    fn tell_network(&mut self) {
+        let node = self.hub.0.node.borrow();
+        let view = node.view();
+        let configuration = view.configuration();
+        if self.members == *configuration {
+            return;
+        }
+        let own = view.id();
+        let leaves = configuration.member(own).is_none() && self.members.member(own).is_some();
+        if leaves {
+            tracing::warn!(
+                "member {own} is being removed from the cluster: once it is, it serves nobody"
+            );
+        }
+        self.members = configuration.clone();
+        drop(node);
+        self.network.configured(&self.members);
     }
 }
 

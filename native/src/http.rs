@@ -3,6 +3,8 @@
 //! WebSocket's `Origin` must be this very server, members never send one, and `Host` must be an address
 //! or a name that belongs to it.
 
+mod members;
+
 use core::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -14,8 +16,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use hyper_util::rt::TokioIo;
+use otterkeeper_core::configuration::Standing;
 use otterkeeper_core::id::NodeId;
-use otterkeeper_core::node::{Admin, View};
+use otterkeeper_core::node::{Admin, PeerState, View};
 use otterkeeper_core::quota::{Limits, Usage};
 use otterkeeper_core::raft::note::Role;
 use serde_json::{Value, json};
@@ -75,6 +78,10 @@ pub async fn serve(listener: TcpListener, site: Rc<Site>) {
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
         .route("/api/transfer", post(transfer).delete(cancel_transfer))
+        .route(
+            "/api/members/{id}",
+            post(members::set).delete(members::remove),
+        )
         .route("/peer", get(member))
         .route("/ws", get(client))
         .route("/", get(async || page::file("index.html")))
@@ -124,25 +131,48 @@ fn status_of(site: &Site) -> Value {
     let members = site
         .peers
         .addresses()
+        .into_iter()
         .map(|(id, http)| json!({ "id": id.0, "http": http }));
     let members: Vec<Value> = members.collect();
     let Some(hub) = site.hub.get() else {
         let reached = site.peers.reached();
-        return json!({ "state": "forming", "peers_reached": reached, "other_members": members });
+        let state = match site.peers.is_joining() {
+            true => "joining",
+            false => "forming",
+        };
+        return json!({ "state": state, "peers_reached": reached, "other_members": members });
     };
     hub.with_view(|view| {
         let tree = view.machine().tree();
         let peers = view.peers().into_iter().map(|peer| {
-            json!({ "id": peer.id.0, "matched": peer.matched.0.to_string(), "next": peer.next.0.to_string() })
+            json!({
+                "id": peer.id.0,
+                "stream": stream_name(peer.state),
+                "matched": peer.matched.0.to_string(),
+                "next": peer.next.0.to_string(),
+                "inflight": peer.inflight,
+                "inflight_bytes": peer.inflight_bytes,
+                "caught_up": peer.caught_up,
+            })
+        });
+        let configuration = view.configuration();
+        // Before its log says who is a member, it cannot say that it is none.
+        let is_out = !configuration.members().is_empty() && configuration.member(view.id()).is_none();
+        let listed = configuration.members().iter().map(|member| {
+            json!({ "id": member.id.0, "address": member.address, "standing": standing_name(member.standing) })
         });
         json!({
-            "state": "running",
+            "state": if is_out { "removed" } else { "running" },
             "version": env!("CARGO_PKG_VERSION"),
             "id": view.id().0,
             "role": role_name(view.role()),
             "term": view.term().0.to_string(),
             "leader": view.leader().map(|leader| leader.0),
             "voters": view.voters().iter().map(|voter| voter.0).collect::<Vec<_>>(),
+            "members": listed.collect::<Vec<_>>(),
+            "configuration": view.configuration_index().0.to_string(),
+            "change_pending": view.machine().members().pending().is_some(),
+            "lease_reads": view.config().lease_reads,
             "commit": view.commit().0.to_string(),
             "applied": view.applied().0.to_string(),
             "durable": view.durable().0.to_string(),
@@ -226,6 +256,24 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Voter => "voter",
+        Standing::Learner => "learner",
+        Standing::Incoming => "incoming",
+        Standing::Outgoing => "outgoing",
+        Standing::Demoted => "demoted",
+    }
+}
+
+fn stream_name(state: PeerState) -> &'static str {
+    match state {
+        PeerState::Probe => "probe",
+        PeerState::Replicate => "replicate",
+        PeerState::Snapshot => "snapshot",
+    }
+}
+
 async fn metrics(State(door): State<Door>) -> Response {
     match door.ask(metrics_of).await {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
@@ -274,6 +322,20 @@ fn metrics_of(site: &Site) -> String {
             ("data_bytes", tree.data_bytes()),
             ("sessions", view.machine().sessions().count() as u64),
             ("watches", view.watches().len() as u64),
+            ("voters", view.voters().len() as u64),
+            ("has_lease", u64::from(view.lease().is_some())),
+            ("log_bytes", view.log_bytes()),
+            ("unapplied_bytes", view.unapplied_bytes()),
+            ("uncommitted_bytes", view.uncommitted_bytes()),
+            (
+                "inflight_bytes",
+                view.peers().iter().map(|peer| peer.inflight_bytes).sum(),
+            ),
+            ("withheld_messages", view.withheld().len() as u64),
+            ("withheld_bytes", view.withheld_bytes()),
+            ("waiting_reads", view.waiting_reads() as u64),
+            ("pending_commands", view.pending_commands() as u64),
+            ("pending_bytes", view.pending_bytes()),
         ] {
             put("gauge", name, value);
         }

@@ -2,6 +2,7 @@
 //! lock that keeps a second process out. How a cluster is formed from such replicas is the business of
 //! `peer`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ impl RandomId {
     }
 }
 
+impl From<ReplicaId> for RandomId {
+    fn from(id: ReplicaId) -> Self {
+        Self(format!("{:032x}", id.0))
+    }
+}
+
 impl core::fmt::Display for RandomId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(&self.0)
@@ -69,7 +76,7 @@ pub struct Member {
 pub struct Cluster {
     /// Its random id.
     pub id: RandomId,
-    /// Its first members, in ascending order.
+    /// Its first members, in ascending order; none in the notes of one that joined later.
     pub members: Vec<Member>,
 }
 
@@ -84,6 +91,9 @@ pub struct Identity {
     pub replica: RandomId,
     /// The cluster it belongs to; `None` until one has been formed.
     pub cluster: Option<Cluster>,
+    /// Where the members of a cluster that it joined were then: its log may not say it yet.
+    #[serde(default)]
+    pub contacts: BTreeMap<NodeId, String>,
 }
 
 /// A data directory that this process alone uses, for as long as this value lives.
@@ -132,6 +142,7 @@ impl DataDir {
                     node,
                     replica: RandomId::draw()?,
                     cluster: None,
+                    contacts: BTreeMap::new(),
                 };
                 self.store(&identity)?;
                 return Ok(identity);

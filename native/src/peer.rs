@@ -1,11 +1,10 @@
 //! Links between members: two WebSocket connections a pair, *control* for votes and heartbeats and *bulk*
 //! for entries and snapshots, so that a sign of life never waits behind data (rule R25). The member with
-//! the higher number dials. It knows who may talk to whom, and how a cluster is formed; what the messages
-//! say is the node's business.
+//! the higher number dials. It knows who may talk to whom, and how a cluster is formed and joined; what the
+//! messages say is the node's business.
 //!
-//! The first frame each way is a greeting in JSON: who I am, which cluster I belong to, whom I mean. All
-//! later frames are messages in the binary form of the core. A queue that is full drops messages and
-//! tells the node, which sends again what matters.
+//! All frames after the greetings are messages in the binary form of the core. A queue that is full drops
+//! messages and tells the node, which sends again what matters.
 //!
 //! **Forming a cluster (rule R23).** At the first start no member belongs to a cluster, and no node runs.
 //! When the lowest number has been greeted by every member on the list, all empty and with the same list,
@@ -13,34 +12,40 @@
 //! member joins a cluster whose notes name its own replica id, and none else: then it has never voted,
 //! so nothing is forgotten. A member that comes back with a new, empty data directory has another
 //! replica id and is refused.
+//!
+//! **Joining one.** A member started with `--join` waits. Whoever is asked to add it meets it first, learns
+//! its replica id, and tells it where the members are; once the members' configuration names that replica,
+//! they accept it, and it notes the cluster down. From then on the configuration in the log says who is
+//! linked with whom, and the list on the command line says nothing any more.
+
+mod greeting;
+mod lane;
 
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use bytes::Bytes;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
-use otterkeeper_core::id::NodeId;
+use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
+use otterkeeper_core::configuration::Configuration;
+use otterkeeper_core::id::{Index, NodeId, ReplicaId};
 use otterkeeper_core::message::Message;
 use otterkeeper_core::raft::message::Message as RaftMessage;
 use otterkeeper_core::wire;
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use self::greeting::{Greeting, Hello, Refusal, VERSION, hear, say};
+use self::lane::{Lane, LaneKind};
 use crate::driver::{Hub, Network};
 use crate::identity::{Cluster, DataDir, Identity, Member, RandomId};
-
-/// Version of the greeting and of the messages.
-const VERSION: u32 = 1;
 
 /// Bytes that wait for one connection; beyond it messages are dropped.
 const CONTROL_QUEUE_BYTES: usize = 1 << 20;
@@ -56,11 +61,14 @@ const READ_BYTES: usize = 16 << 10;
 /// How long a connection and a greeting may take.
 const GREETING_TIME: Duration = Duration::from_secs(2);
 
-/// A connection on which nothing came for three of these is given up; one ping is sent in each.
-const PING_EVERY: Duration = Duration::from_secs(1);
+/// How often somebody looks whether the node has been started.
+const START_POLL: Duration = Duration::from_millis(5);
 
 /// Pause before dialling again: doubles from the first to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// A link to one that is no member any more stays for this long: the node tells it so.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// The links of this member. Cheap to clone; they stay on the driver's thread.
 #[derive(Clone)]
@@ -71,7 +79,11 @@ struct Shared {
     data: DataDir,
     /// All members on this member's list, itself included, in ascending order.
     listed: Vec<NodeId>,
-    peers: BTreeMap<NodeId, Peer>,
+    /// It waits to be added to a cluster.
+    joins: bool,
+    peers: RefCell<BTreeMap<NodeId, Rc<Peer>>>,
+    /// The members by the node's log.
+    members: RefCell<Configuration>,
     /// Where messages go; there is none until the cluster has been formed.
     hub: RefCell<Option<Hub>>,
     /// Set when this member cannot go on; a sentence for the operator.
@@ -81,85 +93,39 @@ struct Shared {
 }
 
 struct Peer {
-    /// HOST:PORT.
-    address: String,
+    /// HOST:PORT; empty as long as it is not known.
+    address: RefCell<String>,
     lanes: [Lane; 2],
     /// The replica that greeted while it was empty, on the connection that still stands.
     empty: RefCell<Option<RandomId>>,
-}
-
-/// Which of the two connections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum LaneKind {
-    Control,
-    Bulk,
-}
-
-struct Lane {
-    queue: RefCell<VecDeque<Bytes>>,
-    queued_bytes: Cell<usize>,
-    limit_bytes: usize,
-    /// Number of the connection that stands; each new one replaces the one before.
-    link: Cell<u64>,
-    up: Cell<bool>,
-    wake: Notify,
-}
-
-/// The first frame of the dialling side, and the answer.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Greeting {
-    Hello(Hello),
-    /// Not you. If it is final, waiting does not help.
-    Refused {
-        sentence: String,
-        r#final: bool,
-    },
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Hello {
-    version: u32,
-    lane: LaneKind,
-    from: NodeId,
-    to: NodeId,
-    replica: RandomId,
-    cluster: Option<Cluster>,
-    /// The members on the sender's list.
-    listed: Vec<NodeId>,
-}
-
-/// Why a greeting was not accepted.
-struct Refusal {
-    sentence: String,
-    r#final: bool,
+    /// The replica at the other end of the links.
+    replica: RefCell<Option<RandomId>>,
+    /// It is linked with no more.
+    gone: Cell<bool>,
 }
 
 impl Peers {
     /// The links of the member that `identity` describes. `members` are all members with their
-    /// addresses (HOST:PORT), this one included.
+    /// addresses (HOST:PORT), this one included; alone if it `joins` a cluster that exists.
     #[must_use]
-    pub fn new(identity: Identity, data: DataDir, members: &BTreeMap<NodeId, String>) -> Self {
-        let peers = members
-            .iter()
+    pub fn new(
+        identity: Identity,
+        data: DataDir,
+        members: &BTreeMap<NodeId, String>,
+        joins: bool,
+    ) -> Self {
+        let known = identity.contacts.iter().chain(members);
+        let peers = known
             .filter(|(id, _)| **id != identity.node)
-            .map(|(id, address)| {
-                let lanes = [Lane::new(CONTROL_QUEUE_BYTES), Lane::new(BULK_QUEUE_BYTES)];
-                (
-                    *id,
-                    Peer {
-                        address: address.clone(),
-                        lanes,
-                        empty: RefCell::default(),
-                    },
-                )
-            });
+            .map(|(id, address)| (*id, Peer::new(address)))
+            .collect();
         Self(Rc::new(Shared {
-            peers: peers.collect(),
+            peers: RefCell::new(peers),
             identity: RefCell::new(identity),
             data,
             listed: members.keys().copied().collect(),
+            joins,
+            members: RefCell::default(),
             hub: RefCell::default(),
             refused: RefCell::default(),
             news: Notify::new(),
@@ -167,19 +133,33 @@ impl Peers {
     }
 
     /// The other members and where they serve HTTP, as HOST:PORT.
-    pub fn addresses(&self) -> impl Iterator<Item = (NodeId, &str)> {
-        self.0
-            .peers
+    #[must_use]
+    pub fn addresses(&self) -> Vec<(NodeId, String)> {
+        let peers = self.0.peers.borrow();
+        let known = peers
             .iter()
-            .map(|(id, peer)| (*id, peer.address.as_str()))
+            .map(|(id, peer)| (*id, peer.address.borrow().clone()));
+        known.filter(|(_, address)| !address.is_empty()).collect()
+    }
+
+    /// Whether it waits to be added to a cluster.
+    #[must_use]
+    pub fn is_joining(&self) -> bool {
+        self.0.joins && self.0.identity.borrow().cluster.is_none()
     }
 
     /// Starts dialling; must be called on the driver's thread.
     pub fn dial(&self) {
-        let own = self.0.identity.borrow().node;
-        for (id, _) in self.0.peers.range(..own) {
+        let peers = self.0.peers.borrow();
+        for (id, peer) in &*peers {
+            self.dial_peer(*id, peer);
+        }
+    }
+
+    fn dial_peer(&self, id: NodeId, peer: &Rc<Peer>) {
+        if id < self.0.identity.borrow().node {
             for lane in [LaneKind::Control, LaneKind::Bulk] {
-                spawn_local(self.clone().keep_dialling(*id, lane));
+                spawn_local(self.clone().keep_dialling(id, Rc::clone(peer), lane));
             }
         }
     }
@@ -207,9 +187,12 @@ impl Peers {
                 .await
                 .unwrap_or(false)
             {
-                let missing = self
-                    .0
-                    .peers
+                if self.0.joins {
+                    tracing::info!("waiting to be added: otterkeeper cluster add");
+                    continue;
+                }
+                let peers = self.0.peers.borrow();
+                let missing = peers
                     .iter()
                     .filter(|(_, peer)| peer.empty.borrow().is_none());
                 let missing: Vec<_> = missing.map(|(id, _)| id.to_string()).collect();
@@ -239,19 +222,67 @@ impl Peers {
     /// How many peers are reached on both connections.
     #[must_use]
     pub fn reached(&self) -> usize {
-        self.0
-            .peers
-            .values()
-            .filter(|peer| peer.lanes.iter().all(|lane| lane.up.get()))
-            .count()
+        let peers = self.0.peers.borrow();
+        let is_up = |peer: &&Rc<Peer>| peer.lanes.iter().all(|lane| lane.up.get());
+        peers.values().filter(is_up).count()
+    }
+
+    /// Asks the one at this address, which is to become member `id`, which replica it is; and tells it where
+    /// the members are.
+    ///
+    /// # Errors
+    /// Why it cannot become one, as a sentence.
+    pub async fn meet(&self, id: NodeId, address: &str) -> Result<ReplicaId, String> {
+        let greet = async {
+            let mut socket = connect(address).await?;
+            let hello = self.hello(id, LaneKind::Control);
+            say(&mut socket, &Greeting::Meet(hello)).await?;
+            hear(&mut socket).await
+        };
+        let hello = match timeout(GREETING_TIME, greet).await {
+            Ok(Some(Greeting::Hello(hello))) => hello,
+            Ok(Some(Greeting::Refused { sentence, .. })) => return Err(sentence),
+            _ => return Err(format!("no member answers at {address}")),
+        };
+        if hello.from != id {
+            return Err(format!(
+                "member {} answers at {address}, not member {id}",
+                hello.from
+            ));
+        }
+        let identity = self.0.identity.borrow();
+        let cluster =
+            |cluster: &Option<Cluster>| cluster.as_ref().map(|cluster| cluster.id.clone());
+        if !hello.joins && cluster(&hello.cluster).is_none() {
+            return Err(format!(
+                "member {id} waits for others, not for a cluster: start it with --join"
+            ));
+        }
+        if hello.cluster.is_some() && cluster(&hello.cluster) != cluster(&identity.cluster) {
+            return Err(format!(
+                "member {id} belongs to another cluster: start it with --join and an empty data directory"
+            ));
+        }
+        Ok(hello.replica.number())
     }
 
     /// A connection that another member made.
     pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(self, mut socket: WebSocketStream<S>) {
-        let Ok(Some(Greeting::Hello(hello))) = timeout(GREETING_TIME, hear(&mut socket)).await
-        else {
+        let Ok(Some(greeting)) = timeout(GREETING_TIME, hear(&mut socket)).await else {
             return;
         };
+        let hello = match greeting {
+            Greeting::Hello(hello) => hello,
+            Greeting::Meet(hello) => {
+                let answer = self.hello(hello.from, hello.lane);
+                if say(&mut socket, &Greeting::Hello(answer)).await.is_some() && self.is_joining() {
+                    self.learn(&hello);
+                }
+                return;
+            }
+            Greeting::Refused { .. } => return,
+        };
+        self.started().await;
         let (from, lane) = (hello.from, hello.lane);
         match self.check(&hello) {
             Ok(()) => {
@@ -273,10 +304,12 @@ impl Peers {
         }
     }
 
-    async fn keep_dialling(self, to: NodeId, lane: LaneKind) {
+    async fn keep_dialling(self, to: NodeId, peer: Rc<Peer>, lane: LaneKind) {
         let mut pause = BACK_OFF.0;
-        loop {
-            match timeout(GREETING_TIME, self.dial_once(to, lane)).await {
+        while !peer.gone.get() {
+            let address = peer.address.borrow().clone();
+            self.started().await;
+            match timeout(GREETING_TIME, self.dial_once(to, &address, lane)).await {
                 Ok(Some((hello, socket))) => {
                     pause = BACK_OFF.0;
                     self.carry(&hello, socket).await;
@@ -290,15 +323,10 @@ impl Peers {
     async fn dial_once(
         &self,
         to: NodeId,
+        address: &str,
         lane: LaneKind,
     ) -> Option<(Hello, WebSocketStream<TcpStream>)> {
-        let address = &self.0.peers.get(&to)?.address;
-        let stream = TcpStream::connect(address).await.ok()?;
-        stream.set_nodelay(true).ok()?;
-        let url = format!("ws://{address}/peer");
-        let config = Some(frame_limits());
-        let dialled = tokio_tungstenite::client_async_with_config(url, stream, config).await;
-        let (mut socket, _) = dialled.ok()?;
+        let mut socket = connect(address).await?;
         say(&mut socket, &Greeting::Hello(self.hello(to, lane))).await?;
         match hear(&mut socket).await? {
             Greeting::Hello(hello) => match self.check(&hello) {
@@ -309,25 +337,55 @@ impl Peers {
                 }
             },
             Greeting::Refused { sentence, r#final } => {
-                tracing::warn!(peer = %to, "refused: {sentence}");
-                if r#final {
-                    self.give_up(sentence);
+                if r#final && !self.0.joins {
+                    self.give_up(sentence.clone());
+                }
+                match self.is_joining() {
+                    true => tracing::debug!(peer = %to, "refused: {sentence}"),
+                    false => tracing::warn!(peer = %to, "refused: {sentence}"),
                 }
                 None
             }
+            Greeting::Meet(_) => None,
+        }
+    }
+
+    /// A member of a cluster judges by its node's log. Between the start of the process and that of the
+    /// node there is none; it does not take long.
+    async fn started(&self) {
+        let until = tokio::time::Instant::now() + GREETING_TIME / 2;
+        let is_waiting =
+            || self.0.identity.borrow().cluster.is_some() && self.0.hub.borrow().is_none();
+        while is_waiting() && tokio::time::Instant::now() < until {
+            sleep(START_POLL).await;
         }
     }
 
     fn hello(&self, to: NodeId, lane: LaneKind) -> Hello {
         let identity = self.0.identity.borrow();
+        let hub = self.0.hub.borrow();
+        let since = hub.as_ref().map_or(Index(0), |hub| {
+            hub.with_view(|view| view.configuration_index())
+        });
+        let members = self.0.members.borrow();
+        let whom = members
+            .member(to)
+            .filter(|member| member.replica != ReplicaId(0));
+        let addresses = members.members().iter();
         Hello {
             version: VERSION,
             lane,
             from: identity.node,
             to,
             replica: identity.replica.clone(),
+            whom: whom.map(|member| RandomId::from(member.replica)),
             cluster: identity.cluster.clone(),
+            joins: self.0.joins,
             listed: self.0.listed.clone(),
+            since: since.0,
+            members: addresses
+                .map(|member| (member.id, member.address.clone()))
+                .collect(),
         }
     }
 
@@ -354,35 +412,44 @@ impl Peers {
                 hello.to
             ));
         }
-        let Some(peer) = self.0.peers.get(&from) else {
-            return wait(format!(
-                "member {from} is not on the list of member {own}: check --peer"
-            ));
-        };
         match (&identity.cluster, &hello.cluster) {
             (Some(ours), Some(theirs)) if ours.id != theirs.id => wait(format!(
                 "member {from} belongs to another cluster than member {own}"
             )),
-            (Some(ours), _) if !ours.has(from, &hello.replica) => Err(lost_data(from)),
-            (Some(_), _) => Ok(()),
-            (None, Some(theirs)) if theirs.has(own, &identity.replica) => {
-                let cluster = theirs.clone();
+            (Some(ours), _) => self.admits(ours, hello),
+            (None, Some(theirs)) => {
+                let cluster = if theirs.has(own, &identity.replica) {
+                    theirs.clone()
+                } else if !self.0.joins {
+                    drop(identity);
+                    let Refusal { sentence, .. } = lost_data(own);
+                    self.give_up(sentence.clone());
+                    // This one goes; the other has done nothing wrong.
+                    return wait(sentence);
+                } else if hello.whom.as_ref() == Some(&identity.replica) {
+                    Cluster {
+                        id: theirs.id.clone(),
+                        members: Vec::new(),
+                    }
+                } else {
+                    return wait(format!("member {own} waits to be added to the cluster"));
+                };
                 drop(identity);
+                self.learn(hello);
                 self.join(cluster).map_err(|sentence| Refusal {
                     sentence,
                     r#final: false,
                 })
             }
-            (None, Some(_)) => {
-                drop(identity);
-                let refusal = lost_data(own);
-                self.give_up(refusal.sentence.clone());
-                Err(refusal)
-            }
             (None, None) if hello.listed != self.0.listed => wait(format!(
                 "members {from} and {own} have different lists of members: check --peer"
             )),
             (None, None) => {
+                let Some(peer) = self.peer(from) else {
+                    return wait(format!(
+                        "member {from} is not on the list of member {own}: check --peer"
+                    ));
+                };
                 *peer.empty.borrow_mut() = Some(hello.replica.clone());
                 self.0.news.notify_one();
                 Ok(())
@@ -390,15 +457,51 @@ impl Peers {
         }
     }
 
+    /// Whether this member of a cluster knows that one as another.
+    fn admits(&self, ours: &Cluster, hello: &Hello) -> Result<(), Refusal> {
+        let (from, since) = (hello.from, Index(hello.since));
+        // One that comes with nothing under a number that is taken has lost its data, and waits in vain.
+        let lost = hello.cluster.is_none() && !hello.joins;
+        let admitted = match &*self.0.hub.borrow() {
+            Some(hub) => hub.with_view(|view| {
+                let known = view.configuration().member(from).is_some();
+                let admitted = view.admits(from, hello.replica.number(), since);
+                admitted.map_err(|sentence| (sentence, known && lost))
+            }),
+            None if ours.has(from, &hello.replica) => Ok(()),
+            None => {
+                let sentence = format!("member {} has not started yet", hello.to);
+                Err((sentence, lost))
+            }
+        };
+        match admitted {
+            Ok(()) => {
+                let behind = |hub: &Hub| hub.with_view(|view| view.configuration_index() < since);
+                if self.0.hub.borrow().as_ref().is_some_and(behind) {
+                    self.learn(hello);
+                }
+                Ok(())
+            }
+            Err((_, true)) => Err(lost_data(from)),
+            Err((sentence, false)) => Err(Refusal {
+                sentence,
+                r#final: false,
+            }),
+        }
+    }
+
     /// All members, if this one is the lowest and all others have greeted it with nothing in hand.
     fn all_empty(&self) -> Option<Vec<Member>> {
+        if self.0.joins {
+            return None;
+        }
         let identity = self.0.identity.borrow();
         let own = Member {
             node: identity.node,
             replica: identity.replica.clone(),
         };
         let mut members = vec![own];
-        for (id, peer) in &self.0.peers {
+        for (id, peer) in &*self.0.peers.borrow() {
             let replica = peer
                 .empty
                 .borrow()
@@ -414,16 +517,87 @@ impl Peers {
         let mut identity = self.0.identity.borrow().clone();
         tracing::info!(cluster = %cluster.id, "member of a new cluster");
         identity.cluster = Some(cluster);
+        if self.0.joins {
+            // Its log says nothing yet of who the members are.
+            identity.contacts = self.addresses().into_iter().collect();
+        }
         self.0
             .data
             .store(&identity)
             .map_err(|error| format!("the identity cannot be stored: {error}"))?;
         *self.0.identity.borrow_mut() = identity;
-        for lane in self.0.peers.values().flat_map(|peer| &peer.lanes) {
+        for lane in self.0.peers.borrow().values().flat_map(|peer| &peer.lanes) {
             lane.replace();
         }
         self.0.news.notify_one();
         Ok(())
+    }
+
+    /// A member that knows better has said who the members are.
+    fn learn(&self, hello: &Hello) {
+        let own = self.0.identity.borrow().node;
+        for (id, address) in &hello.members {
+            if *id != own && !address.is_empty() {
+                self.reach(*id, address);
+            }
+        }
+    }
+
+    /// That one is reached there from now on.
+    fn reach(&self, id: NodeId, address: &str) {
+        let known = self.peer(id);
+        let is_new = known.is_none();
+        let peer = known.unwrap_or_else(|| {
+            let peer = Peer::new(address);
+            self.0.peers.borrow_mut().insert(id, Rc::clone(&peer));
+            peer
+        });
+        let had = peer.address.replace(address.to_owned());
+        if is_new || had.is_empty() {
+            self.dial_peer(id, &peer);
+        } else if had != address {
+            peer.part();
+        }
+    }
+
+    /// Whom this one talks to now that these are the members.
+    fn follow(&self, configuration: &Configuration) {
+        if configuration.members().is_empty() {
+            return; // It has not been told yet.
+        }
+        *self.0.members.borrow_mut() = configuration.clone();
+        let own = self.0.identity.borrow().node;
+        for member in configuration.members() {
+            if member.id != own && !member.address.is_empty() {
+                self.reach(member.id, &member.address);
+            }
+            // The number may have come back with another replica.
+            let is_other = |replica: &RandomId| {
+                member.replica != ReplicaId(0) && replica.number() != member.replica
+            };
+            if let Some(peer) = self.peer(member.id)
+                && peer.replica.borrow().as_ref().is_some_and(is_other)
+            {
+                peer.part();
+            }
+        }
+        let left = |id: &NodeId| configuration.member(*id).is_none();
+        for id in self.0.peers.borrow().keys().copied().filter(left) {
+            let peers = self.clone();
+            spawn_local(async move {
+                sleep(FAREWELL).await;
+                if peers.0.members.borrow().member(id).is_none()
+                    && let Some(peer) = peers.0.peers.borrow_mut().remove(&id)
+                {
+                    peer.gone.set(true);
+                    peer.part();
+                }
+            });
+        }
+    }
+
+    fn peer(&self, id: NodeId) -> Option<Rc<Peer>> {
+        self.0.peers.borrow().get(&id).cloned()
     }
 
     fn give_up(&self, sentence: String) {
@@ -438,12 +612,16 @@ impl Peers {
         socket: WebSocketStream<S>,
     ) {
         let from = hello.from;
-        let Some(peer) = self.0.peers.get(&from) else {
-            return;
-        };
+        // One that knows more than this member's log may be a member that this one has not heard of.
+        let peer = self.peer(from).unwrap_or_else(|| {
+            let peer = Peer::new("");
+            self.0.peers.borrow_mut().insert(from, Rc::clone(&peer));
+            peer
+        });
         let lane = peer.lane(hello.lane);
         let link = lane.replace();
         lane.up.set(true);
+        *peer.replica.borrow_mut() = Some(hello.replica.clone());
         let (sink, stream) = socket.split();
         let heard = Cell::new(true);
         tokio::select! {
@@ -491,102 +669,53 @@ impl Peers {
 
 impl Network for Peers {
     fn send(&mut self, to: NodeId, message: &Message) -> bool {
-        let Some(peer) = self.0.peers.get(&to) else {
+        let peers = self.0.peers.borrow();
+        let Some(lane) = peers.get(&to).map(|peer| peer.lane(lane_of(message))) else {
             return false;
         };
-        let lane = peer.lane(lane_of(message));
         if !lane.up.get() {
             return false;
         }
-        let frame = wire::encode_message(message);
-        if lane.limit_bytes < lane.queued_bytes.get() + frame.len() {
-            if let Some(hub) = &*self.0.hub.borrow() {
-                hub.peer_lost(to);
-            }
-            return false;
+        let queued = lane.push(wire::encode_message(message));
+        if !queued && let Some(hub) = &*self.0.hub.borrow() {
+            hub.peer_lost(to);
         }
-        lane.queued_bytes.set(lane.queued_bytes.get() + frame.len());
-        lane.queue.borrow_mut().push_back(frame);
-        true
+        queued
     }
 
     fn flush(&mut self) {
-        for lane in self.0.peers.values().flat_map(|peer| &peer.lanes) {
-            if lane.queued_bytes.get() != 0 {
-                lane.wake.notify_one();
-            }
+        for lane in self.0.peers.borrow().values().flat_map(|peer| &peer.lanes) {
+            lane.flush();
         }
+    }
+
+    fn configured(&mut self, configuration: &Configuration) {
+        self.follow(configuration);
     }
 }
 
 impl Peer {
+    fn new(address: &str) -> Rc<Self> {
+        Rc::new(Self {
+            address: RefCell::new(address.to_owned()),
+            lanes: [Lane::new(CONTROL_QUEUE_BYTES), Lane::new(BULK_QUEUE_BYTES)],
+            empty: RefCell::default(),
+            replica: RefCell::default(),
+            gone: Cell::new(false),
+        })
+    }
+
+    /// Ends the links that stand.
+    fn part(&self) {
+        self.lanes.iter().for_each(|lane| {
+            lane.replace();
+        });
+    }
+
     fn lane(&self, kind: LaneKind) -> &Lane {
         match kind {
             LaneKind::Control => &self.lanes[0],
             LaneKind::Bulk => &self.lanes[1],
-        }
-    }
-}
-
-impl Lane {
-    fn new(limit_bytes: usize) -> Self {
-        Self {
-            queue: RefCell::default(),
-            queued_bytes: Cell::new(0),
-            limit_bytes,
-            link: Cell::new(0),
-            up: Cell::new(false),
-            wake: Notify::new(),
-        }
-    }
-
-    /// Ends the connection that stands, and returns the number of the next one.
-    fn replace(&self) -> u64 {
-        self.link.set(self.link.get() + 1);
-        self.up.set(false);
-        self.clear();
-        self.wake.notify_waiters();
-        self.link.get()
-    }
-
-    fn clear(&self) {
-        self.queue.borrow_mut().clear();
-        self.queued_bytes.set(0);
-    }
-
-    /// Writes what is queued, everything of one step before one flush.
-    async fn write<S>(
-        &self,
-        link: u64,
-        mut sink: SplitSink<WebSocketStream<S>, Frame>,
-        heard: &Cell<bool>,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut pings = interval(PING_EVERY);
-        let mut silent = 0;
-        while self.link.get() == link {
-            tokio::select! {
-                biased;
-                () = self.wake.notified() => {}
-                _ = pings.tick() => {
-                    silent = if heard.replace(false) { 0 } else { silent + 1 };
-                    if silent == 3 || sink.feed(Frame::Ping(Bytes::new())).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            loop {
-                let frame = self.queue.borrow_mut().pop_front();
-                let Some(frame) = frame else { break };
-                self.queued_bytes.set(self.queued_bytes.get() - frame.len());
-                if sink.feed(Frame::Binary(frame)).await.is_err() || self.link.get() != link {
-                    return;
-                }
-            }
-            if sink.flush().await.is_err() {
-                return;
-            }
         }
     }
 }
@@ -608,6 +737,15 @@ pub fn frame_limits() -> WebSocketConfig {
         .read_buffer_size(READ_BYTES)
 }
 
+async fn connect(address: &str) -> Option<WebSocketStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    stream.set_nodelay(true).ok()?;
+    let url = format!("ws://{address}/peer");
+    let config = Some(frame_limits());
+    let dialled = tokio_tungstenite::client_async_with_config(url, stream, config).await;
+    Some(dialled.ok()?.0)
+}
+
 fn lane_of(message: &Message) -> LaneKind {
     match message {
         Message::Forward { .. }
@@ -624,29 +762,13 @@ fn lane_of(message: &Message) -> LaneKind {
 fn lost_data(node: NodeId) -> Refusal {
     let sentence = format!(
         "member {node} comes with a data directory that this cluster does not know. If its data was lost, it may \
-         have forgotten votes and entries it had promised: restore its own data directory, or remove the \
-         member from the cluster and add it again under a new number"
+         have forgotten votes and entries it had promised: restore its own data directory; or take it out with \
+         `otterkeeper cluster remove {node}`, start it with --join and an empty data directory, and take it in \
+         again with `otterkeeper cluster add {node}`"
     );
     Refusal {
         sentence,
         r#final: true,
-    }
-}
-
-async fn say<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    greeting: &Greeting,
-) -> Option<()> {
-    let text = serde_json::to_string(greeting).ok()?;
-    socket.send(Frame::text(text)).await.ok()
-}
-
-async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-) -> Option<Greeting> {
-    match socket.next().await?.ok()? {
-        Frame::Text(text) => serde_json::from_str(&text).ok(),
-        _ => None,
     }
 }
 
@@ -697,7 +819,7 @@ mod tests {
     ) -> Peers {
         let data = DataDir::lock(path).unwrap();
         let identity = data.identity(NodeId(id)).unwrap();
-        let peers = Peers::new(identity, data, members);
+        let peers = Peers::new(identity, data, members, false);
         let accepting = peers.clone();
         spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {

@@ -12,7 +12,7 @@ use crate::toolchain::{self, Toolchain};
 use crate::{install, play, web};
 
 /// Modules of the test package with steps of their own.
-const APART: [&str; 4] = ["wasm::", "protocol::", "cluster::", "swarm::"];
+const APART: [&str; 5] = ["wasm::", "protocol::", "cluster::", "members::", "swarm::"];
 /// How many seeds the swarm runs in the inner loop.
 const QUICK_SEEDS: &str = "30";
 /// How long it runs seeds otherwise (rule R36).
@@ -104,6 +104,7 @@ fn processes(report: &mut Report, server: &Path) {
         play::check_all(server)
     });
     report.tests(alone("protocols", "protocol::").env("OTTERKEEPER_BIN", server));
+    report.tests(alone("members", "members::").env("OTTERKEEPER_BIN", server));
     if let Some(python) = report.step("kazoo", install::python_with_kazoo) {
         report.tests(
             alone("processes", "cluster::")

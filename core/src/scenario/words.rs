@@ -11,7 +11,7 @@ use crate::command::{Command, WriteRequest};
 use crate::configuration::Configuration;
 use crate::id::NodeId;
 use crate::message::Message;
-use crate::node::{Note, PeerState, SnapshotStage};
+use crate::node::{Note, SnapshotStage};
 use crate::raft::message::{Entry, Message as Raft, Payload};
 use crate::raft::note::{Note as RaftNote, Role, TransferStage};
 use crate::recipe::Told;
@@ -90,12 +90,8 @@ fn note_text(note: &Note) -> Option<String> {
             let kind = if *joint { "joint" } else { "single" };
             format!("has the {kind} configuration {index}")
         }
-        Note::Raft(RaftNote::Stream { peer, state, why }) => match (state, why) {
-            // Every leader begins so with everybody.
-            (PeerState::Replicate, _) => return None,
-            (PeerState::Probe, why) => format!("stops streaming to {peer} ({why:?})"),
-            (PeerState::Snapshot, why) => format!("offers {peer} its snapshot ({why:?})"),
-        },
+        // Every leader begins one with everybody; what follows from it is told.
+        Note::Raft(RaftNote::Stream { .. }) => return None,
         Note::Raft(RaftNote::Rewound { peer, next }) => format!("sends {peer} from {next} again"),
         Note::Raft(RaftNote::ClockBehind { by }) => {
             format!("finds its clock {} s behind the log", by.as_ms() / 1_000)

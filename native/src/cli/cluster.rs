@@ -1,6 +1,7 @@
 //! `otterkeeper cluster`: operations on the cluster as a whole, asked for over HTTP: what its members say
-//! of themselves, and who leads.
+//! of themselves, who leads, and who is a member.
 
+mod members;
 mod transfer;
 
 use core::time::Duration;
@@ -35,6 +36,12 @@ enum Command {
     Status(Status),
     /// Let another member lead.
     Transfer(transfer::Args),
+    /// Add a member that was started with --join; it votes when it has caught up.
+    Add(members::Add),
+    /// Let a learner vote.
+    Promote(members::One),
+    /// Take a member out, the leader too.
+    Remove(members::One),
 }
 
 #[derive(clap::Args)]
@@ -50,6 +57,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let status = match args.command {
         Command::Status(status) => status,
         Command::Transfer(args) => return transfer::run(args),
+        Command::Add(args) => return members::add(args),
+        Command::Promote(args) => return members::promote(args),
+        Command::Remove(args) => return members::remove(args),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -121,8 +131,25 @@ async fn ask(server: &str) -> Result<Value, String> {
     serde_json::from_str(&body).map_err(|_| STRANGE.to_owned())
 }
 
+/// The member that says that it leads.
+fn leader_of(answers: &Answers) -> Option<&String> {
+    answers.iter().find_map(|(server, answer)| {
+        let leads = answer.as_ref().ok()?["role"] == "leader";
+        leads.then_some(server)
+    })
+}
+
 /// One HTTP request on a connection of its own: status code and body of the answer.
 async fn exchange(server: &str, method: &str, path: &str) -> Result<(u16, String), String> {
+    exchange_within(LIMIT, server, method, path).await
+}
+
+async fn exchange_within(
+    limit: Duration,
+    server: &str,
+    method: &str,
+    path: &str,
+) -> Result<(u16, String), String> {
     let exchange = async {
         let mut stream = TcpStream::connect(server).await?;
         let request = format!(
@@ -133,7 +160,7 @@ async fn exchange(server: &str, method: &str, path: &str) -> Result<(u16, String
         stream.take(ANSWER_BYTES).read_to_end(&mut answer).await?;
         Ok::<_, io::Error>(answer)
     };
-    let answer = timeout(LIMIT, exchange)
+    let answer = timeout(limit, exchange)
         .await
         .map_err(|_| "no answer".to_owned())?
         .map_err(|error| error.to_string())?;
@@ -167,10 +194,9 @@ fn table(answers: &Answers) -> Table {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let role = if status["role"].is_null() {
-            text("state")
-        } else {
-            text("role")
+        let role = match &status["state"] {
+            Value::String(state) if state != "running" => text("state"),
+            _ => text("role"),
         };
         table.add_row([
             text("id"),

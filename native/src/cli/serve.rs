@@ -72,7 +72,7 @@ async fn serve(server: Server) -> anyhow::Result<()> {
     let store = Store::open(&server, &identity).with_context(unusable)?;
 
     let replica = identity.replica.number();
-    let peers = Peers::new(identity, data, &server.members);
+    let peers = Peers::new(identity, data, &server.members, server.joins);
     let site = Rc::new(Site {
         peers: peers.clone(),
         host_names: server.host_names.clone(),

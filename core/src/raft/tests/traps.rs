@@ -399,7 +399,8 @@ fn proposals_are_refused_when_too_much_waits() {
 #[test]
 fn no_more_waits_for_the_disk_than_the_limit() {
     let mut net = Net::new(3);
-    net.configs.get_mut(&2).expect("a member").withheld_messages = 3;
+    // An ack takes three bytes: what it is, the term, and how far.
+    net.configs.get_mut(&2).expect("a member").withheld_bytes = 9;
     net.restart(2);
     net.elect(1);
     net.disk(2).frozen = true;

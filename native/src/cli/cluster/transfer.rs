@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::super::remote::{Servers, UNREACHABLE, complain};
-use super::{exchange, survey};
+use super::{exchange, leader_of, survey};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -28,11 +28,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn ask(args: Args) -> anyhow::Result<ExitCode> {
     let answers = survey(args.servers.server).await;
-    let leader = answers.iter().find_map(|(server, answer)| {
-        let leads = answer.as_ref().ok()?["role"] == "leader";
-        leads.then_some(server)
-    });
-    let Some(leader) = leader else {
+    let Some(leader) = leader_of(&answers) else {
         complain("no leader can be reached: see `otterkeeper cluster status`");
         return Ok(ExitCode::from(UNREACHABLE));
     };

@@ -1,0 +1,175 @@
+//! The members over HTTP: adding, promoting, removing. Here the operator's words are checked against what this
+//! member knows; whether the change can be done, and when it is done, the cluster says.
+
+use std::rc::Rc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use otterkeeper_core::configuration::{Change, Member, Standing};
+use otterkeeper_core::id::{NodeId, ReplicaId};
+use otterkeeper_core::node::{Admin, Reconfigure, View};
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+
+use super::{Door, Site, may_enter, text_of};
+use crate::config::host_port_of;
+use crate::driver::Hub;
+
+/// What is to become of a member.
+#[derive(serde::Deserialize)]
+pub(super) struct Wish {
+    /// Where it is reached; without it, it is a member already.
+    url: Option<String>,
+    /// Whether it gets the log and counts for nothing.
+    #[serde(default)]
+    learner: bool,
+}
+
+/// `POST /api/members/4?url=ws://HOST:PORT` adds a voter, with `&learner=true` a learner; without `url` a
+/// learner is promoted. The answer comes when that is done, which takes as long as the newcomer needs to
+/// catch up.
+pub(super) async fn set(
+    State(door): State<Door>,
+    Path(id): Path<u64>,
+    Query(wish): Query<Wish>,
+    headers: HeaderMap,
+) -> Response {
+    let id = NodeId(id);
+    answer(door, &headers, move |site, hub| {
+        Box::pin(async move {
+            let standing = match wish.learner {
+                true => Standing::Learner,
+                false => Standing::Voter,
+            };
+            let member = match wish.url {
+                Some(url) => newcomer(&site, &hub, id, &url, standing).await?,
+                None => hub.with_view(|view| promoted(&view, id, standing))?,
+            };
+            let (joining, leaving) = (vec![member], Vec::new());
+            change(&hub, Change::Incremental { joining, leaving }).await
+        })
+    })
+    .await
+}
+
+/// `DELETE /api/members/4` removes a member; the leader too, which leads until it is out.
+pub(super) async fn remove(
+    State(door): State<Door>,
+    Path(id): Path<u64>,
+    headers: HeaderMap,
+) -> Response {
+    let id = NodeId(id);
+    answer(door, &headers, move |_, hub| {
+        Box::pin(async move {
+            hub.with_view(|view| may_leave(&view, id))?;
+            let (joining, leaving) = (Vec::new(), vec![id]);
+            change(&hub, Change::Incremental { joining, leaving }).await
+        })
+    })
+    .await
+}
+
+async fn change(hub: &Hub, change: Change) -> Result<(), String> {
+    // Whatever changed since this member looked, the operator did not know of it.
+    let version = Some(hub.with_view(|view| view.machine().members().version()));
+    let done = hub.admin(Admin::Reconfigure(Reconfigure { version, change }));
+    done.await
+}
+
+async fn newcomer(
+    site: &Site,
+    hub: &Hub,
+    id: NodeId,
+    url: &str,
+    standing: Standing,
+) -> Result<Member, String> {
+    if !(1..=255).contains(&id.0) {
+        return Err(format!("{id} is not between 1 and 255"));
+    }
+    let address = host_port_of(url).ok_or_else(|| format!("{url} is not ws://HOST:PORT"))?;
+    hub.with_view(|view| {
+        let members = view.configuration().members();
+        if members.iter().any(|member| member.id == id) {
+            return Err(format!(
+                "{id} is a member already: remove it first, or promote it"
+            ));
+        }
+        match members.iter().find(|member| member.address == address) {
+            Some(other) => Err(format!("member {} is reached at {address}", other.id)),
+            None => Ok(()),
+        }
+    })?;
+    let replica = site.peers.meet(id, &address).await?;
+    Ok(Member {
+        id,
+        replica,
+        address,
+        standing,
+    })
+}
+
+fn promoted(view: &View<'_>, id: NodeId, standing: Standing) -> Result<Member, String> {
+    match view.configuration().member(id) {
+        None => Err(format!(
+            "{id} is no member: say where it is reached, to add it"
+        )),
+        Some(member) if member.standing == standing => Err(match standing {
+            Standing::Learner => format!("member {id} is a learner already"),
+            _ => format!("member {id} votes already"),
+        }),
+        // What is not said stays as it is.
+        Some(_) => Ok(Member {
+            id,
+            replica: ReplicaId(0),
+            address: String::new(),
+            standing,
+        }),
+    }
+}
+
+fn may_leave(view: &View<'_>, id: NodeId) -> Result<(), String> {
+    let configuration = view.configuration();
+    if configuration.member(id).is_none() {
+        return Err(format!("{id} is no member"));
+    }
+    match configuration.voters().any(|voter| voter != id) {
+        true => Ok(()),
+        false => Err(format!("member {id} is the only one that votes")),
+    }
+}
+
+type Answer = core::pin::Pin<Box<dyn Future<Output = Result<(), String>>>>;
+
+/// Lets the node's thread answer: 200 if it was done, 409 and a sentence if not.
+async fn answer(
+    door: Door,
+    headers: &HeaderMap,
+    does: impl FnOnce(Rc<Site>, Hub) -> Answer + Send + 'static,
+) -> Response {
+    let host = text_of(headers, header::HOST);
+    let origin = text_of(headers, header::ORIGIN);
+    let (sender, answer) = oneshot::channel();
+    door.visit(move |site| {
+        if let Err(refusal) = may_enter(host.as_deref(), origin.as_deref(), &site.host_names) {
+            let _ = sender.send(Err(refusal));
+            return;
+        }
+        let Some(hub) = site.hub.get().cloned() else {
+            let why = "this member belongs to no cluster yet";
+            let _ = sender.send(Err((StatusCode::SERVICE_UNAVAILABLE, why)));
+            return;
+        };
+        let site = Rc::clone(site);
+        spawn_local(async move {
+            // Whoever asked may have gone; what was begun goes on.
+            let _ = sender.send(Ok(does(site, hub).await));
+        });
+    });
+    match answer.await {
+        Ok(Ok(Ok(()))) => "done\n".into_response(),
+        Ok(Ok(Err(why))) => (StatusCode::CONFLICT, format!("{why}\n")).into_response(),
+        Ok(Err((code, why))) => (code, format!("{why}\n")).into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
