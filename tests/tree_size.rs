@@ -425,7 +425,7 @@ impl Pair {
 
     /// A millisecond passes; each handles what came.
     fn turn(&mut self) {
-        self.now = self.now + Span::from_ms(1);
+        self.now += Span::from_ms(1);
         for at in 0..2 {
             let inputs = core::mem::take(&mut self.inputs[at]);
             let mut out = Vec::new();
