@@ -70,6 +70,7 @@ fn raft(kind: u8, draw: &mut Draw<'_>, view: View<'_>) -> Raft {
         12 => Raft::HeartbeatReply {
             term,
             round: draw.number(),
+            promised: draw.is_one_in(2),
         },
         13 => Raft::SnapshotOffer {
             term,

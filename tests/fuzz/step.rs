@@ -58,7 +58,7 @@ impl Subject {
         let count = [1, 2, 3, 3, 3, 5][usize::from(draw.below(6))];
         let mut config = Config::new(ME, (1..=count).map(NodeId).collect());
         config.notes = draw.is_one_in(2);
-        config.withheld_messages = 8;
+        config.withheld_bytes = 64;
         config.inflight_messages = 4;
         config.append_bytes = 300;
         config.waiting_reads = 8;
@@ -345,7 +345,7 @@ impl Subject {
         assert!(view.durable() <= last.index);
         assert!(applied <= self.disk.last(), "it applied what a crash takes");
         assert!(last.term <= vote.term);
-        assert!(view.withheld().len() <= self.config.withheld_messages as usize);
+        assert!(view.withheld_bytes() <= self.config.withheld_bytes);
         assert!(view.connections().len() <= self.config.connections as usize);
         if view.role() == Role::Leader {
             assert_eq!(vote.voted_for, Some(ME), "it leads without its own vote");
