@@ -27,11 +27,9 @@ enum Pin {
     Story,
     /// Tests: a file and a function in it.
     Tests(&'static [(&'static str, &'static str)]),
-    /// Nothing needs to: it does not apply here.
-    Nothing(&'static str),
 }
 
-use Pin::{Nothing, Story, Tests};
+use Pin::{Story, Tests};
 
 #[rustfmt::skip] // One line a trap.
 const TRAPS: &[Trap] = &[
@@ -222,7 +220,6 @@ fn every_trap_is_pinned_and_every_story_needs_its_rule() {
                     }
                 }
             }
-            Nothing(reason) => println!("         does not apply: {reason}"),
         }
     }
     let beside = heads.iter().filter(|(.., claims)| claims.is_empty());
