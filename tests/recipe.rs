@@ -170,7 +170,9 @@ fn heal(world: &mut World) {
     }
 }
 
+/// At least so many that each mishap meets each recipe.
 fn seeds() -> u64 {
     let seeds = std::env::var("OTTERKEEPER_SEEDS").ok();
-    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(10)
+    let seeds: Option<u64> = seeds.and_then(|seeds| seeds.parse().ok());
+    seeds.unwrap_or(0).max(10)
 }

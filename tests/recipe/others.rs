@@ -216,7 +216,7 @@ fn one_leads_for_each_number() {
             .clients()
             .filter(|client| world.sim.tokens(*client).count() == 1);
         assert_eq!(leaders.count(), 1, "seed {seed}: leaders in the calm");
-        assert!(4 < reigns.len(), "seed {seed}: {} reigns", reigns.len());
+        assert!(1 < reigns.len(), "seed {seed}: {} reigns", reigns.len());
     }
     println!("* {deposed} leaders learned late that they were deposed");
     assert!(
