@@ -11,7 +11,7 @@ use crate::configuration::Configuration;
 use crate::id::NodeId;
 use crate::request::Stat;
 use crate::request::{Acl, CreateMode, EventKind, Op};
-use crate::wire::Rebuild;
+use crate::wire::{Rebuild, decode_command, encode_command};
 
 mod access;
 mod model;

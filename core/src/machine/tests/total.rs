@@ -11,7 +11,6 @@ use crate::command::Reconfigure;
 use crate::configuration::{Change as MemberChange, Member, Standing};
 use crate::id::ReplicaId;
 use crate::request::Reconfig;
-use crate::wire::{decode_command, encode_command};
 
 fn path() -> impl Strategy<Value = String> {
     prop_oneof![
