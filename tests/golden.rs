@@ -12,15 +12,15 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use otterkeeper_core::command::{Command, Origin, Reconfigure, WriteRequest};
+use otterkeeper_core::command::{Command, Origin, Reconfigure, Worn, WriteRequest};
 use otterkeeper_core::configuration::{Change, Configuration, Member, Standing};
 use otterkeeper_core::id::{Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use otterkeeper_core::machine::Machine;
 use otterkeeper_core::message::Message;
 use otterkeeper_core::raft::message::{self as raft, Entry, Payload, SnapshotMeta, Vote};
 use otterkeeper_core::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, Op, Read, ReadKind, Reconfig,
-    Reply, Request, Response, Stat, WatchEvent,
+    Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, List, Listed, Op, Read, ReadKind,
+    Reconfig, Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind, WatchMode,
 };
 use otterkeeper_core::rng::Rng;
 use otterkeeper_core::time::Time;
@@ -388,6 +388,9 @@ fn ops() -> Vec<Op> {
         create(CreateMode::Ephemeral, Some(Bytes::new()), true),
         create(CreateMode::PersistentSequential, Some("hi".into()), false),
         create(CreateMode::EphemeralSequential, Some("hi".into()), false),
+        create(CreateMode::Container, None, true),
+        create(CreateMode::Ttl { ms: 300 }, None, true),
+        create(CreateMode::TtlSequential { ms: 300 }, None, true),
         Op::Delete {
             path: "/a".into(),
             version: -1,
@@ -439,7 +442,16 @@ fn commands() -> Vec<Command> {
             features: 1,
             max_depth: 1_024,
         },
-        Command::Open { origin, timeout_ms },
+        Command::Open {
+            origin,
+            timeout_ms,
+            replaces: None,
+        },
+        Command::Open {
+            origin,
+            timeout_ms,
+            replaces: Some((session, [9; 16])),
+        },
         Command::Attach {
             origin,
             session,
@@ -464,6 +476,13 @@ fn commands() -> Vec<Command> {
             },
         },
         Command::Abandon { change: Index(301) },
+        Command::Clean {
+            znodes: vec![Worn {
+                path: "/a".into(),
+                czxid: Index(300),
+                mzxid: Index(301),
+            }],
+        },
         Command::Expire {
             sessions: vec![(session, epoch), (SessionId(50), Index(60))],
         },
@@ -497,6 +516,8 @@ fn client_frames() -> Vec<ClientFrame> {
         password: [9; 16],
         timeout_ms: 30_000,
         last_zxid: Index(400),
+        read_only: true,
+        replaces: Some((SessionId(39), [8; 16])),
     };
     let read = |kind, watch| {
         Request::Read(Read {
@@ -525,6 +546,40 @@ fn client_frames() -> Vec<ClientFrame> {
         Request::WhoAmI,
         Request::Ping,
         Request::Close,
+        Request::MultiRead(vec![Read {
+            kind: ReadKind::Descendants,
+            path: "/a".into(),
+            watch: false,
+        }]),
+        Request::AddWatch {
+            path: "/a".into(),
+            mode: WatchMode::Recursive,
+            since: Some(Index(300)),
+        },
+        Request::List(List {
+            path: "/a".into(),
+            after: "b".into(),
+            prefix: String::new(),
+            limit: 300,
+            data: true,
+            latest: false,
+        }),
+        Request::SetWatches(SetWatches {
+            zxid: Index(300),
+            data: vec!["/a".into(), "/b".into()],
+            exist: vec!["/c".into()],
+            child: vec!["/d".into()],
+            persistent: vec!["/e".into()],
+            recursive: vec!["/f".into()],
+        }),
+        Request::CheckWatches {
+            path: "/a".into(),
+            kind: WatchKind::Any,
+        },
+        Request::RemoveWatches {
+            path: "/a".into(),
+            kind: WatchKind::Persistent,
+        },
     ];
     requests
         .into_iter()
@@ -551,6 +606,7 @@ fn server_frames() -> Vec<ServerFrame> {
             session: SessionId(40),
             password: [9; 16],
             timeout_ms: 30_000,
+            read_only: false,
         },
         Response::Expired,
         Response::Created {
@@ -577,6 +633,21 @@ fn server_frames() -> Vec<ServerFrame> {
             names: vec!["a".into(), "b".into()],
             stat,
         },
+        Response::Count(300),
+        Response::Paths(vec!["/a".into(), "/b".into()]),
+        Response::Page {
+            znodes: vec![Listed {
+                name: "a".into(),
+                stat,
+                data: Some("hi".into()),
+            }],
+            stat,
+            more: true,
+        },
+        Response::Watching { complete: true },
+        Response::WatchesSet,
+        Response::WatchesFound,
+        Response::WatchesRemoved,
         Response::Synced { path: "/a".into() },
         Response::Authenticated,
         Response::Identities(vec![identity()]),
@@ -658,6 +729,7 @@ fn part() -> Kind {
         Command::Open {
             origin,
             timeout_ms: 30_000,
+            replaces: None,
         },
         write(1, ephemeral.clone()),
         write(2, sequential.clone()),

@@ -59,6 +59,8 @@ impl Alone {
     fn attach(&mut self, conn: u64) {
         self.open(conn);
         let request = Request::Connect(Connect {
+            read_only: false,
+            replaces: None,
             session: SessionId(0),
             password: [0; 16],
             timeout_ms: 10_000,

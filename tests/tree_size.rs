@@ -59,6 +59,7 @@ impl Service {
         let opened = service.apply(&Command::Open {
             origin,
             timeout_ms: 10_000,
+            replaces: None,
         });
         let Applied::Attached { session, epoch, .. } = opened else {
             panic!("{opened:?}")
@@ -169,7 +170,7 @@ fn measure(name: &str, order: &[usize]) {
             path: path.clone(),
             watch: false,
         };
-        assert!(service.machine.read(&read, &[]).is_ok());
+        assert!(service.machine.read(SessionId(0), &read, &[]).is_ok());
     });
 
     let began = cpu_time();
@@ -381,6 +382,8 @@ impl Pair {
             address,
         });
         self.ask(Request::Connect(Connect {
+            read_only: false,
+            replaces: None,
             session: SessionId(0),
             password: [0; 16],
             timeout_ms: 40_000,

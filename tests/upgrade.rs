@@ -56,6 +56,7 @@ fn history() -> Vec<Command> {
         ticket,
     };
     let open = |node, ticket| Command::Open {
+        replaces: None,
         origin: origin(node, ticket),
         timeout_ms: 10_000,
     };

@@ -78,6 +78,8 @@ impl Leader {
             address,
         }]);
         leader.ask(Request::Connect(Connect {
+            read_only: false,
+            replaces: None,
             session: Default::default(),
             password: [0; 16],
             timeout_ms: 40_000,

@@ -415,6 +415,8 @@ impl Client {
             password: self.password,
             timeout_ms: self.config.timeout_ms,
             last_zxid: self.last_zxid,
+            read_only: false,
+            replaces: None,
         };
         self.send(now, Request::Connect(connect), Purpose::Attach, out);
     }
@@ -516,6 +518,7 @@ impl Client {
                 session,
                 password,
                 timeout_ms,
+                ..
             }) => {
                 let resumed = session == self.session;
                 if !resumed {

@@ -46,6 +46,8 @@ pub enum Command {
         origin: Origin,
         /// The timeout that was agreed, in milliseconds.
         timeout_ms: u32,
+        /// A session that ends first, if this is its password.
+        replaces: Option<(SessionId, Password)>,
     },
     /// Takes a session over to another connection; its new epoch is the entry's index. An unknown
     /// session or a wrong password touches nothing. It runs once for each session and origin.
@@ -78,6 +80,11 @@ pub enum Command {
         /// Session and epoch, in the order in which they are to end.
         sessions: Vec<(SessionId, Index)>,
     },
+    /// Removes those of these znodes that are still worn out. A repeat does no harm.
+    Clean {
+        /// As the leader found them.
+        znodes: Vec<Worn>,
+    },
     /// An operator's change of the members. It runs once for each origin.
     Reconfigure {
         /// Who asks: a node, with a ticket as for `Open`.
@@ -90,6 +97,19 @@ pub enum Command {
         /// Where.
         change: Index,
     },
+}
+
+/// A container that lost its last child, or a znode whose time to live is over by the leader's clock
+/// (rule R12). Unlike ZooKeeper's, the command says which znode was meant, so that one which was made anew or
+/// touched meanwhile stays.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Worn {
+    /// Where.
+    pub path: String,
+    /// When it was made.
+    pub czxid: Index,
+    /// When its data was last set; of a container this does not matter.
+    pub mzxid: Index,
 }
 
 /// A wish about the members (rule R19). Applying it checks it and makes it the pending change; the leader
@@ -150,6 +170,8 @@ pub enum Applied {
         password: Password,
         /// The connection that had it before.
         moved_from: Option<Origin>,
+        /// The session that ended with this one's opening.
+        replaced: Option<SessionId>,
     },
     /// An `Attach` of an unknown session or with a wrong password: the client is told "expired".
     Refused {

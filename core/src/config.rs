@@ -85,6 +85,12 @@ pub struct Config {
     pub session_min: Span,
     /// Longest session timeout a client can have.
     pub session_max: Span,
+    /// Whether this server serves reads, to clients that ask for no more, while it has no leader.
+    pub read_only_mode: bool,
+    /// How often a leader looks for containers and znodes with a time to live that are to go.
+    pub container_check: Span,
+    /// Bytes of past changes kept for watches that are taken up again (rule R20).
+    pub watch_history_bytes: u64,
     /// Requests of one connection that wait for an answer; beyond it the connection is closed.
     pub requests_per_connection: u32,
     /// Client connections of one node.
@@ -149,6 +155,9 @@ impl Config {
             keep_entries: 10_000,
             session_min: Span::from_ms(4_000),
             session_max: Span::from_ms(40_000),
+            read_only_mode: false,
+            container_check: Span::from_ms(60_000),
+            watch_history_bytes: 64 << 20,
             requests_per_connection: 10_000,
             connections: 20_000,
             request_bytes: 0xF_FFFF,

@@ -1,9 +1,11 @@
 //! The coordination service: applies commands to znodes and sessions, and answers reads. Every replica
 //! that applies the same commands at the same indexes is in the same state. Knows nothing of Raft.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
@@ -13,16 +15,21 @@ use crate::hash;
 use crate::id::{Index, SessionId};
 use crate::map;
 use crate::path;
-use crate::request::{Acl, Error, Identity, Password, Read, ReadKind, Response};
+use crate::request::{Acl, Error, Identity, List, Listed, Password, Read, ReadKind, Response};
 use crate::session::{Session, Sessions};
 use crate::time::Time;
-use crate::tree::{Facts, Record, Tree};
+use crate::tree::{Facts, Record, Tree, Znode};
 
+mod cleaning;
 mod members;
 mod transaction;
 
+pub use cleaning::Cursor;
 pub use members::{Members, Pending};
 use transaction::Transaction;
+
+/// Bytes of a child on a page beside name and data.
+const LISTED: u64 = 80;
 
 /// The replicated state. A clone shares everything and costs next to nothing.
 #[derive(Clone)]
@@ -135,7 +142,17 @@ impl Machine {
                 }
                 Applied::Nothing
             }
-            &Command::Open { origin, timeout_ms } => self.open(index, origin, timeout_ms),
+            &Command::Open {
+                origin,
+                timeout_ms,
+                ref replaces,
+            } => self.open(
+                (index, stamp.as_ms()),
+                origin,
+                timeout_ms,
+                replaces,
+                changes,
+            ),
             &Command::Attach {
                 origin,
                 session,
@@ -177,6 +194,12 @@ impl Machine {
                 self.reconfigure(index, asker, request.version, Some(&request.change), true)
             }
             &Command::Abandon { change } => self.abandon(change),
+            Command::Clean { znodes } => {
+                let mut transaction =
+                    self.transaction((index, stamp.as_ms()), SessionId(0), &[], changes);
+                znodes.iter().for_each(|worn| transaction.clean(worn));
+                Applied::Nothing
+            }
             Command::Expire { sessions } => {
                 let mut ended = Vec::new();
                 for &(session, epoch) in sessions {
@@ -205,13 +228,21 @@ impl Machine {
         self.constants.map_or(0, |constants| constants.features)
     }
 
-    /// Answers a read of somebody with these identities from this state. Whether a watch is left is not decided here: it is when the read
-    /// succeeds, or when it is an exists that fails with `NoNode`.
+    /// Answers a read of `session`, which speaks for these identities, from this state. Whether a watch is left
+    /// is not decided here: it is when the read succeeds, or when it is an exists that fails with `NoNode`.
     ///
     /// # Errors
     /// `NoNode`, `NoAuth`, or `BadArguments` for a path that is empty or has a NUL.
-    pub fn read(&self, read: &Read, ids: &[Identity]) -> Result<Response, Error> {
+    pub fn read(
+        &self,
+        session: SessionId,
+        read: &Read,
+        ids: &[Identity],
+    ) -> Result<Response, Error> {
         let path = &*read.path;
+        if read.kind == ReadKind::Ephemerals {
+            return Ok(Response::Paths(self.own_ephemerals(session, path)));
+        }
         if path.is_empty() || path.contains('\0') {
             return Err(Error::BadArguments);
         }
@@ -220,7 +251,7 @@ impl Machine {
         let may = |wanted| list.is_none_or(|list| acl::permits(list, ids, wanted));
         let wanted = match read.kind {
             ReadKind::Acl => Acl::READ | Acl::ADMIN,
-            ReadKind::Exists | ReadKind::Data | ReadKind::Children => Acl::READ,
+            _ => Acl::READ,
         };
         if !may(wanted) {
             return Err(Error::NoAuth);
@@ -245,7 +276,63 @@ impl Machine {
                 names.extend(self.tree.children(path).map(|child| child.name().into()));
                 Response::Children { names, stat }
             }
+            ReadKind::Descendants => {
+                let count = self.tree.count_below(path);
+                Response::Count(u32::try_from(count).unwrap_or(u32::MAX))
+            }
+            ReadKind::Ephemerals => Response::Paths(Vec::new()),
         })
+    }
+
+    /// Answers a list from this state, in an answer of about `most_bytes`. The data of children that these
+    /// identities may not read stays away.
+    ///
+    /// # Errors
+    /// `NoNode` if there is no parent, `NoAuth` if it may not be read.
+    pub fn list(&self, list: &List, ids: &[Identity], most_bytes: u64) -> Result<Response, Error> {
+        let may_read = |znode: &Znode<'_>| {
+            let acl = self.tree.acl(znode.open().0.acl);
+            acl.is_none_or(|acl| acl::permits(acl, ids, Acl::READ))
+        };
+        let parent = self.tree.get(&list.path).ok_or(Error::NoNode)?;
+        if !may_read(&parent) {
+            return Err(Error::NoAuth);
+        }
+        let stat = parent.stat();
+        let from = list.after.as_str().max(&list.prefix);
+        let mut children = self
+            .tree
+            .children_from(&list.path, from)
+            .skip_while(|child| child.name() == list.after)
+            .take_while(|child| child.name().starts_with(&*list.prefix))
+            .peekable();
+        let (mut znodes, mut bytes) = (Vec::new(), 0);
+        while znodes.len() < list.limit as usize
+            && bytes < most_bytes
+            && let Some(child) = children.next()
+        {
+            let (data, stat) = child.read();
+            let data = data.filter(|_| list.data && may_read(&child));
+            let len = child.name().len() + data.as_ref().map_or(0, Bytes::len);
+            bytes += len as u64 + LISTED;
+            let name = child.name().into();
+            znodes.push(Listed { name, stat, data });
+        }
+        let more = children.peek().is_some();
+        Ok(Response::Page { znodes, stat, more })
+    }
+
+    /// By a prefix of the text, not of the path; a blank one is none (section 9).
+    fn own_ephemerals(&self, session: SessionId, prefix: &str) -> Vec<String> {
+        let prefix = match prefix.trim() {
+            "" | "/" => "",
+            _ => prefix,
+        };
+        self.tree
+            .ephemerals_from(session, prefix)
+            .take_while(|path| path.starts_with(prefix))
+            .map(String::from)
+            .collect()
     }
 
     /// The live sessions, by id.
@@ -301,13 +388,29 @@ impl Machine {
         hash::of_words(&[constants, sessions, tree, self.members.digest()])
     }
 
-    fn open(&mut self, epoch: Index, origin: Origin, timeout_ms: u32) -> Applied {
+    fn open(
+        &mut self,
+        moment: (Index, u64),
+        origin: Origin,
+        timeout_ms: u32,
+        replaces: &Option<(SessionId, Password)>,
+        changes: &mut Vec<Change>,
+    ) -> Applied {
+        let epoch = moment.0;
         let session = SessionId(epoch.0);
         let Some(password) = self.password(session) else {
             return Applied::Nothing;
         };
         if !self.sessions.take_ticket(origin) {
             return Applied::Nothing;
+        }
+        let own = |(old, password): &(SessionId, Password)| {
+            let own = self.session(*old).is_some() && self.is_password(*old, password);
+            own.then_some(*old)
+        };
+        let replaced = replaces.as_ref().and_then(own);
+        if let Some(old) = replaced {
+            self.end(moment, old, changes);
         }
         self.sessions.insert(
             session,
@@ -325,6 +428,7 @@ impl Machine {
             timeout_ms,
             password,
             moved_from: None,
+            replaced,
         }
     }
 
@@ -351,6 +455,7 @@ impl Machine {
             timeout_ms,
             password,
             moved_from,
+            replaced: None,
         }
     }
 

@@ -52,6 +52,8 @@ enum Node<T> {
 #[derive(Clone)]
 struct Branch<T> {
     least: Least,
+    /// Items in it and below.
+    count: usize,
     child: Arc<Node<T>>,
 }
 
@@ -155,6 +157,24 @@ impl<T: Item> Map<T> {
         })
     }
 
+    /// How many items come before `key`. As fast as `get`.
+    pub(crate) fn rank(&self, key: Key<'_>) -> usize {
+        let (mut node, mut before) = (&*self.root, 0);
+        loop {
+            match node {
+                Node::Inner(page) => {
+                    let slot = page.slot(key);
+                    before += page.items[..slot]
+                        .iter()
+                        .map(|branch| branch.count)
+                        .sum::<usize>();
+                    node = &page.items[slot].child;
+                }
+                Node::Leaf(page) => return before + page.rank(key, Ordering::is_lt),
+            }
+        }
+    }
+
     /// The items from `from` on, in order.
     pub(crate) fn range(&self, from: Key<'_>) -> Range<'_, T> {
         let mut later = Vec::new();
@@ -244,9 +264,11 @@ fn insert<T: Item>(node: &mut Arc<Node<T>>, item: T) -> (Option<T>, Option<Branc
         Node::Inner(page) => {
             let slot = page.slot(item.key());
             let (old, split) = insert(&mut page.items[slot].child, item);
+            page.items[slot].count += usize::from(old.is_none());
             let Some(branch) = split else {
                 return (old, None);
             };
+            page.items[slot].count -= branch.count;
             if slot == 0 {
                 // What came below its bound is now divided, so the bound must be true again.
                 page.items[0] = Branch::new(page.items[0].child.clone());
@@ -267,6 +289,7 @@ fn remove<T: Item>(node: &mut Arc<Node<T>>, key: Key<'_>) -> Option<T> {
         Node::Inner(page) => {
             let slot = page.slot(key);
             let old = remove(&mut page.items[slot].child, key)?;
+            page.items[slot].count -= 1;
             page.mend(slot);
             Some(old)
         }
@@ -278,6 +301,14 @@ impl<T: Item> Node<T> {
         match self {
             Self::Leaf(page) => page.items.len(),
             Self::Inner(page) => page.items.len(),
+        }
+    }
+
+    /// Items in it and below.
+    fn count(&self) -> usize {
+        match self {
+            Self::Leaf(page) => page.items.len(),
+            Self::Inner(page) => page.items.iter().map(|branch| branch.count).sum(),
         }
     }
 }
@@ -294,6 +325,7 @@ impl<T: Item> Branch<T> {
                 first: key.first,
                 rest: key.rest.into(),
             },
+            count: child.count(),
             child,
         }
     }
@@ -332,7 +364,12 @@ impl<T: Item> Page<Branch<T>> {
 
     /// Moves what the right neighbour of `slot` has into it.
     fn join(&mut self, slot: usize) {
-        let Branch { least, child } = self.remove(slot + 1);
+        let Branch {
+            least,
+            count,
+            child,
+        } = self.remove(slot + 1);
+        self.items[slot].count += count;
         match (
             Arc::make_mut(&mut self.items[slot].child),
             Arc::unwrap_or_clone(child),
@@ -536,6 +573,12 @@ mod tests {
             .map(|((first, rest), value)| Pair(*first, rest.clone(), *value));
         assert_eq!(pairs(map), expected.collect::<Vec<_>>());
         assert_eq!(map.len(), model.len());
+        for (rank, (first, rest)) in model.keys().enumerate() {
+            let key = Pair(*first, rest.clone(), 0);
+            assert_eq!(map.rank(key.key()), rank);
+            let behind = Pair(*first, alloc::format!("{rest}\0"), 0);
+            assert_eq!(map.rank(behind.key()), rank + 1);
+        }
         check_node(&map.root);
     }
 
@@ -545,9 +588,10 @@ mod tests {
             Node::Inner(page) => {
                 assert!(!page.items.is_empty());
                 check_page(page);
-                page.items
-                    .iter()
-                    .for_each(|branch| check_node(&branch.child));
+                for branch in &page.items {
+                    assert_eq!(branch.count, branch.child.count());
+                    check_node(&branch.child);
+                }
             }
         }
     }

@@ -3,11 +3,13 @@
 
 mod access;
 mod agreement;
+mod cleaning;
 mod clients;
 mod io;
 mod members;
 mod snapshots;
 mod view;
+mod watches;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -24,6 +26,7 @@ pub use crate::raft::view::{PeerState, PeerView, WithheldView};
 pub use crate::request::Hangup;
 
 use self::agreement::Agreement;
+use self::cleaning::Cleaning;
 use self::clients::Clients;
 use self::members::Wishes;
 use self::snapshots::Snapshots;
@@ -40,6 +43,7 @@ use crate::rng::Rng;
 use crate::session::Deadlines;
 use crate::time::{Span, Time};
 use crate::watch::Watches;
+use crate::watch::history::History;
 use crate::wire::{self, snapshot::Rebuild};
 
 /// A call of `step` this much later than its deadline means that the process stood still (rule R15).
@@ -63,6 +67,7 @@ pub struct Node {
     applied: LogId,
     stamp: Time,
     watches: Watches,
+    history: History,
     clients: Clients,
     snapshots: Snapshots,
     /// For when this node leads: when each session ends, unless it gives a sign of life.
@@ -71,6 +76,7 @@ pub struct Node {
     leads: Option<Term>,
     wishes: Wishes,
     agreement: Agreement,
+    cleaning: Cleaning,
     /// Sessions whose deadline has passed, with their epochs, and the round that must confirm that
     /// this node still leads before it may say so (rule R15).
     expiring: Option<(u64, Vec<(SessionId, Index)>)>,
@@ -138,12 +144,14 @@ impl Node {
             applied,
             stamp,
             watches: Watches::new(),
+            history: History::new(applied.index, config.watch_history_bytes),
             clients,
             snapshots: Snapshots::new(frozen, bytes),
             deadlines: Deadlines::new(),
             leads: None,
             wishes: Wishes::default(),
             agreement: Agreement::default(),
+            cleaning: Cleaning::new(now),
             expiring: None,
             writes: VecDeque::new(),
             transfer_asked: None,
@@ -218,6 +226,7 @@ impl Node {
             .min(self.clients_deadline())
             .min(self.snapshots_deadline())
             .min(self.members_deadline())
+            .min(self.cleaning_deadline())
             .min(sessions)
     }
 
@@ -475,6 +484,7 @@ impl Node {
                     out.push(Output::Notify { conn, event });
                 }
             });
+            self.history.push(index, change);
         }
         self.changes = changes;
         match applied {
@@ -485,8 +495,13 @@ impl Node {
                 epoch,
                 timeout_ms,
                 password,
+                replaced,
                 ..
             } => {
+                if let Some(old) = replaced {
+                    self.session_over(old, false, out);
+                    self.expired(old, out);
+                }
                 if self.leads.is_some() {
                     self.deadlines.arm(self.now, session, timeout_ms);
                 }
@@ -497,6 +512,7 @@ impl Node {
                     session,
                     password,
                     timeout_ms,
+                    read_only: false,
                 };
                 self.attached(&origin, session, epoch, response, out);
             }
@@ -551,6 +567,7 @@ impl Node {
         }
         if self.leads.is_some() && self.raft.serving() {
             self.expire_sessions(out);
+            self.clean();
         }
     }
 
@@ -559,6 +576,7 @@ impl Node {
         if !self.config.has(Bug::DeadlinesOutliveLead) {
             self.deadlines.reset_all(self.now, self.machine.sessions());
         }
+        self.cleaning = Cleaning::new(self.now + self.config.container_check);
         if !self.machine.initialised() {
             let init = Command::Init {
                 secret: self.secret,
@@ -673,3 +691,6 @@ fn rebuild(image: &SnapshotImage) -> Result<Machine, BootError> {
     }
     rebuild.finish().map_err(damaged)
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,36 @@ pub enum Request {
     Close,
     /// A read that is linearizable: it sees every change that was acknowledged before it was asked.
     Latest(Read),
+    /// Several reads of one state, each of which succeeds or fails alone. They leave no watches.
+    MultiRead(Vec<Read>),
+    /// Leaves a watch that stays when it fires.
+    AddWatch {
+        /// Where. There need not be a znode.
+        path: String,
+        /// How far it reaches.
+        mode: WatchMode,
+        /// Tell first what has happened behind this zxid, which must not be ahead of the server.
+        since: Option<Index>,
+    },
+    /// A part of the children, with more about each.
+    List(List),
+    /// Watches that a client had on a connection before this one: tells what happened meanwhile, and sets
+    /// those that have not fired.
+    SetWatches(SetWatches),
+    /// Asks whether this connection has such a watch.
+    CheckWatches {
+        /// Where.
+        path: String,
+        /// Which.
+        kind: WatchKind,
+    },
+    /// Takes such watches of this connection away.
+    RemoveWatches {
+        /// Where.
+        path: String,
+        /// Which.
+        kind: WatchKind,
+    },
 }
 
 /// What a client says to open a session (section 3 of the protocol).
@@ -57,6 +87,11 @@ pub struct Connect {
     pub timeout_ms: u32,
     /// The highest zxid the client has seen. A server that is behind it closes the connection.
     pub last_zxid: Index,
+    /// Whether a server without a leader will do, one that serves reads only.
+    pub read_only: bool,
+    /// With a new session: the client's old one and its password, which ends in the same entry, so that
+    /// nothing of it outlives the opening of the new one. An unknown session or a wrong password ends nothing.
+    pub replaces: Option<(SessionId, Password)>,
 }
 
 /// Who is to be a member, in ZooKeeper's texts (section 18). Empty ones say nothing.
@@ -136,7 +171,22 @@ pub enum CreateMode {
     PersistentSequential,
     /// Ephemeral, with a number from the parent's counter appended.
     EphemeralSequential,
+    /// Goes when it has lost its last child.
+    Container,
+    /// Goes when it has no children and its data was not set for longer than this.
+    Ttl {
+        /// From 1 to `MAX_TTL_MS`.
+        ms: u64,
+    },
+    /// The same, with a number from the parent's counter appended.
+    TtlSequential {
+        /// From 1 to `MAX_TTL_MS`.
+        ms: u64,
+    },
 }
+
+/// The longest time that a znode can be given: 34.8 years.
+pub const MAX_TTL_MS: u64 = 0xFF_FFFF_FFFF;
 
 impl CreateMode {
     /// Whether the znode goes with its session.
@@ -148,8 +198,80 @@ impl CreateMode {
     /// Whether a number is appended to the path.
     #[must_use]
     pub const fn is_sequential(self) -> bool {
-        matches!(self, Self::PersistentSequential | Self::EphemeralSequential)
+        matches!(
+            self,
+            Self::PersistentSequential | Self::EphemeralSequential | Self::TtlSequential { .. }
+        )
     }
+}
+
+/// How far a watch reaches that stays when it fires. The numbers are ZooKeeper's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum WatchMode {
+    /// Changes of one znode and of the list of its children.
+    Persistent = 0,
+    /// Changes of one znode and of all below it; it is told of children themselves, not of their list.
+    Recursive = 1,
+}
+
+/// Which watches are meant. The numbers are ZooKeeper's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum WatchKind {
+    /// One-shot, left by a getChildren.
+    Children = 1,
+    /// One-shot, left by an exists or a getData.
+    Data = 2,
+    /// All.
+    Any = 3,
+    /// Those of `WatchMode::Persistent`.
+    Persistent = 4,
+    /// Those of `WatchMode::Recursive`.
+    Recursive = 5,
+}
+
+/// The watches of a connection before, as paths (protocol section 14).
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct SetWatches {
+    /// The last zxid that the client has seen: what is later is told.
+    pub zxid: Index,
+    /// Of getData, and of exists that found a znode.
+    pub data: Vec<String>,
+    /// Of exists that found none.
+    pub exist: Vec<String>,
+    /// Of getChildren.
+    pub child: Vec<String>,
+    /// Of addWatch.
+    pub persistent: Vec<String>,
+    /// Of addWatch with `WatchMode::Recursive`.
+    pub recursive: Vec<String>,
+}
+
+/// A page of the children of a znode, in byte order of their names.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct List {
+    /// The parent.
+    pub path: String,
+    /// Only names behind this one: the last of the page before, or "" to begin.
+    pub after: String,
+    /// Only names that begin so.
+    pub prefix: String,
+    /// How many at most; a page also ends where it would become longer than a request may be.
+    pub limit: u32,
+    /// Whether their data comes too.
+    pub data: bool,
+    /// Whether the answer must be linearizable.
+    pub latest: bool,
+}
+
+/// A child on a page.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listed {
+    /// Without the parent's path.
+    pub name: String,
+    /// Its Stat.
+    pub stat: Stat,
+    /// Its data; also `None` if it was not asked for.
+    pub data: Option<Bytes>,
 }
 
 /// A question about one znode.
@@ -159,7 +281,7 @@ pub struct Read {
     pub kind: ReadKind,
     /// Which znode.
     pub path: String,
-    /// Whether to leave a one-shot watch.
+    /// Whether to leave a one-shot watch. `Descendants` and `Ephemerals` leave none.
     pub watch: bool,
 }
 
@@ -174,6 +296,11 @@ pub enum ReadKind {
     Acl,
     /// The names of its children and its Stat.
     Children,
+    /// How many znodes are below it, at any depth.
+    Descendants,
+    /// The paths of the asking session's own ephemeral znodes that begin with this text; all for "" and
+    /// "/".
+    Ephemerals,
 }
 
 /// Somebody that a client connection speaks for.
@@ -232,6 +359,8 @@ pub enum Response {
         password: Password,
         /// The timeout that was agreed, in milliseconds.
         timeout_ms: u32,
+        /// Whether this server serves reads only, to a session that only it knows.
+        read_only: bool,
     },
     /// To `Connect`: the session has ended, or the password is wrong; the connection is closed next.
     Expired,
@@ -270,8 +399,33 @@ pub enum Response {
         stat: Stat,
     },
     /// To a multi: one result for each operation. If one failed, all are errors: `Ok` code 0 before the
-    /// one that failed, `RuntimeInconsistency` after it (section 10).
+    /// one that failed, `RuntimeInconsistency` after it (section 10). To a multiRead: one for each read.
     Multi(Vec<Result<Self, Error>>),
+    /// To `Descendants`.
+    Count(u32),
+    /// To `Ephemerals`, in byte order.
+    Paths(Vec<String>),
+    /// To `List`.
+    Page {
+        /// The children.
+        znodes: Vec<Listed>,
+        /// The parent's Stat.
+        stat: Stat,
+        /// Whether there are more behind them.
+        more: bool,
+    },
+    /// To addWatch.
+    Watching {
+        /// Whether all that happened since has been told. If not, the server does not know any more: the client
+        /// must read again.
+        complete: bool,
+    },
+    /// To setWatches; what happened meanwhile has been told before.
+    WatchesSet,
+    /// To checkWatches.
+    WatchesFound,
+    /// To removeWatches.
+    WatchesRemoved,
     /// To a sync.
     Synced {
         /// As it was sent.
@@ -330,7 +484,7 @@ pub struct WatchEvent {
     pub kind: EventKind,
     /// To which path.
     pub path: String,
-    /// In which transaction.
+    /// In which transaction; 0 if it was found out later, by setWatches.
     pub zxid: Index,
 }
 
@@ -364,6 +518,8 @@ pub enum Hangup {
     SnapshotInstalled,
     /// The client could not prove who it is, or did not even try.
     AuthFailed,
+    /// This server has a leader again, so it does not serve reads only any more.
+    ReadOnlyOver,
     /// Too many connections, too many unanswered requests, or a request out of turn.
     Refused,
 }

@@ -1,5 +1,6 @@
 //! Znodes: one persistent map, ordered by depth and path, in which each znode is one packed record; and
-//! beside it the list of ephemeral znodes by owner and the access control lists. Knows what a znode holds, not which requests change it.
+//! beside it the lists of ephemeral znodes by owner and of those that are to be cleaned away, and the access
+//! control lists. Knows what a znode holds, not which requests change it.
 
 use alloc::sync::Arc;
 use core::mem;
@@ -16,10 +17,9 @@ use crate::request::{Acl, Stat};
 mod acls;
 pub(crate) mod record;
 
-pub(crate) use record::{Facts, Record};
+pub(crate) use record::{Facts, Life, Owned, Record};
 
 use acls::Acls;
-use record::Owned;
 
 /// The znodes. A clone shares everything.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct Tree {
     acls: Acls,
     /// Znodes that hold limits of a quota.
     quotas: u64,
+    /// Containers, and what has a time to live.
+    mortals: Map<Owned>,
     /// Bytes of all paths and data.
     content_bytes: u64,
     /// Sum of the records' hashes (rule R9).
@@ -83,6 +85,7 @@ impl Tree {
             ephemerals: Map::new(),
             acls: Acls::new(),
             quotas: 0,
+            mortals: Map::new(),
             content_bytes: 0,
             digest: 0,
         }
@@ -96,18 +99,54 @@ impl Tree {
 
     /// The children of the znode at `path`, in byte order of their names.
     pub fn children<'a>(&'a self, path: &str) -> impl Iterator<Item = Znode<'a>> + use<'a> {
+        self.children_from(path, "")
+    }
+
+    /// Those whose names are `from` or come behind it.
+    pub(crate) fn children_from<'a>(
+        &'a self,
+        path: &str,
+        from: &str,
+    ) -> impl Iterator<Item = Znode<'a>> + use<'a> {
         let prefix = path::prefix(path).into_owned();
-        let depth = path::depth(&prefix) as u64 + u64::from(path == "/");
+        let depth = path::depth(path) as u64 + 1;
+        let from = alloc::format!("{prefix}{from}");
         self.znodes
             .range(Key {
                 first: depth,
-                rest: prefix.as_bytes(),
+                rest: from.as_bytes(),
             })
             .take_while(move |record| {
                 let key = record.key();
                 key.first == depth && key.rest.starts_with(prefix.as_bytes())
             })
             .map(Znode)
+    }
+
+    /// How many znodes are below the one at `path`. Costs two searches for each level that there is below it.
+    #[must_use]
+    pub fn count_below(&self, path: &str) -> u64 {
+        let prefix = path::prefix(path).into_owned();
+        let behind = match prefix.strip_suffix('/') {
+            // The byte behind a slash. Of two levels all keys of the first come first.
+            Some(own) if path != "/" => alloc::format!("{own}0"),
+            _ => return self.count().saturating_sub(1),
+        };
+        let mut total = 0;
+        for depth in path::depth(path) as u64 + 1.. {
+            let rank = |rest: &str| {
+                self.znodes.rank(Key {
+                    first: depth,
+                    rest: rest.as_bytes(),
+                })
+            };
+            match rank(&behind) - rank(&prefix) {
+                // Every level between has a znode, so there is none further down.
+                0 => break,
+                count => total += count as u64,
+            }
+        }
+        total
     }
 
     /// All znodes, by depth and then by path.
@@ -187,10 +226,19 @@ impl Tree {
 
     /// The paths of a session's ephemeral znodes, in byte order.
     pub fn ephemerals(&self, owner: SessionId) -> impl Iterator<Item = &str> {
+        self.ephemerals_from(owner, "")
+    }
+
+    /// Those from this text on.
+    pub(crate) fn ephemerals_from(
+        &self,
+        owner: SessionId,
+        from: &str,
+    ) -> impl Iterator<Item = &str> + use<'_> {
         self.ephemerals
             .range(Key {
                 first: owner.0,
-                rest: &[],
+                rest: from.as_bytes(),
             })
             .take_while(move |owned| owned.owner() == owner)
             .map(Owned::path)
@@ -272,9 +320,9 @@ impl Tree {
     }
 
     fn insert(&mut self, record: Record) {
-        let owner = record.facts().owner;
-        if owner != SessionId(0) {
-            self.ephemerals.insert(Owned::new(owner, record.path()));
+        let facts = record.facts();
+        if let Some(list) = self.list(facts.life()) {
+            list.insert(Owned::new(facts.owner, record.path()));
         }
         let old = self.znodes.insert(record);
         debug_assert!(old.is_none());
@@ -283,15 +331,34 @@ impl Tree {
     /// Takes the record of `path` away.
     pub(crate) fn take(&mut self, path: &str) -> Option<Record> {
         let old = self.znodes.remove(record::key(path))?;
-        let owner = old.facts().owner;
-        if owner != SessionId(0) {
-            self.ephemerals.remove(Key {
-                first: owner.0,
+        let facts = old.facts();
+        if let Some(list) = self.list(facts.life()) {
+            list.remove(Key {
+                first: facts.owner.0,
                 rest: path.as_bytes(),
             });
         }
         self.count_out(&old);
         Some(old)
+    }
+
+    const fn list(&mut self, life: Life) -> Option<&mut Map<Owned>> {
+        match life {
+            Life::Persistent => None,
+            Life::Ephemeral(_) => Some(&mut self.ephemerals),
+            Life::Container | Life::Ttl(_) => Some(&mut self.mortals),
+        }
+    }
+
+    /// How many containers and znodes with a time to live there are.
+    #[must_use]
+    pub const fn mortal_count(&self) -> u64 {
+        self.mortals.len() as u64
+    }
+
+    /// They, from an owner and a path on.
+    pub(crate) fn mortals(&self, from: Key<'_>) -> impl Iterator<Item = &Owned> {
+        self.mortals.range(from)
     }
 
     pub(crate) fn retire(self) -> Retired<Record> {

@@ -1,8 +1,9 @@
-//! One-shot watches of the connections of one node. Local and not replicated; they know paths and
-//! connections, nothing of the tree or of sessions.
+//! Watches of the connections of one node. Local and not replicated; they know paths and connections,
+//! nothing of the tree or of sessions.
 //!
-//! As in ZooKeeper there are two tables, for data and for children (protocol section 14). Each watch
-//! lies in two orders: by path, for the changes, and by connection, for the end of a connection.
+//! As in ZooKeeper there are tables for data and for children (protocol section 14); two more hold the
+//! watches that stay. Each watch lies in two orders: by path, for the changes, and by connection, for the
+//! end of a connection.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -12,24 +13,48 @@ use core::str;
 use crate::command::Change;
 use crate::id::{ConnId, Index};
 use crate::map::{Item, Key, Map};
-use crate::request::{EventKind, ReadKind, WatchEvent};
+use crate::path;
+use crate::request::{EventKind, ReadKind, WatchEvent, WatchKind, WatchMode};
+
+pub(crate) mod history;
 
 /// The watches of one node. A clone shares everything.
 #[derive(Clone)]
 pub struct Watches {
     by_path: Map<Entry>,
     by_conn: Map<Entry>,
+    /// How many are recursive: without any, nobody looks at the ancestors of what changed.
+    recursive: usize,
 }
 
-/// Which of the two tables a watch is in.
+/// Which table a watch is in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Table {
+    /// One-shot, of the znode itself.
     Data = 0,
+    /// One-shot, of the list of its children.
     Child = 1,
+    /// Stays, and counts in both.
+    Persistent = 2,
+    /// Stays, and counts for the znode and all below it.
+    Recursive = 3,
+}
+
+impl Table {
+    const ALL: [Self; 4] = [Self::Data, Self::Child, Self::Persistent, Self::Recursive];
+
+    const fn kind(self) -> WatchKind {
+        match self {
+            Self::Data => WatchKind::Data,
+            Self::Child => WatchKind::Children,
+            Self::Persistent => WatchKind::Persistent,
+            Self::Recursive => WatchKind::Recursive,
+        }
+    }
 }
 
 /// In `by_path`: table, then path, a NUL and the connection's eight bytes. In `by_conn`: connection, then
-/// path and the table's byte.
+/// path, a NUL and the table's byte.
 #[derive(Clone)]
 struct Entry {
     first: u64,
@@ -49,17 +74,60 @@ impl Watches {
         Self {
             by_path: Map::new(),
             by_conn: Map::new(),
+            recursive: 0,
         }
     }
 
-    /// Leaves the watch of a read of this kind. Setting it twice is the same as once.
+    /// Leaves the one-shot watch of a read of this kind. Setting it twice is the same as once.
     pub fn add(&mut self, conn: ConnId, kind: ReadKind, path: &str) {
-        let table = match kind {
-            ReadKind::Exists | ReadKind::Data | ReadKind::Acl => Table::Data,
-            ReadKind::Children => Table::Child,
-        };
-        self.by_path.insert(Entry::by_path(table, path, conn));
-        self.by_conn.insert(Entry::by_conn(conn, path, table));
+        match kind {
+            ReadKind::Exists | ReadKind::Data => self.put(conn, Table::Data, path),
+            ReadKind::Children => self.put(conn, Table::Child, path),
+            ReadKind::Acl | ReadKind::Descendants | ReadKind::Ephemerals => {}
+        }
+    }
+
+    /// Leaves a watch that stays when it fires.
+    pub fn add_lasting(&mut self, conn: ConnId, mode: WatchMode, path: &str) {
+        match mode {
+            WatchMode::Persistent => self.put(conn, Table::Persistent, path),
+            WatchMode::Recursive => self.put(conn, Table::Recursive, path),
+        }
+    }
+
+    /// Whether a connection has such a watch on this very path.
+    #[must_use]
+    pub fn has(&self, conn: ConnId, kind: WatchKind, path: &str) -> bool {
+        let has = |table| self.by_conn.get(Entry::by_conn(conn, path, table).key());
+        tables(kind).any(|table| has(table).is_some())
+    }
+
+    /// Whether a connection has a watch that stays and hears of this change.
+    pub(crate) fn hears(&self, conn: ConnId, change: &Change) -> bool {
+        let path = &*change.path;
+        if self.has(conn, WatchKind::Persistent, path) {
+            return true;
+        }
+        if change.kind == EventKind::NodeChildrenChanged || self.recursive == 0 {
+            return false;
+        }
+        let mut above = path;
+        while !self.has(conn, WatchKind::Recursive, above) {
+            if above == "/" {
+                return false;
+            }
+            above = path::parent(above);
+        }
+        true
+    }
+
+    /// Takes such watches on this very path away, and says whether there were any.
+    pub fn remove(&mut self, conn: ConnId, kind: WatchKind, path: &str) -> bool {
+        let mut any = false;
+        for table in tables(kind) {
+            any |= self.take_one(conn, table, path);
+        }
+        any
     }
 
     /// Drops all watches of a connection.
@@ -75,37 +143,31 @@ impl Watches {
         let entries: Vec<Entry> = entries.cloned().collect();
         for entry in entries {
             if let Some((path, table)) = entry.path_and_table() {
-                self.by_path.remove(Entry::by_path(table, path, conn).key());
+                self.take_one(conn, table, path);
             }
-            self.by_conn.remove(entry.key());
         }
     }
 
-    /// Takes the watches that wait for `change`, and gives one event for each connection, those with a
-    /// data watch first, otherwise by connection.
+    /// Takes the one-shot watches that wait for `change`, and gives one event for each connection that has
+    /// some watch for it, by connection; who lost a znode's data comes before who lost its children.
     pub fn fire(&mut self, change: &Change, zxid: Index, out: &mut impl FnMut(ConnId, WatchEvent)) {
         if self.is_empty() {
             return;
         }
         let path = &*change.path;
-        let mut conns = Vec::new();
-        match change.kind {
-            EventKind::NodeCreated | EventKind::NodeDataChanged => {
-                self.take(Table::Data, path, &mut conns);
-            }
-            EventKind::NodeChildrenChanged => self.take(Table::Child, path, &mut conns),
+        let conns = match change.kind {
+            EventKind::NodeCreated | EventKind::NodeDataChanged => self.trigger(Table::Data, path),
+            EventKind::NodeChildrenChanged => self.trigger(Table::Child, path),
             EventKind::NodeDeleted => {
-                self.take(Table::Data, path, &mut conns);
-                let told = conns.len();
-                self.take(Table::Child, path, &mut conns);
+                let mut conns = self.trigger(Table::Data, path);
                 // Who has both watches is told once, and both are gone.
-                let (data, child) = conns.split_at(told);
-                let untold = |conn: &&ConnId| data.binary_search(conn).is_err();
-                let child: Vec<ConnId> = child.iter().filter(untold).copied().collect();
-                conns.truncate(told);
-                conns.extend(child);
+                let untold = |conn: &ConnId| conns.binary_search(conn).is_err();
+                let mut child = self.trigger(Table::Child, path);
+                child.retain(untold);
+                conns.append(&mut child);
+                conns
             }
-        }
+        };
         for conn in conns {
             out(
                 conn,
@@ -130,8 +192,8 @@ impl Watches {
         self.len() == 0
     }
 
-    /// The watches of a connection: their paths, and whether each is a child watch.
-    pub fn of(&self, conn: ConnId) -> impl Iterator<Item = (&str, bool)> {
+    /// The watches of a connection: their paths, and what each is.
+    pub fn of(&self, conn: ConnId) -> impl Iterator<Item = (&str, WatchKind)> {
         self.by_conn
             .range(Key {
                 first: conn.0,
@@ -139,11 +201,50 @@ impl Watches {
             })
             .take_while(move |entry| entry.first == conn.0)
             .filter_map(Entry::path_and_table)
-            .map(|(path, table)| (path, table == Table::Child))
+            .map(|(path, table)| (path, table.kind()))
     }
 
-    /// Removes the watches of one table on one path and appends their connections in ascending order.
-    fn take(&mut self, table: Table, path: &str, conns: &mut Vec<ConnId>) {
+    fn put(&mut self, conn: ConnId, table: Table, path: &str) {
+        // Nothing can happen there, and the NUL ends a path in `by_path`.
+        if path.contains('\0') {
+            return;
+        }
+        let old = self.by_path.insert(Entry::by_path(table, path, conn));
+        self.by_conn.insert(Entry::by_conn(conn, path, table));
+        self.recursive += usize::from(table == Table::Recursive && old.is_none());
+    }
+
+    fn take_one(&mut self, conn: ConnId, table: Table, path: &str) -> bool {
+        let old = self.by_path.remove(Entry::by_path(table, path, conn).key());
+        self.by_conn.remove(Entry::by_conn(conn, path, table).key());
+        self.recursive -= usize::from(table == Table::Recursive && old.is_some());
+        old.is_some()
+    }
+
+    /// Who hears of a change at `path` by this table, `Data` or `Child`, in ascending order. Those of the
+    /// table itself are gone after it.
+    fn trigger(&mut self, table: Table, path: &str) -> Vec<ConnId> {
+        let mut conns = Vec::new();
+        self.find(table, path, &mut conns);
+        for &conn in &conns {
+            self.take_one(conn, table, path);
+        }
+        self.find(Table::Persistent, path, &mut conns);
+        if table == Table::Data && self.recursive != 0 {
+            let mut above = path;
+            self.find(Table::Recursive, above, &mut conns);
+            while above != "/" {
+                above = path::parent(above);
+                self.find(Table::Recursive, above, &mut conns);
+            }
+        }
+        conns.sort_unstable();
+        conns.dedup();
+        conns
+    }
+
+    /// Appends who has a watch of this table on this path.
+    fn find(&self, table: Table, path: &str, conns: &mut Vec<ConnId>) {
         let mut prefix = Vec::from(path);
         prefix.push(0);
         let entries = self.by_path.range(Key {
@@ -152,13 +253,13 @@ impl Watches {
         });
         let entries = entries
             .take_while(|entry| entry.first == table as u64 && entry.rest.starts_with(&prefix));
-        let before = conns.len();
         conns.extend(entries.filter_map(|entry| entry.conn_behind(prefix.len())));
-        for &conn in &conns[before..] {
-            self.by_path.remove(Entry::by_path(table, path, conn).key());
-            self.by_conn.remove(Entry::by_conn(conn, path, table).key());
-        }
     }
+}
+
+fn tables(kind: WatchKind) -> impl Iterator<Item = Table> {
+    let is_meant = move |table: &Table| kind == WatchKind::Any || kind == table.kind();
+    Table::ALL.into_iter().filter(is_meant)
 }
 
 impl Entry {
@@ -173,7 +274,7 @@ impl Entry {
     fn by_conn(conn: ConnId, path: &str, table: Table) -> Self {
         Self {
             first: conn.0,
-            rest: [path.as_bytes(), &[table as u8]].concat().into(),
+            rest: [path.as_bytes(), &[0, table as u8]].concat().into(),
         }
     }
 
@@ -185,12 +286,8 @@ impl Entry {
 
     /// Of an entry in `by_conn`.
     fn path_and_table(&self) -> Option<(&str, Table)> {
-        let (&table, path) = self.rest.split_last()?;
-        let table = if table == Table::Data as u8 {
-            Table::Data
-        } else {
-            Table::Child
-        };
+        let (path, &[_, table]) = self.rest.split_last_chunk::<2>()?;
+        let table = Table::ALL.into_iter().find(|one| *one as u8 == table)?;
         Some((str::from_utf8(path).ok()?, table))
     }
 }
@@ -289,6 +386,28 @@ mod tests {
     }
 
     #[test]
+    fn recursive_ones_are_counted() {
+        let mut all = Watches::new();
+        for at in 0..1_000 {
+            all.add(
+                ConnId(at % 7),
+                Data,
+                &format!("/services/web/instance-{at:07}"),
+            );
+            all.add_lasting(
+                ConnId(at % 7),
+                WatchMode::Recursive,
+                &format!("/services/{at}"),
+            );
+        }
+        assert_eq!((all.len(), all.recursive), (2_000, 1_000));
+        for conn in 0..7 {
+            all.forget(ConnId(conn));
+        }
+        assert_eq!((all.len(), all.recursive), (0, 0));
+    }
+
+    #[test]
     fn a_connection_is_forgotten_completely() {
         let mut all = Watches::new();
         for conn in 1..=3 {
@@ -303,7 +422,7 @@ mod tests {
         all.forget(ConnId(9));
         assert_eq!((all.len(), all.of(ConnId(2)).count()), (12, 0));
         let left: Vec<_> = all.of(ConnId(1)).collect();
-        let tables = |path| [(path, false), (path, true)];
+        let tables = |path| [(path, WatchKind::Data), (path, WatchKind::Children)];
         assert_eq!(left, [tables("/"), tables("/a"), tables("/a/b")].concat());
         all.forget(ConnId(1));
         all.forget(ConnId(3));

@@ -120,6 +120,9 @@ pub fn why(reason: Option<Hangup>) -> &'static str {
             "the server took over a snapshot, and watches may have missed changes"
         }
         Some(Hangup::AuthFailed) => "the server does not believe who this client says it is",
+        Some(Hangup::ReadOnlyOver) => {
+            "the server has a leader again, so it does not serve reads only any more"
+        }
         Some(Hangup::Refused) => {
             "the server takes no more connections, or a request is beyond a limit"
         }

@@ -113,6 +113,13 @@ pub struct Settings {
     /// Longest session timeout in milliseconds [default: 40000].
     #[arg(long, env = "OTTERKEEPER_SESSION_MAX_MS", value_name = "MS")]
     session_max_ms: Option<u64>,
+    /// How often the leader looks for containers and znodes with a time to live that are to go, in
+    /// milliseconds [default: 60000].
+    #[arg(long, env = "OTTERKEEPER_CONTAINER_CHECK_MS", value_name = "MS")]
+    container_check_ms: Option<u64>,
+    /// Serve reads, to clients that ask for no more, while there is no leader.
+    #[arg(long, env = "OTTERKEEPER_READ_ONLY_MODE", num_args = 0..=1, default_missing_value = "true")]
+    read_only_mode: Option<bool>,
     /// Client connections at a time [default: 20000].
     #[arg(long, env = "OTTERKEEPER_CONNECTIONS", value_name = "NUMBER")]
     connections: Option<u32>,
@@ -192,6 +199,8 @@ impl Settings {
             clock_drift_per_mille: self.clock_drift_per_mille.or(file.clock_drift_per_mille),
             session_min_ms: self.session_min_ms.or(file.session_min_ms),
             session_max_ms: self.session_max_ms.or(file.session_max_ms),
+            container_check_ms: self.container_check_ms.or(file.container_check_ms),
+            read_only_mode: self.read_only_mode.or(file.read_only_mode),
             connections: self.connections.or(file.connections),
             requests_per_connection: self
                 .requests_per_connection
@@ -262,6 +271,7 @@ impl Settings {
             (self.heartbeat_ms, &mut node.heartbeat),
             (self.session_min_ms, &mut node.session_min),
             (self.session_max_ms, &mut node.session_max),
+            (self.container_check_ms, &mut node.container_check),
         ];
         for (ms, span) in spans {
             match ms {
@@ -274,6 +284,7 @@ impl Settings {
         node.clock_drift_per_mille = self
             .clock_drift_per_mille
             .unwrap_or(node.clock_drift_per_mille);
+        node.read_only_mode = self.read_only_mode.unwrap_or(node.read_only_mode);
         node.connections = self.connections.unwrap_or(node.connections);
         node.requests_per_connection = self
             .requests_per_connection

@@ -2,10 +2,10 @@
 //! sessions taken up again by id and password, watch events, four-letter words. What an operation does
 //! is the core's affair; here are its bytes and the order in which they go.
 //!
-//! Answered: create, create2, delete, exists, getData, setData, getACL, setACL, getChildren,
-//! getChildren2, sync, multi, auth, sasl (DIGEST-MD5), reconfig,
-//! whoAmI, ping, closeSession. Any other operation gets -6 (unimplemented)
-//! and the connection is closed behind it.
+//! Answered: create, create2, createContainer, createTTL, delete, exists, getData, setData, getACL, setACL,
+//! getChildren, getChildren2, sync, multi, multiRead, checkWatches, removeWatches, setWatches, setWatches2,
+//! addWatch, getEphemerals, getAllChildrenNumber, auth, sasl (DIGEST-MD5), reconfig, whoAmI, ping,
+//! closeSession. Any other operation gets -6 (unimplemented) and the connection is closed behind it.
 
 mod conn;
 pub mod decode;
@@ -141,6 +141,7 @@ impl Server {
     fn facts(&self, word: &str) -> words::Facts {
         let mut facts = self.hub.with_view(|view| {
             let mode = match view.role() {
+                _ if view.is_read_only() => Some("read-only"),
                 _ if view.leader().is_none() => None,
                 _ if view.voters().len() == 1 => Some("standalone"),
                 Role::Leader => Some("leader"),

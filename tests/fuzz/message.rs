@@ -177,6 +177,7 @@ fn command(draw: &mut Draw<'_>) -> Bytes {
             max_depth: draw.number() as u32,
         },
         1 => Command::Open {
+            replaces: None,
             origin: origin(draw),
             timeout_ms: draw.number() as u32,
         },

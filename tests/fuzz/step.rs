@@ -237,6 +237,8 @@ impl Subject {
                 proof: draw.some().to_vec().into(),
             },
             0 | 1 => Request::Connect(Connect {
+                read_only: false,
+                replaces: None,
                 session: match draw.is_one_in(3) {
                     true => SessionId(draw.number()),
                     false => self.session.0,

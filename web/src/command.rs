@@ -179,6 +179,8 @@ pub(crate) fn typed(request: &Request) -> String {
                 ReadKind::Data => "get",
                 ReadKind::Acl => "getAcl",
                 ReadKind::Children => "ls",
+                ReadKind::Descendants => "getAllChildrenNumber",
+                ReadKind::Ephemerals => "getEphemerals",
             };
             format!(
                 "{verb} {}{}",
@@ -193,6 +195,12 @@ pub(crate) fn typed(request: &Request) -> String {
         Request::Ping => "ping".to_owned(),
         Request::Close => "close".to_owned(),
         Request::Connect(_) => "connect".to_owned(),
+        Request::MultiRead(reads) => format!("multiRead ({})", reads.len()),
+        Request::List(list) => format!("ls {} ({})", list.path, list.limit),
+        Request::AddWatch { path, mode, .. } => format!("addWatch -m {mode:?} {path}"),
+        Request::SetWatches(_) => "setWatches".to_owned(),
+        Request::CheckWatches { path, kind } => format!("checkWatches {kind:?} {path}"),
+        Request::RemoveWatches { path, kind } => format!("removewatches {kind:?} {path}"),
     }
 }
 
@@ -366,6 +374,16 @@ fn replied(request: Option<&Request>, reply: &Reply) -> Vec<Body> {
             ),
             Response::Synced { .. } => said("Sync is OK".to_owned()),
             Response::Multi(results) => said(format!("{} results", results.len())),
+            Response::Count(count) => said(count.to_string()),
+            Response::Paths(paths) => said(format!("[{}]", paths.join(", "))),
+            Response::Page { znodes, .. } => {
+                let names: Vec<_> = znodes.iter().map(|child| &*child.name).collect();
+                said(format!("[{}]", names.join(", ")))
+            }
+            Response::Watching { .. }
+            | Response::WatchesSet
+            | Response::WatchesFound
+            | Response::WatchesRemoved => said("OK".to_owned()),
             Response::Connected { .. }
             | Response::Expired
             | Response::Authenticated
@@ -401,6 +419,9 @@ fn typed_op(op: &Op) -> String {
                 CreateMode::Ephemeral => "-e ",
                 CreateMode::PersistentSequential => "-s ",
                 CreateMode::EphemeralSequential => "-e -s ",
+                CreateMode::Container => "-c ",
+                CreateMode::Ttl { ms } => &format!("-t {ms} "),
+                CreateMode::TtlSequential { ms } => &format!("-s -t {ms} "),
             };
             let data = data
                 .as_ref()
@@ -434,6 +455,7 @@ fn command_label(command: &Command) -> String {
         Command::Attach { session, .. } => format!("attach {session}"),
         Command::Expire { sessions } => format!("expire {}", sessions.len()),
         Command::Reconfigure { .. } => "change members".to_owned(),
+        Command::Clean { znodes } => format!("clean {}", znodes.len()),
         Command::Abandon { .. } => "give up change".to_owned(),
         Command::Write { request, .. } => match request {
             WriteRequest::Op(op) => typed_op(op),

@@ -345,6 +345,7 @@ pub(crate) fn hangup(words: &Words, reason: Option<Hangup>) -> String {
         Some(Hangup::Leaderless) => "hangup-leaderless",
         Some(Hangup::SnapshotInstalled) => "hangup-snapshot",
         Some(Hangup::AuthFailed) => "hangup-auth-failed",
+        Some(Hangup::ReadOnlyOver) => "hangup-read-only-over",
         Some(Hangup::Refused) => "hangup-refused",
     })
 }

@@ -533,6 +533,7 @@ hangup-behind = the client has seen more than this node
 hangup-leaderless = this node has had no leader for too long
 hangup-snapshot = this node installed a snapshot, so watches may have missed something
 hangup-auth-failed = it does not believe who the client says it is
+hangup-read-only-over = this node has a leader again, so it does not serve reads only any more
 hangup-refused = refused
 
 tab-lesson = Lesson

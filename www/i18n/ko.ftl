@@ -530,6 +530,7 @@ hangup-behind = 클라이언트가 이 노드보다 앞선 상태를 보았음
 hangup-leaderless = 이 노드에 너무 오래 리더가 없음
 hangup-snapshot = 이 노드가 스냅샷을 설치해 watch를 놓쳤을 수 있음
 hangup-auth-failed = 클라이언트가 밝힌 신원을 믿지 못해서
+hangup-read-only-over = 다시 리더가 생겨 읽기 전용으로 제공하지 않음
 hangup-refused = 거부됨
 
 tab-lesson = 강의

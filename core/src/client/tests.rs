@@ -91,6 +91,7 @@ impl Bench {
             session,
             password: [9; 16],
             timeout_ms: u32::try_from(TIMEOUT.as_ms()).expect("it is small"),
+            read_only: false,
         };
         self.answer(tag, 10, Ok(connected));
     }

@@ -74,6 +74,7 @@ impl Log {
         let opened = self.apply(&Command::Open {
             origin,
             timeout_ms: 4_000,
+            replaces: None,
         });
         let Applied::Attached {
             session, password, ..
@@ -113,7 +114,7 @@ impl Log {
                 path: rest.into(),
                 watch: false,
             };
-            self.machine.read(&read, &self.ids)
+            self.machine.read(SessionId(0), &read, &self.ids)
         };
         let result = match verb {
             "stat" => read(ReadKind::Exists),
@@ -162,6 +163,16 @@ fn op(line: &str) -> Op {
                 (false, true) => CreateMode::PersistentSequential,
                 (true, true) => CreateMode::EphemeralSequential,
             };
+            let mode = match flags.split_once('t') {
+                _ if flags.contains('c') => CreateMode::Container,
+                None => mode,
+                Some((_, ms)) if mode.is_sequential() => CreateMode::TtlSequential {
+                    ms: ms.parse().unwrap(),
+                },
+                Some((_, ms)) => CreateMode::Ttl {
+                    ms: ms.parse().unwrap(),
+                },
+            };
             let acl = if flags.contains('x') {
                 Vec::new()
             } else {
@@ -173,7 +184,7 @@ fn op(line: &str) -> Op {
                 data,
                 acl,
                 mode,
-                stat: flags.contains('2'),
+                stat: flags.starts_with("-2"),
             }
         }
         ["create", ref rest @ ..] => op(&format!("create -p {}", rest.join(" "))),
@@ -554,6 +565,7 @@ fn a_session_moves_to_another_connection() {
         timeout_ms: 9_000,
         password,
         moved_from,
+        replaced: None,
     };
     assert_eq!(moved, expected);
     assert_eq!(
@@ -596,6 +608,7 @@ fn attachments_run_once_for_each_life_of_a_node() {
         log.apply(&Command::Open {
             origin,
             timeout_ms: 4_000,
+            replaces: None,
         }) != Applied::Nothing
     };
     assert!(open(5, 1));
@@ -621,6 +634,7 @@ fn nothing_runs_before_the_initialisation_and_only_the_first_counts() {
     let open = Command::Open {
         origin,
         timeout_ms: 4_000,
+        replaces: None,
     };
     let mut apply = |index, command: &Command| {
         let applied = machine.apply(Index(index), Time(0), command, &mut Vec::new());
@@ -656,4 +670,108 @@ fn nothing_runs_before_the_initialisation_and_only_the_first_counts() {
             ..
         }
     ));
+}
+
+/// What is worn out so many seconds after the last entry, and what a clean-up of it changes.
+fn clean(log: &mut Log, later: u64) -> String {
+    let now_ms = 1_000 * (log.index.0 + later);
+    let (znodes, next) = log.machine.worn_out(None, 100, now_ms);
+    assert_eq!(next, None);
+    log.apply(&Command::Clean { znodes });
+    let changed = log
+        .changes
+        .iter()
+        .filter(|change| change.kind == EventKind::NodeDeleted);
+    let paths: Vec<_> = changed.map(|change| change.path.clone()).collect();
+    paths.join(" ")
+}
+
+#[test]
+fn a_container_goes_with_its_last_child() {
+    let mut log = Log::new();
+    let made = log.line("create -2c /c");
+    assert!(made.contains(" o0 "), "trap 11: {made}");
+    assert_eq!(clean(&mut log, 1_000_000), "", "it never had a child");
+    log.line("create /c/1");
+    assert_eq!(clean(&mut log, 0), "");
+    log.line("delete /c/1");
+    assert_eq!(clean(&mut log, 0), "/c");
+    assert_eq!(log.line("create /c/1"), "NO_NODE");
+    check_state(&log.machine);
+}
+
+#[test]
+fn a_time_to_live_counts_from_the_last_set_and_waits_for_the_children() {
+    let mut log = Log::new();
+    let made = log.line("create -2t5000 /t");
+    assert!(made.contains(" o0 "), "trap 11: {made}");
+    assert_eq!(clean(&mut log, 5), "", "not longer than it");
+    log.line("set /t x");
+    assert_eq!(clean(&mut log, 4), "");
+    log.line("create /t/1");
+    assert_eq!(clean(&mut log, 100), "", "it has a child");
+    log.line("delete /t/1");
+    assert_eq!(clean(&mut log, 100), "/t");
+    assert_eq!(
+        log.line("create -st1 /t-"),
+        "/t-0000000001 +/t-0000000001 ~/"
+    );
+    for ttl in [0, 1_u64 << 40, u64::MAX] {
+        assert_eq!(log.line(&format!("create -t{ttl} /u")), "BAD_ARGUMENTS");
+    }
+    assert_eq!(
+        log.line(&format!("create -t{} /u", (1_u64 << 40) - 1)),
+        "/u +/u ~/"
+    );
+    check_state(&log.machine);
+}
+
+/// The command names the znode that was found, so what became of its path meanwhile is safe.
+#[test]
+fn a_clean_up_that_comes_late_touches_nothing_else() {
+    let mut log = Log::new();
+    for line in [
+        "create -t1 /t",
+        "create -c /c",
+        "create /c/1",
+        "delete /c/1",
+        "create -t1 /u",
+    ] {
+        log.line(line);
+    }
+    let (znodes, _) = log.machine.worn_out(None, 100, 1_000_000);
+    assert_eq!(znodes.len(), 3);
+    for line in [
+        "set /t x",
+        "delete /c",
+        "create -c /c",
+        "delete /u",
+        "create /u",
+    ] {
+        log.line(line);
+    }
+    log.apply(&Command::Clean { znodes });
+    assert!(log.changes.is_empty());
+    assert_eq!(log.machine.tree().mortal_count(), 2);
+}
+
+#[test]
+fn the_worn_out_are_found_a_slice_at_a_time() {
+    let mut log = Log::new();
+    for number in 0..25 {
+        log.line(&format!("create -t{} /t{number:02}", 1 + number % 3));
+    }
+    let (mut found, mut from, mut slices) = (Vec::new(), None, 0);
+    loop {
+        let (znodes, next) = log.machine.worn_out(from, 10, 1_000_000);
+        found.extend(znodes.into_iter().map(|worn| worn.path));
+        slices += 1;
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!((found.len(), slices), (25, 3));
 }

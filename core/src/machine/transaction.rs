@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::acl;
-use crate::command::Change;
+use crate::command::{Change, Worn};
 use crate::id::{Index, SessionId};
 use crate::path;
 use crate::quota::{self, Limits, Usage};
-use crate::request::{Acl, CreateMode, Error, EventKind, Identity, Op, Response, Stat};
-use crate::tree::{Facts, Record, Tree};
+use crate::request::{Acl, CreateMode, Error, EventKind, Identity, MAX_TTL_MS, Op, Response, Stat};
+use crate::tree::{Facts, Life, Record, Tree};
 
 /// Changes of the tree by one log entry.
 pub(super) struct Transaction<'a> {
@@ -161,6 +161,7 @@ impl<'a> Transaction<'a> {
         acl: &[Acl],
         mode: CreateMode,
     ) -> Result<(String, Stat), Error> {
+        let life = self.life(mode)?;
         if !path::is_plausible(asked) {
             return Err(Error::BadArguments);
         }
@@ -182,7 +183,7 @@ impl<'a> Transaction<'a> {
         if self.tree.get(&path).is_some() {
             return Err(Error::NodeExists);
         }
-        if parent.owner != SessionId(0) {
+        if matches!(parent.life(), Life::Ephemeral(_)) {
             return Err(Error::NoChildrenForEphemerals);
         }
         let more = Usage {
@@ -201,11 +202,7 @@ impl<'a> Transaction<'a> {
             pzxid: self.zxid,
             ctime_ms: self.now_ms,
             mtime_ms: self.now_ms,
-            owner: if mode.is_ephemeral() {
-                self.session
-            } else {
-                SessionId(0)
-            },
+            owner: life.owner(),
             acl: 0,
             ..Facts::default()
         };
@@ -221,6 +218,36 @@ impl<'a> Transaction<'a> {
         self.changed(EventKind::NodeCreated, &path, facts.acl);
         self.changed(EventKind::NodeChildrenChanged, parent_path, parent_acl);
         Ok((path, facts.stat(data)))
+    }
+
+    fn life(&self, mode: CreateMode) -> Result<Life, Error> {
+        Ok(match mode {
+            CreateMode::Persistent | CreateMode::PersistentSequential => Life::Persistent,
+            CreateMode::Ephemeral | CreateMode::EphemeralSequential => {
+                Life::Ephemeral(self.session)
+            }
+            CreateMode::Container => Life::Container,
+            CreateMode::Ttl { ms } | CreateMode::TtlSequential { ms } => match ms {
+                1..=MAX_TTL_MS => Life::Ttl(ms),
+                _ => return Err(Error::BadArguments),
+            },
+        })
+    }
+
+    /// Removes a znode that is worn out, if it is still the one that was found to be so.
+    pub(super) fn clean(&mut self, worn: &Worn) {
+        let Some(znode) = self.tree.get(&worn.path) else {
+            return;
+        };
+        let (facts, _) = znode.open();
+        let same = match facts.life() {
+            Life::Container => facts.counter != 0,
+            Life::Ttl(_) => facts.mzxid == worn.mzxid,
+            Life::Persistent | Life::Ephemeral(_) => false,
+        };
+        if same && facts.czxid == worn.czxid && facts.num_children == 0 {
+            self.remove(&worn.path);
+        }
     }
 
     fn delete(&mut self, path: &str, version: i32) -> Result<(), Error> {

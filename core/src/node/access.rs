@@ -8,9 +8,9 @@ use core::net::SocketAddr;
 
 use sha1::{Digest, Sha1};
 
-use crate::acl::SUPER;
+use crate::acl::{self, SUPER};
 use crate::config::Config;
-use crate::request::{Error, Identity};
+use crate::request::{Error, Identity, Response};
 use crate::wire;
 
 /// The identities of one connection, none of them twice. A clone shares them.
@@ -29,6 +29,15 @@ impl Identities {
 
     pub(super) fn all(&self) -> &[Identity] {
         &self.0
+    }
+
+    /// The answer to whoAmI: digest users without the hash.
+    pub(super) fn named(&self) -> Response {
+        let named = self.0.iter().map(|id| Identity {
+            scheme: id.scheme.clone(),
+            id: acl::user(id).into(),
+        });
+        Response::Identities(named.collect())
     }
 
     /// Takes an auth packet. A wrong password is no error: it makes another identity.

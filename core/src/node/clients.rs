@@ -21,14 +21,15 @@ use crate::command::{Change, Command, Origin, WriteRequest};
 use crate::id::{ConnId, Index, NodeId, SessionId, Term};
 use crate::message::Message;
 use crate::raft::message::Payload;
-use crate::request::{
-    Acl, Connect, Error, Hangup, Identity, Read, ReadKind, Reply, Request, Response,
-};
+use crate::request::{Acl, Connect, Error, Hangup, Identity, List, Read, Reply, Request, Response};
 use crate::time::{Span, Time};
 use crate::wire;
 
 /// Longest pause between two attempts to have the same commands applied.
 const RESEND_MAX: Span = Span::from_ms(4_000);
+
+mod proof;
+mod read_only;
 
 /// Connections and what waits on them.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub(super) struct Clients {
     incarnation: u64,
     /// Attachments asked for in this life; the state machine takes each number once.
     tickets: u64,
+    /// Connections that are served reads only.
+    read_only: BTreeSet<ConnId>,
     conns: BTreeMap<ConnId, Conn>,
     /// Which connection serves a session here.
     serving: BTreeMap<SessionId, ConnId>,
@@ -121,6 +124,22 @@ enum ConnState {
         session: SessionId,
         epoch: Index,
     },
+    /// A session that only this node knows, while there is no leader (protocol section 17).
+    ReadOnly {
+        session: SessionId,
+    },
+}
+
+impl ConnState {
+    /// Whose requests come here.
+    const fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Attached { session, .. }
+            | Self::Parting { session, .. }
+            | Self::ReadOnly { session } => Some(session),
+            Self::Fresh | Self::Attaching { .. } => None,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -130,12 +149,16 @@ struct Waiting {
 }
 
 #[derive(Clone)]
-enum What {
+pub(super) enum What {
     Write(u64),
     Read(Identities, Read),
     /// A read that sees everything acknowledged before it, with the number of its confirmation.
     Latest(u64, Identities, Read),
     Sync(u64, String),
+    /// A page that sees everything acknowledged before it.
+    LatestList(u64, Identities, List),
+    /// What concerns this connection or this state alone.
+    Local(Identities, Request),
     Ping,
     /// The answer was known when the request came, and must only wait for its turn.
     Known(Result<Response, Error>),
@@ -150,10 +173,15 @@ impl What {
     const fn is_ready(&self, passed: u64) -> bool {
         match self {
             Self::Write(_) => false,
-            Self::Read(..) | Self::Ping | Self::Known(_) | Self::Parting(_) | Self::Answered(_) => {
-                true
+            Self::Read(..)
+            | Self::Local(..)
+            | Self::Ping
+            | Self::Known(_)
+            | Self::Parting(_)
+            | Self::Answered(_) => true,
+            Self::Latest(number, ..) | Self::LatestList(number, ..) | Self::Sync(number, _) => {
+                *number <= passed
             }
-            Self::Latest(number, ..) | Self::Sync(number, _) => *number <= passed,
         }
     }
 }
@@ -163,6 +191,7 @@ impl Clients {
         Self {
             incarnation,
             tickets: 0,
+            read_only: BTreeSet::new(),
             conns: BTreeMap::new(),
             serving: BTreeMap::new(),
             attaching: BTreeMap::new(),
@@ -187,10 +216,7 @@ impl Clients {
     pub(super) fn views(&self) -> Vec<ConnView> {
         let view = |(conn, c): (&ConnId, &Conn)| ConnView {
             conn: *conn,
-            session: match c.state {
-                ConnState::Attached { session, .. } | ConnState::Parting { session, .. } => session,
-                ConnState::Fresh | ConnState::Attaching { .. } => SessionId(0),
-            },
+            session: c.state.session().unwrap_or_default(),
             address: c.address.clone(),
             pending: c.waiting.len(),
         };
@@ -275,6 +301,15 @@ impl Clients {
         };
     }
 
+    /// Takes what stands first on a connection if it can be answered now, with the connection's session.
+    fn next_ready(&mut self, conn: ConnId) -> Option<(SessionId, Waiting)> {
+        let passed = self.passed;
+        let client = self.conns.get_mut(&conn)?;
+        let session = client.state.session()?;
+        let is_ready = |waiting: &mut Waiting| waiting.what.is_ready(passed);
+        Some((session, client.waiting.pop_front_if(is_ready)?))
+    }
+
     /// Protocol state for the digest.
     pub(super) fn digest(&self, into: &mut impl FnMut(u64)) {
         into(self.incarnation);
@@ -287,10 +322,10 @@ impl Clients {
             into(conn.0);
             into(state.numbered);
             into(state.waiting.len() as u64);
-            if let ConnState::Attached { session, epoch } | ConnState::Parting { session, epoch } =
+            into(state.state.session().unwrap_or_default().0);
+            if let ConnState::Attached { epoch, .. } | ConnState::Parting { epoch, .. } =
                 state.state
             {
-                into(session.0);
                 into(epoch.0);
             }
         }
@@ -383,42 +418,32 @@ impl Node {
                         self.write(conn, session, epoch, tag, request, out);
                     }
                     Request::WhoAmI => {
-                        let named = ids.all().iter().map(|id| Identity {
-                            scheme: id.scheme.clone(),
-                            id: acl::user(id).into(),
-                        });
-                        let named = Response::Identities(named.collect());
-                        self.wait(conn, tag, What::Known(Ok(named)), out);
+                        let named = What::Known(Ok(ids.named()));
+                        self.wait(conn, tag, named, out);
+                    }
+                    Request::List(list) if list.latest => {
+                        let number = self.barrier(conn);
+                        self.wait(conn, tag, What::LatestList(number, ids, list), out);
+                    }
+                    local @ (Request::MultiRead(_)
+                    | Request::List(_)
+                    | Request::AddWatch { .. }
+                    | Request::SetWatches(_)
+                    | Request::CheckWatches { .. }
+                    | Request::RemoveWatches { .. }) => {
+                        self.wait(conn, tag, What::Local(ids, local), out);
                     }
                     Request::Ping => self.wait(conn, tag, What::Ping, out),
                     Request::Connect(_) => self.hang_up(conn, Hangup::Refused, out),
                 }
             }
             (ConnState::Parting { .. }, _) => {}
+            (ConnState::ReadOnly { .. }, request) => {
+                self.read_only_request(conn, tag, request, out);
+            }
             (ConnState::Fresh | ConnState::Attaching { .. } | ConnState::Attached { .. }, _) => {
                 self.hang_up(conn, Hangup::Refused, out);
             }
-        }
-    }
-
-    /// An auth packet. The answer keeps its turn, but what it proves counts from here on.
-    fn prove(&mut self, conn: ConnId, tag: u64, scheme: &str, proof: &[u8], out: &mut Vec<Output>) {
-        let Some(client) = self.clients.conns.get_mut(&conn) else {
-            return;
-        };
-        match client.ids.prove(scheme, proof, &self.config) {
-            Ok(()) => self.wait(conn, tag, What::Known(Ok(Response::Authenticated)), out),
-            Err(error) => self.part(conn, tag, error, out),
-        }
-    }
-
-    /// Takes nothing more from a connection. It goes with the answer to this request.
-    fn part(&mut self, conn: ConnId, tag: u64, error: Error, out: &mut Vec<Output>) {
-        if let Some(client) = self.clients.conns.get_mut(&conn)
-            && let ConnState::Attached { session, epoch } = client.state
-        {
-            client.state = ConnState::Parting { session, epoch };
-            self.wait(conn, tag, What::Parting(error), out);
         }
     }
 
@@ -432,6 +457,7 @@ impl Node {
         {
             self.clients.serving.remove(&session);
         }
+        self.clients.read_only.remove(&conn);
         self.clients.attaching.retain(|_, waiting| *waiting != conn);
         self.clients.drop_pending_of(conn);
         self.watches.forget(conn);
@@ -454,15 +480,18 @@ impl Node {
         let Some(client) = self.clients.conns.get(&conn) else {
             return ReadNow::Later;
         };
-        if !matches!(client.state, ConnState::Attached { .. })
-            || !client.waiting.is_empty()
-            || !client.ids.suffice(&self.config)
-            || self.halted
-        {
+        let (ConnState::Attached { session, .. } | ConnState::ReadOnly { session }) = client.state
+        else {
+            return ReadNow::Later;
+        };
+        if !client.waiting.is_empty() || !client.ids.suffice(&self.config) || self.halted {
             return ReadNow::Later;
         }
+        let ids = client.ids.all();
         let result = match request {
-            Request::Read(read) if !read.watch => self.machine.read(read, client.ids.all()),
+            Request::Read(read) if !read.watch => self.machine.read(session, read, ids),
+            Request::MultiRead(reads) => Ok(self.multi_read(session, reads, ids)),
+            Request::List(list) if !list.latest => self.list(list, ids),
             Request::Ping => Ok(Response::Pong),
             _ => return ReadNow::Later,
         };
@@ -602,20 +631,28 @@ impl Node {
         if !self.clients.touched.is_empty() && self.raft.leader().is_some() {
             deadline = deadline.min(self.touch_due());
         }
-        if !self.clients.conns.is_empty() && self.raft.leader().is_none() {
+        let waits = self.raft.leader().is_none() && !self.is_leaderless();
+        if waits && !self.clients.conns.is_empty() {
             deadline = deadline.min(self.clients.led_at + self.config.leaderless_limit);
         }
         deadline
     }
 
-    /// Without a leader for too long, a server lets its clients look for a better one (rule R16).
+    /// Without a leader for too long, a server lets its clients look for a better one (rule R16); those that
+    /// wanted no more than reads stay until there is one.
     pub(super) fn part_when_leaderless(&mut self, out: &mut Vec<Output>) {
         if self.is_leaderless() {
-            self.hang_up_all(Hangup::Leaderless, out);
+            if self.config.read_only_mode {
+                self.keep_read_only(out);
+            } else {
+                self.hang_up_all(Hangup::Leaderless, out);
+            }
+        } else if self.raft.leader().is_some() {
+            self.end_read_only(out);
         }
     }
 
-    fn is_leaderless(&self) -> bool {
+    pub(super) fn is_leaderless(&self) -> bool {
         self.raft.leader().is_none()
             && self.clients.led_at + self.config.leaderless_limit <= self.now
     }
@@ -771,7 +808,7 @@ impl Node {
     }
 
     fn connect(&mut self, conn: ConnId, tag: u64, connect: &Connect, out: &mut Vec<Output>) {
-        if self.is_leaderless() {
+        if self.is_leaderless() && !self.may_read_only(connect) {
             return self.hang_up(conn, Hangup::Leaderless, out);
         }
         if connect.last_zxid > self.applied.index {
@@ -782,10 +819,17 @@ impl Node {
             self.config.session_max.as_ms(),
         );
         let timeout_ms = u64::from(connect.timeout_ms).clamp(shortest, longest) as u32;
+        if self.is_leaderless() {
+            return self.open_read_only(conn, tag, timeout_ms, out);
+        }
         let origin = self.next_origin();
         let ticket = origin.ticket;
         let command = if connect.session == SessionId(0) {
-            Command::Open { origin, timeout_ms }
+            Command::Open {
+                origin,
+                timeout_ms,
+                replaces: connect.replaces,
+            }
         } else {
             let (session, password) = (connect.session, connect.password);
             Command::Attach {
@@ -844,7 +888,7 @@ impl Node {
             .queue(PendingOf::Write { conn, number }, command);
     }
 
-    fn wait(&mut self, conn: ConnId, tag: u64, what: What, out: &mut Vec<Output>) {
+    pub(super) fn wait(&mut self, conn: ConnId, tag: u64, what: What, out: &mut Vec<Output>) {
         let Some(client) = self.clients.conns.get_mut(&conn) else {
             return;
         };
@@ -882,12 +926,7 @@ impl Node {
     /// Answers what stands first on a connection, up to the next write.
     fn serve(&mut self, conn: ConnId, out: &mut Vec<Output>) {
         let zxid = self.applied.index;
-        let Some(client) = self.clients.conns.get_mut(&conn) else {
-            return;
-        };
-        let passed = self.clients.passed;
-        let is_ready = |waiting: &mut Waiting| waiting.what.is_ready(passed);
-        while let Some(Waiting { tag, what }) = client.waiting.pop_front_if(is_ready) {
+        while let Some((session, Waiting { tag, what })) = self.clients.next_ready(conn) {
             let result = match what {
                 What::Answered(reply) => {
                     out.push(Output::Reply { conn, tag, reply });
@@ -895,12 +934,7 @@ impl Node {
                 }
                 What::Sync(_, path) => Ok(Response::Synced { path }),
                 What::Read(ids, read) | What::Latest(_, ids, read) => {
-                    let result = self.machine.read(&read, ids.all());
-                    let found = result.is_ok()
-                        || (read.kind == ReadKind::Exists && result == Err(Error::NoNode));
-                    if read.watch && found && read.kind != ReadKind::Acl {
-                        self.watches.add(conn, read.kind, &read.path);
-                    }
+                    let result = self.read_and_watch(conn, session, &read, ids.all());
                     if self.config.notes {
                         out.push(Output::Note(Note::ReadServed { conn, zxid }));
                     }
@@ -912,6 +946,10 @@ impl Node {
                     let reply = Reply { zxid, result };
                     out.push(Output::Reply { conn, tag, reply });
                     return self.hang_up(conn, Hangup::AuthFailed, out);
+                }
+                What::LatestList(_, ids, list) => self.list(&list, ids.all()),
+                What::Local(ids, request) => {
+                    self.answer_local(conn, session, request, ids.all(), out)
                 }
                 What::Ping | What::Write(_) => Ok(Response::Pong),
             };
@@ -931,7 +969,7 @@ impl Node {
         }
     }
 
-    fn hang_up(&mut self, conn: ConnId, reason: Hangup, out: &mut Vec<Output>) {
+    pub(super) fn hang_up(&mut self, conn: ConnId, reason: Hangup, out: &mut Vec<Output>) {
         if self.clients.conns.contains_key(&conn) {
             self.client_gone(conn);
             out.push(Output::Hangup { conn, reason });

@@ -258,6 +258,12 @@ impl<'a> View<'a> {
         &self.node.machine
     }
 
+    /// Whether it has no leader, and serves reads to those who ask for no more.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.node.is_read_only()
+    }
+
     /// Watches of this node's clients.
     #[must_use]
     pub fn watches(&self) -> &'a Watches {

@@ -625,7 +625,7 @@ impl Client {
             return Ok(());
         }
         for read in self.watches.reads() {
-            let result = view.machine().read(&read, &[]);
+            let result = view.machine().read(SessionId(0), &read, &[]);
             self.watches
                 .none_is_missed(&read, &result, view.applied())?;
         }

@@ -17,7 +17,7 @@ use super::{
     SimConfig, What, Workload,
 };
 use crate::config::Bug;
-use crate::id::NodeId;
+use crate::id::{NodeId, SessionId};
 use crate::node::{Note, SnapshotStage};
 use crate::raft::note::{Note as RaftNote, Role, TransferEnd, TransferStage};
 use crate::request::{Acl, CreateMode, Error, EventKind, Op, Reply, Request, Response};
@@ -819,7 +819,7 @@ impl Sim {
         };
         let zxid = view.applied();
         for read in super::oracle::audit_reads() {
-            let result = view.machine().read(&read, &[]);
+            let result = view.machine().read(SessionId(0), &read, &[]);
             self.oracle.read(&read, &result, zxid)?;
         }
         // What is under way to a client may be the very event.

@@ -16,7 +16,7 @@ use core::str;
 use crate::id::{Index, SessionId};
 use crate::map::{Item, Key};
 use crate::path;
-use crate::request::Stat;
+use crate::request::{MAX_TTL_MS, Stat};
 
 /// Bytes of a number of 64 bits at most.
 const NUMBER: usize = 10;
@@ -40,13 +40,54 @@ pub(crate) struct Facts {
     pub(crate) counter: i32,
     pub(crate) num_children: u32,
     pub(crate) aversion: i32,
-    /// The session of an ephemeral znode, else 0.
+    /// What its life depends on, as ZooKeeper stores it: 0, the session of an ephemeral znode (which has no
+    /// top bit), 2^63 for a container, or 0xFF and behind it the 40 bits of a time to live.
     pub(crate) owner: SessionId,
     /// Number of its access control list; 0 is world:anyone:ALL.
     pub(crate) acl: u32,
 }
 
+/// What the life of a znode depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Life {
+    /// It stays until it is deleted.
+    Persistent,
+    /// The session that made it.
+    Ephemeral(SessionId),
+    /// Its children.
+    Container,
+    /// Its children, and a time in milliseconds.
+    Ttl(u64),
+}
+
+const CONTAINER: u64 = 1 << 63;
+const TTL: u64 = 0xFF << 56;
+
+impl Life {
+    pub(crate) const fn owner(self) -> SessionId {
+        SessionId(match self {
+            Self::Persistent => 0,
+            Self::Ephemeral(session) => session.0,
+            Self::Container => CONTAINER,
+            Self::Ttl(ms) => TTL | ms,
+        })
+    }
+
+    const fn of(owner: SessionId) -> Self {
+        match owner.0 {
+            0 => Self::Persistent,
+            CONTAINER => Self::Container,
+            ttl if ttl >= TTL => Self::Ttl(ttl & MAX_TTL_MS),
+            _ => Self::Ephemeral(owner),
+        }
+    }
+}
+
 impl Facts {
+    pub(crate) const fn life(&self) -> Life {
+        Life::of(self.owner)
+    }
+
     /// As ZooKeeper shows them. The child version counts creates and deletes, though only creates are
     /// stored (section 8).
     pub(crate) fn stat(&self, data: Option<&[u8]>) -> Stat {
@@ -59,7 +100,11 @@ impl Facts {
             version: self.version,
             cversion: self.counter.wrapping_mul(2).wrapping_sub(num_children),
             aversion: self.aversion,
-            ephemeral_owner: self.owner,
+            ephemeral_owner: match self.life() {
+                Life::Ephemeral(session) => session,
+                // Not the mark of a container (ClickHouse PR 108908).
+                _ => SessionId(0),
+            },
             data_length: data.map_or(0, |data| i32::try_from(data.len()).unwrap_or(i32::MAX)),
             num_children,
             pzxid: self.pzxid,
@@ -179,7 +224,7 @@ pub(crate) fn key(path: &str) -> Key<'_> {
     }
 }
 
-/// An ephemeral znode in the list of its session.
+/// A znode in the list of those with the same owner: a session's, the containers, or those with one time to live.
 #[derive(Clone, Debug)]
 pub(crate) struct Owned {
     owner: SessionId,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{WireError, decoded, encoded};
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Acl, Error, Hangup, Identity, Password, Reply, Request, Response, Stat, WatchEvent,
+    Acl, Error, Hangup, Identity, Listed, Password, Reply, Request, Response, Stat, WatchEvent,
 };
 
 /// From client to server.
@@ -105,6 +105,7 @@ enum Answer<M> {
         session: SessionId,
         password: Password,
         timeout_ms: u32,
+        read_only: bool,
     },
     Expired,
     Created {
@@ -127,6 +128,19 @@ enum Answer<M> {
         stat: Stat,
     },
     Multi(M),
+    Count(u32),
+    Paths(Vec<String>),
+    Page {
+        znodes: Vec<Listed>,
+        stat: Stat,
+        more: bool,
+    },
+    Watching {
+        complete: bool,
+    },
+    WatchesSet,
+    WatchesFound,
+    WatchesRemoved,
     Synced {
         path: String,
     },
@@ -143,10 +157,12 @@ impl<M> Answer<M> {
                 session,
                 password,
                 timeout_ms,
+                read_only,
             } => Response::Connected {
                 session,
                 password,
                 timeout_ms,
+                read_only,
             },
             Self::Expired => Response::Expired,
             Self::Created { path, stat } => Response::Created { path, stat },
@@ -157,6 +173,13 @@ impl<M> Answer<M> {
             Self::Acl { acl, stat } => Response::Acl { acl, stat },
             Self::Children { names, stat } => Response::Children { names, stat },
             Self::Multi(results) => multi(results),
+            Self::Count(count) => Response::Count(count),
+            Self::Paths(paths) => Response::Paths(paths),
+            Self::Page { znodes, stat, more } => Response::Page { znodes, stat, more },
+            Self::Watching { complete } => Response::Watching { complete },
+            Self::WatchesSet => Response::WatchesSet,
+            Self::WatchesFound => Response::WatchesFound,
+            Self::WatchesRemoved => Response::WatchesRemoved,
             Self::Synced { path } => Response::Synced { path },
             Self::Authenticated => Response::Authenticated,
             Self::Identities(ids) => Response::Identities(ids),

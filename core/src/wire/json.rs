@@ -9,8 +9,8 @@
 //! {"id": 4, "op": "multi", "ops": [{"op": "check", "path": "/a", "version": 0}, {"op": "delete", "path": "/a"}]}
 //! ```
 //!
-//! Operations: `connect create delete set get exists children get_acl set_acl multi sync auth whoami reconfig ping
-//! close`, and `check` inside a multi. Permissions are bits: read 1, write 2, create 4, delete 8, admin 16. Data is `{"text": ".."}` or `{"base64": ".."}` or null; zxids and sessions are decimal
+//! Operations: `connect create delete set get exists children list count ephemerals get_acl set_acl
+//! multi multi_read sync add_watch set_watches check_watches remove_watches auth whoami reconfig ping close`, and `check` inside a multi. Permissions are bits: read 1, write 2, create 4, delete 8, admin 16. Data is `{"text": ".."}` or `{"base64": ".."}` or null; zxids and sessions are decimal
 //! strings, because JavaScript's numbers are too short for them. Answers are
 //! `{"id": 2, "ok": {"type": "created", ..}, "zxid": "12"}` or `{"id": 2, "error": "NODE_EXISTS", "message": ".."}`,
 //! events `{"event": "node_created", "path": "/a", "zxid": "13"}`, and before the server closes the
@@ -27,19 +27,21 @@ use serde::{Deserialize, Serialize};
 use super::client::ServerFrame;
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Hangup, Op, Read, ReadKind, Reconfig, Reply,
-    Request, Response, Stat, WatchEvent,
+    Acl, Connect, CreateMode, Error, EventKind, Hangup, List, Listed, Op, Read, ReadKind, Reconfig,
+    Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind, WatchMode,
 };
 
 mod shape;
 
 use shape::{
-    Bye, Consistency, Data, Decimal, Facts, Fields, Good, Happened, Mode, Outcome, Said, Secret,
-    Verb,
+    Bye, Child, Consistency, Data, Decimal, Facts, Fields, Good, Had, Happened, Kind, Mode, Old,
+    Outcome, Said, Secret, Verb,
 };
 
 /// The session timeout of a client that names none.
 const DEFAULT_TIMEOUT_MS: u32 = 30_000;
+/// The children on a page of which a client does not say how long it is.
+const DEFAULT_PAGE: u32 = 100;
 
 /// Why a text is no request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,6 +85,11 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             password: (connect.session != SessionId(0)).then_some(Secret(connect.password)),
             timeout_ms: Some(connect.timeout_ms),
             last_zxid: (connect.last_zxid != Index(0)).then_some(Decimal(connect.last_zxid.0)),
+            read_only: connect.read_only.then_some(true),
+            replaces: connect.replaces.map(|(session, password)| Old {
+                session: Decimal(session.0),
+                password: Secret(password),
+            }),
             ..Fields::default()
         },
         Request::Write(op) => op_fields(op),
@@ -91,16 +98,55 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             ops: Some(ops.iter().map(op_fields).collect()),
             ..Fields::default()
         },
-        Request::Read(read) | Request::Latest(read) => Fields {
-            op: Some(match read.kind {
-                ReadKind::Exists => Verb::Exists,
-                ReadKind::Data => Verb::Get,
-                ReadKind::Acl => Verb::GetAcl,
-                ReadKind::Children => Verb::Children,
+        Request::Read(read) => read_fields(read),
+        Request::Latest(read) => Fields {
+            read: Some(Consistency::Linearizable),
+            ..read_fields(read)
+        },
+        Request::MultiRead(reads) => Fields {
+            op: Some(Verb::MultiRead),
+            ops: Some(reads.iter().map(read_fields).collect()),
+            ..Fields::default()
+        },
+        Request::List(list) => Fields {
+            op: Some(Verb::List),
+            path: Some(list.path.clone()),
+            after: (!list.after.is_empty()).then(|| list.after.clone()),
+            prefix: (!list.prefix.is_empty()).then(|| list.prefix.clone()),
+            limit: Some(list.limit),
+            with_data: list.data.then_some(true),
+            read: list.latest.then_some(Consistency::Linearizable),
+            ..Fields::default()
+        },
+        Request::AddWatch { path, mode, since } => Fields {
+            since: since.map(|zxid| Decimal(zxid.0)),
+            op: Some(Verb::AddWatch),
+            path: Some(path.clone()),
+            recursive: (*mode == WatchMode::Recursive).then_some(true),
+            ..Fields::default()
+        },
+        Request::SetWatches(had) => Fields {
+            op: Some(Verb::SetWatches),
+            since: Some(Decimal(had.zxid.0)),
+            watches: Some(Had {
+                data: had.data.clone(),
+                exists: had.exist.clone(),
+                children: had.child.clone(),
+                persistent: had.persistent.clone(),
+                recursive: had.recursive.clone(),
             }),
-            path: Some(read.path.clone()),
-            watch: read.watch.then_some(true),
-            read: matches!(request, Request::Latest(_)).then_some(Consistency::Linearizable),
+            ..Fields::default()
+        },
+        Request::CheckWatches { path, kind } => Fields {
+            op: Some(Verb::CheckWatches),
+            path: Some(path.clone()),
+            kind: Some((*kind).into()),
+            ..Fields::default()
+        },
+        Request::RemoveWatches { path, kind } => Fields {
+            op: Some(Verb::RemoveWatches),
+            path: Some(path.clone()),
+            kind: Some((*kind).into()),
             ..Fields::default()
         },
         Request::Sync { path } => Fields {
@@ -205,6 +251,7 @@ pub fn encode_bye(reason: Hangup) -> String {
         Hangup::Leaderless => Bye::Leaderless,
         Hangup::SnapshotInstalled => Bye::SnapshotInstalled,
         Hangup::AuthFailed => Bye::AuthFailed,
+        Hangup::ReadOnlyOver => Bye::ReadOnlyOver,
         Hangup::Refused => Bye::Refused,
     };
     write(&Said {
@@ -250,6 +297,7 @@ pub fn decode_server(text: &str) -> Result<ServerFrame, JsonError> {
             Bye::Leaderless => Hangup::Leaderless,
             Bye::SnapshotInstalled => Hangup::SnapshotInstalled,
             Bye::AuthFailed => Hangup::AuthFailed,
+            Bye::ReadOnlyOver => Hangup::ReadOnlyOver,
             Bye::Refused => Hangup::Refused,
         })),
         Said {
@@ -290,6 +338,11 @@ fn request(mut fields: Fields) -> Result<Request, String> {
             password: fields.password.take().map_or([0; 16], |secret| secret.0),
             timeout_ms: fields.timeout_ms.take().unwrap_or(DEFAULT_TIMEOUT_MS),
             last_zxid: fields.last_zxid.take().map_or(Index(0), Index::from),
+            read_only: fields.read_only.take().unwrap_or(false),
+            replaces: fields
+                .replaces
+                .take()
+                .map(|old| (old.session.into(), old.password.0)),
         }),
         Verb::Create | Verb::Delete | Verb::Set | Verb::SetAcl => Request::Write(op(&mut fields)?),
         Verb::Check => return Err("check stands only inside a multi".into()),
@@ -302,10 +355,63 @@ fn request(mut fields: Fields) -> Result<Request, String> {
             });
             Request::Multi(ops.collect::<Result<_, String>>()?)
         }
-        Verb::Get => read(ReadKind::Data, &mut fields)?,
-        Verb::Exists => read(ReadKind::Exists, &mut fields)?,
-        Verb::GetAcl => read(ReadKind::Acl, &mut fields)?,
-        Verb::Children => read(ReadKind::Children, &mut fields)?,
+        Verb::Get
+        | Verb::Exists
+        | Verb::GetAcl
+        | Verb::Children
+        | Verb::Count
+        | Verb::Ephemerals => {
+            let latest = fields.read.take() == Some(Consistency::Linearizable);
+            let read = read(&mut fields)?;
+            match latest {
+                true => Request::Latest(read),
+                false => Request::Read(read),
+            }
+        }
+        Verb::MultiRead => {
+            let ops = fields.ops.take().ok_or("multi_read needs ops")?;
+            let reads = ops.into_iter().map(|mut fields| {
+                let read = read(&mut fields)?;
+                nothing_left(&fields)?;
+                Ok(read)
+            });
+            Request::MultiRead(reads.collect::<Result<_, String>>()?)
+        }
+        Verb::List => Request::List(List {
+            path: path(&mut fields)?,
+            after: fields.after.take().unwrap_or_default(),
+            prefix: fields.prefix.take().unwrap_or_default(),
+            limit: fields.limit.take().unwrap_or(DEFAULT_PAGE),
+            data: fields.with_data.take().unwrap_or(false),
+            latest: fields.read.take() == Some(Consistency::Linearizable),
+        }),
+        Verb::AddWatch => Request::AddWatch {
+            path: path(&mut fields)?,
+            since: fields.since.take().map(Index::from),
+            mode: match fields.recursive.take() {
+                Some(true) => WatchMode::Recursive,
+                _ => WatchMode::Persistent,
+            },
+        },
+        Verb::SetWatches => {
+            let had = fields.watches.take().ok_or("set_watches needs watches")?;
+            Request::SetWatches(SetWatches {
+                zxid: fields.since.take().ok_or("set_watches needs since")?.into(),
+                data: had.data,
+                exist: had.exists,
+                child: had.children,
+                persistent: had.persistent,
+                recursive: had.recursive,
+            })
+        }
+        Verb::CheckWatches => Request::CheckWatches {
+            path: path(&mut fields)?,
+            kind: kind(&mut fields),
+        },
+        Verb::RemoveWatches => Request::RemoveWatches {
+            path: path(&mut fields)?,
+            kind: kind(&mut fields),
+        },
         Verb::Sync => Request::Sync {
             path: path(&mut fields)?,
         },
@@ -339,6 +445,9 @@ fn op(fields: &mut Fields) -> Result<Op, String> {
                 Mode::Ephemeral => CreateMode::Ephemeral,
                 Mode::PersistentSequential => CreateMode::PersistentSequential,
                 Mode::EphemeralSequential => CreateMode::EphemeralSequential,
+                Mode::Container => CreateMode::Container,
+                Mode::Ttl => CreateMode::Ttl { ms: ttl(fields)? },
+                Mode::TtlSequential => CreateMode::TtlSequential { ms: ttl(fields)? },
             },
             stat: fields.stat.take().unwrap_or(false),
         },
@@ -364,18 +473,47 @@ fn op(fields: &mut Fields) -> Result<Op, String> {
     })
 }
 
-fn read(kind: ReadKind, fields: &mut Fields) -> Result<Request, String> {
-    let latest = fields.read.take() == Some(Consistency::Linearizable);
-    let watch = fields.watch.take().unwrap_or(false);
-    let read = Read {
-        kind,
-        path: path(fields)?,
-        watch,
+fn read(fields: &mut Fields) -> Result<Read, String> {
+    let kind = match fields.op {
+        Some(Verb::Get) => ReadKind::Data,
+        Some(Verb::Exists) => ReadKind::Exists,
+        Some(Verb::GetAcl) => ReadKind::Acl,
+        Some(Verb::Children) => ReadKind::Children,
+        Some(Verb::Count) => ReadKind::Descendants,
+        Some(Verb::Ephemerals) => ReadKind::Ephemerals,
+        _ => return Err("a multi_read holds get, exists, children, count and ephemerals".into()),
     };
-    Ok(match latest {
-        true => Request::Latest(read),
-        false => Request::Read(read),
+    let leaves_watch = matches!(kind, ReadKind::Data | ReadKind::Exists | ReadKind::Children);
+    Ok(Read {
+        kind,
+        watch: leaves_watch && fields.watch.take().unwrap_or(false),
+        path: match kind {
+            ReadKind::Ephemerals => fields.path.take().unwrap_or_default(),
+            _ => path(fields)?,
+        },
     })
+}
+
+fn kind(fields: &mut Fields) -> WatchKind {
+    match fields.kind.take().unwrap_or(Kind::Any) {
+        Kind::Children => WatchKind::Children,
+        Kind::Data => WatchKind::Data,
+        Kind::Any => WatchKind::Any,
+        Kind::Persistent => WatchKind::Persistent,
+        Kind::Recursive => WatchKind::Recursive,
+    }
+}
+
+impl From<WatchKind> for Kind {
+    fn from(kind: WatchKind) -> Self {
+        match kind {
+            WatchKind::Children => Self::Children,
+            WatchKind::Data => Self::Data,
+            WatchKind::Any => Self::Any,
+            WatchKind::Persistent => Self::Persistent,
+            WatchKind::Recursive => Self::Recursive,
+        }
+    }
 }
 
 fn path(fields: &mut Fields) -> Result<String, String> {
@@ -383,6 +521,11 @@ fn path(fields: &mut Fields) -> Result<String, String> {
         .path
         .take()
         .ok_or_else(|| "this op needs a path".into())
+}
+
+fn ttl(fields: &mut Fields) -> Result<u64, String> {
+    let wanted = || "this mode needs ttl_ms".into();
+    fields.ttl_ms.take().ok_or_else(wanted)
 }
 
 fn version(fields: &mut Fields) -> i32 {
@@ -422,6 +565,13 @@ fn op_fields(op: &Op) -> Fields {
                 CreateMode::Ephemeral => Some(Mode::Ephemeral),
                 CreateMode::PersistentSequential => Some(Mode::PersistentSequential),
                 CreateMode::EphemeralSequential => Some(Mode::EphemeralSequential),
+                CreateMode::Container => Some(Mode::Container),
+                CreateMode::Ttl { .. } => Some(Mode::Ttl),
+                CreateMode::TtlSequential { .. } => Some(Mode::TtlSequential),
+            },
+            ttl_ms: match *mode {
+                CreateMode::Ttl { ms } | CreateMode::TtlSequential { ms } => Some(ms),
+                _ => None,
             },
             stat: stat.then_some(true),
             ..of(Verb::Create, path)
@@ -451,6 +601,22 @@ fn op_fields(op: &Op) -> Fields {
     }
 }
 
+fn read_fields(read: &Read) -> Fields {
+    Fields {
+        op: Some(match read.kind {
+            ReadKind::Exists => Verb::Exists,
+            ReadKind::Data => Verb::Get,
+            ReadKind::Acl => Verb::GetAcl,
+            ReadKind::Children => Verb::Children,
+            ReadKind::Descendants => Verb::Count,
+            ReadKind::Ephemerals => Verb::Ephemerals,
+        }),
+        path: Some(read.path.clone()),
+        watch: read.watch.then_some(true),
+        ..Fields::default()
+    }
+}
+
 fn outcome(result: &Result<Response, Error>) -> Outcome {
     let good = match result {
         Err(error) => return failed(*error),
@@ -459,10 +625,12 @@ fn outcome(result: &Result<Response, Error>) -> Outcome {
             session,
             password,
             timeout_ms,
+            read_only,
         }) => Good::Connected {
             session: Decimal(session.0),
             password: Secret(*password),
             timeout_ms: *timeout_ms,
+            read_only: *read_only,
         },
         Ok(Response::Created { path, stat }) => Good::Created {
             path: path.clone(),
@@ -486,6 +654,28 @@ fn outcome(result: &Result<Response, Error>) -> Outcome {
         Ok(Response::Multi(results)) => Good::Multi {
             results: results.iter().map(outcome).collect(),
         },
+        Ok(Response::Count(count)) => Good::Count { count: *count },
+        Ok(Response::Paths(paths)) => Good::Paths {
+            paths: paths.clone(),
+        },
+        Ok(Response::Page { znodes, stat, more }) => Good::Page {
+            znodes: znodes
+                .iter()
+                .map(|child| Child {
+                    name: child.name.clone(),
+                    stat: (&child.stat).into(),
+                    data: child.data.clone().map(Data),
+                })
+                .collect(),
+            stat: stat.into(),
+            more: *more,
+        },
+        Ok(Response::Watching { complete }) => Good::Watching {
+            overflow: !complete,
+        },
+        Ok(Response::WatchesSet) => Good::WatchesSet,
+        Ok(Response::WatchesFound) => Good::WatchesFound,
+        Ok(Response::WatchesRemoved) => Good::WatchesRemoved,
         Ok(Response::Synced { path }) => Good::Synced { path: path.clone() },
         Ok(Response::Authenticated) => Good::Authenticated,
         Ok(Response::Identities(ids)) => Good::Identities { ids: ids.clone() },
@@ -522,10 +712,12 @@ fn read_outcome(outcome: Outcome) -> Option<Result<Response, Error>> {
             session,
             password,
             timeout_ms,
+            read_only,
         } => Response::Connected {
             session: session.into(),
             password: password.0,
             timeout_ms,
+            read_only,
         },
         Good::Created { path, stat } => Response::Created {
             path,
@@ -559,6 +751,26 @@ fn read_outcome(outcome: Outcome) -> Option<Result<Response, Error>> {
                     .collect::<Option<Vec<_>>>()?,
             )
         }
+        Good::Count { count } => Response::Count(count),
+        Good::Paths { paths } => Response::Paths(paths),
+        Good::Page { znodes, stat, more } => Response::Page {
+            znodes: znodes
+                .into_iter()
+                .map(|child| Listed {
+                    name: child.name,
+                    stat: child.stat.into(),
+                    data: child.data.map(|data| data.0),
+                })
+                .collect(),
+            stat: stat.into(),
+            more,
+        },
+        Good::Watching { overflow } => Response::Watching {
+            complete: !overflow,
+        },
+        Good::WatchesSet => Response::WatchesSet,
+        Good::WatchesFound => Response::WatchesFound,
+        Good::WatchesRemoved => Response::WatchesRemoved,
         Good::Synced { path } => Response::Synced { path },
         Good::Authenticated => Response::Authenticated,
         Good::Identities { ids } => Response::Identities(ids),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use otterkeeper_core::request::{Acl, CreateMode, Op, Request, Response};
+use otterkeeper_core::request::{Acl, CreateMode, MAX_TTL_MS, Op, Request, Response};
 
 use super::acl::{AclList, list};
 use crate::client::ClientError;
@@ -20,6 +20,12 @@ pub(crate) struct Args {
     /// Ephemeral: it goes when this command ends, so the command stays until Ctrl-C.
     #[arg(short = 'e')]
     ephemeral: bool,
+    /// Container: it goes when it has lost its last child.
+    #[arg(short = 'c', conflicts_with_all = ["sequential", "ephemeral"])]
+    container: bool,
+    /// It goes when it has no children and its data was not set for so many milliseconds.
+    #[arg(short = 't', value_name = "MS", conflicts_with_all = ["container", "ephemeral"], value_parser = clap::value_parser!(u64).range(1..=MAX_TTL_MS))]
+    ttl: Option<u64>,
     #[arg(value_parser = new_znode)]
     path: String,
     /// Its data.
@@ -34,16 +40,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         remote,
         sequential,
         ephemeral,
+        container,
+        ttl,
         path,
         data,
         acl,
     } = args;
     let acl = acl.map_or_else(|| vec![Acl::open()], |AclList(acl)| acl);
-    let mode = match (ephemeral, sequential) {
-        (false, false) => CreateMode::Persistent,
-        (true, false) => CreateMode::Ephemeral,
-        (false, true) => CreateMode::PersistentSequential,
-        (true, true) => CreateMode::EphemeralSequential,
+    let mode = match (ephemeral, sequential, ttl) {
+        _ if container => CreateMode::Container,
+        (_, false, Some(ms)) => CreateMode::Ttl { ms },
+        (_, true, Some(ms)) => CreateMode::TtlSequential { ms },
+        (false, false, None) => CreateMode::Persistent,
+        (true, false, None) => CreateMode::Ephemeral,
+        (false, true, None) => CreateMode::PersistentSequential,
+        (true, true, None) => CreateMode::EphemeralSequential,
     };
     remote.run(async |session| {
         let create = Op::Create {

@@ -208,9 +208,10 @@ impl Outbox {
                 session,
                 password,
                 timeout_ms,
+                read_only,
             }) => {
                 let out = &mut self.bytes;
-                encode::connected(out, session.0, &password, timeout_ms, hello.long);
+                encode::connected(out, session.0, &password, timeout_ms, read_only, hello.long);
                 self.attached = true;
                 self.session = (session.0, timeout_ms);
             }

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use otterkeeper_core::id::{Index, SessionId};
 use otterkeeper_core::request::{
-    Connect, CreateMode, Error, Op, Read, ReadKind, Reconfig, Request,
+    Connect, CreateMode, Error, Op, Read, ReadKind, Reconfig, Request, SetWatches, WatchKind,
+    WatchMode,
 };
 
 pub use super::jute::Malformed;
@@ -28,9 +29,19 @@ pub(super) mod op {
     pub(crate) const MULTI: i32 = 14;
     pub(crate) const CREATE2: i32 = 15;
     pub(crate) const RECONFIG: i32 = 16;
+    pub(crate) const CREATE_CONTAINER: i32 = 19;
+    pub(crate) const CREATE_TTL: i32 = 21;
+    pub(crate) const CHECK_WATCHES: i32 = 17;
+    pub(crate) const REMOVE_WATCHES: i32 = 18;
+    pub(crate) const MULTI_READ: i32 = 22;
     pub(crate) const AUTH: i32 = 100;
     pub(crate) const SASL: i32 = 102;
     pub(crate) const WHO_AM_I: i32 = 107;
+    pub(crate) const SET_WATCHES: i32 = 101;
+    pub(crate) const GET_EPHEMERALS: i32 = 103;
+    pub(crate) const GET_ALL_CHILDREN_NUMBER: i32 = 104;
+    pub(crate) const SET_WATCHES2: i32 = 105;
+    pub(crate) const ADD_WATCH: i32 = 106;
     pub(crate) const CLOSE: i32 = -11;
 }
 
@@ -80,11 +91,14 @@ pub fn hello(frame: &Bytes) -> Result<Hello, Malformed> {
         .buffer()?
         .and_then(|bytes| bytes.as_ref().try_into().ok());
     let long = 0 < reader.left();
+    let read_only = long && reader.bool()?;
     let connect = Connect {
         session,
         password: password.unwrap_or_default(),
         timeout_ms,
         last_zxid,
+        read_only,
+        replaces: None,
     };
     Ok(Hello { connect, long })
 }
@@ -152,7 +166,9 @@ pub fn packet(frame: &Bytes) -> Result<Packet, Malformed> {
 
 fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
     Ok(match op {
-        op::CREATE | op::CREATE2 => Request::Write(create(op, reader)?),
+        op::CREATE | op::CREATE2 | op::CREATE_CONTAINER | op::CREATE_TTL => {
+            Request::Write(create(op, reader)?)
+        }
         op::DELETE => Request::Write(delete(reader)?),
         op::SET_DATA => Request::Write(set_data(reader)?),
         op::EXISTS => read(ReadKind::Exists, reader)?,
@@ -160,6 +176,27 @@ fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
         op::GET_CHILDREN | op::GET_CHILDREN2 => read(ReadKind::Children, reader)?,
         op::SYNC => Request::Sync {
             path: reader.text()?,
+        },
+        op::MULTI_READ => Request::MultiRead(multi_read(reader)?),
+        op::GET_ALL_CHILDREN_NUMBER => quiet(ReadKind::Descendants, reader)?,
+        op::GET_EPHEMERALS => quiet(ReadKind::Ephemerals, reader)?,
+        op::SET_WATCHES | op::SET_WATCHES2 => Request::SetWatches(set_watches(op, reader)?),
+        op::ADD_WATCH => Request::AddWatch {
+            path: reader.text()?,
+            mode: match reader.int()? {
+                0 => WatchMode::Persistent,
+                1 => WatchMode::Recursive,
+                _ => return Err(Malformed.into()),
+            },
+            since: None,
+        },
+        op::CHECK_WATCHES => Request::CheckWatches {
+            path: reader.text()?,
+            kind: watch_kind(reader)?,
+        },
+        op::REMOVE_WATCHES => Request::RemoveWatches {
+            path: reader.text()?,
+            kind: watch_kind(reader)?,
         },
         op::PING => Request::Ping,
         op::MULTI => Request::Multi(multi(reader)?),
@@ -202,12 +239,24 @@ fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
 
 fn create(op: i32, reader: &mut Reader<'_>) -> Result<Op, Refusal> {
     let (path, data, acl) = (reader.text()?, reader.buffer()?, reader.acl()?);
-    let mode = match reader.int()? {
-        // It is the operation that makes a container; with this one its flag means a plain znode.
-        0 | 4 => CreateMode::Persistent,
-        1 => CreateMode::Ephemeral,
-        2 => CreateMode::PersistentSequential,
-        3 => CreateMode::EphemeralSequential,
+    let flags = reader.int()?;
+    let ttl = match op {
+        op::CREATE_TTL => u64::try_from(reader.long()?).unwrap_or(0),
+        _ => 0,
+    };
+    // A time to live of 0 is refused by the core, with the error that ZooKeeper gives: also where the
+    // operation and its flags do not belong together (rule R21a).
+    let mode = match (op, flags) {
+        (op::CREATE_TTL, 5) => CreateMode::Ttl { ms: ttl },
+        (op::CREATE_TTL, 6) => CreateMode::TtlSequential { ms: ttl },
+        (op::CREATE_TTL, 0..=4) | (_, 5 | 6) => CreateMode::Ttl { ms: 0 },
+        // It is the operation that makes a container; without it the flag means a plain znode.
+        (op::CREATE_CONTAINER, 0 | 1 | 4) => CreateMode::Container,
+        (op::CREATE_CONTAINER, 2 | 3) => CreateMode::Ttl { ms: 0 },
+        (_, 0 | 4) => CreateMode::Persistent,
+        (_, 1) => CreateMode::Ephemeral,
+        (_, 2) => CreateMode::PersistentSequential,
+        (_, 3) => CreateMode::EphemeralSequential,
         _ => return Err(Error::BadArguments.into()),
     };
     Ok(Op::Create {
@@ -215,7 +264,7 @@ fn create(op: i32, reader: &mut Reader<'_>) -> Result<Op, Refusal> {
         data,
         acl,
         mode,
-        stat: op == op::CREATE2,
+        stat: op != op::CREATE,
     })
 }
 
@@ -242,6 +291,63 @@ fn read(kind: ReadKind, reader: &mut Reader<'_>) -> Result<Request, Malformed> {
     }))
 }
 
+/// A read that leaves no watch.
+fn quiet(kind: ReadKind, reader: &mut Reader<'_>) -> Result<Request, Malformed> {
+    Ok(Request::Read(Read {
+        kind,
+        path: reader.text()?,
+        watch: false,
+    }))
+}
+
+fn set_watches(op: i32, reader: &mut Reader<'_>) -> Result<SetWatches, Malformed> {
+    let mut watches = SetWatches {
+        zxid: Index(reader.long()?.max(0).cast_unsigned()),
+        data: reader.texts()?,
+        exist: reader.texts()?,
+        child: reader.texts()?,
+        ..SetWatches::default()
+    };
+    if op == op::SET_WATCHES2 {
+        watches.persistent = reader.texts()?;
+        watches.recursive = reader.texts()?;
+    }
+    Ok(watches)
+}
+
+fn watch_kind(reader: &mut Reader<'_>) -> Result<WatchKind, Malformed> {
+    Ok(match reader.int()? {
+        1 => WatchKind::Children,
+        2 => WatchKind::Data,
+        3 => WatchKind::Any,
+        4 => WatchKind::Persistent,
+        5 => WatchKind::Recursive,
+        _ => return Err(Malformed),
+    })
+}
+
+/// As `multi`, of reads. Their watch flags are ignored (section 10).
+fn multi_read(reader: &mut Reader<'_>) -> Result<Vec<Read>, Malformed> {
+    let mut reads = Vec::new();
+    loop {
+        let (op, done, _error) = (reader.int()?, reader.bool()?, reader.int()?);
+        if done {
+            return Ok(reads);
+        }
+        let kind = match op {
+            op::GET_DATA => ReadKind::Data,
+            op::GET_CHILDREN => ReadKind::Children,
+            _ => return Err(Malformed),
+        };
+        let (path, _watch) = (reader.text()?, reader.bool()?);
+        reads.push(Read {
+            kind,
+            path,
+            watch: false,
+        });
+    }
+}
+
 /// Headers and records in turn until the header that says "done". Whatever is wrong in it, the whole
 /// request is refused as badly written, and nothing is done.
 fn multi(reader: &mut Reader<'_>) -> Result<Vec<Op>, Malformed> {
@@ -252,7 +358,9 @@ fn multi(reader: &mut Reader<'_>) -> Result<Vec<Op>, Malformed> {
             return Ok(ops);
         }
         ops.push(match op {
-            op::CREATE | op::CREATE2 => create(op, reader).map_err(|_| Malformed)?,
+            op::CREATE | op::CREATE2 | op::CREATE_CONTAINER | op::CREATE_TTL => {
+                create(op, reader).map_err(|_| Malformed)?
+            }
             op::DELETE => delete(reader)?,
             op::SET_DATA => set_data(reader)?,
             op::CHECK => Op::Check {

@@ -38,6 +38,7 @@ pub(super) fn connected(
     session: u64,
     password: &[u8],
     timeout_ms: u32,
+    read_only: bool,
     long: bool,
 ) {
     out.frame(|out| {
@@ -46,14 +47,14 @@ pub(super) fn connected(
         out.long(session.cast_signed());
         out.buffer(Some(password));
         if long {
-            out.bool(false);
+            out.bool(read_only);
         }
     });
 }
 
 /// The answer to the first packet when the session it names has ended.
 pub(super) fn expired(out: &mut Vec<u8>, long: bool) {
-    connected(out, 0, &[0; 16], 0, long);
+    connected(out, 0, &[0; 16], 0, false, long);
 }
 
 /// An answer without a body.
@@ -90,7 +91,12 @@ pub(super) fn reply(out: &mut Vec<u8>, tag: Tag, reply: &Reply) {
 pub(super) fn event(out: &mut Vec<u8>, event: &WatchEvent) {
     const SYNC_CONNECTED: i32 = 3;
     out.frame(|out| {
-        head(out, -1, event.zxid, 0);
+        // What setWatches found out belongs to no transaction that could be named.
+        let zxid = match event.zxid {
+            Index(0) => Index(u64::MAX),
+            zxid => zxid,
+        };
+        head(out, -1, zxid, 0);
         out.int(event.kind as i32);
         out.int(SYNC_CONNECTED);
         out.text(&event.path);
@@ -128,23 +134,29 @@ fn body(out: &mut Vec<u8>, op: i32, response: &Response) {
             }
         }
         Response::Children { names, stat } => {
-            out.int(super::jute::length(names.len()));
-            for name in names {
-                out.text(name);
-            }
-            if op != op::GET_CHILDREN {
+            out.texts(names);
+            if op == op::GET_CHILDREN2 {
                 out.stat(stat);
             }
         }
         Response::Multi(results) => multi(out, results),
+        Response::Count(count) => out.int(i32::try_from(*count).unwrap_or(i32::MAX)),
+        Response::Paths(paths) => out.texts(paths),
+        // An empty ErrorResponse (ClickHouse#98079).
+        Response::Watching { .. } => out.int(0),
         Response::Synced { path } => out.text(path),
         Response::Deleted
         | Response::Checked
         | Response::Authenticated
+        | Response::WatchesSet
+        | Response::WatchesFound
+        | Response::WatchesRemoved
         | Response::Pong
         | Response::Closed => {}
         // Answers to the first packet, which the connection encodes itself.
         Response::Connected { .. } | Response::Expired => {}
+        // No operation of this protocol is answered so.
+        Response::Page { .. } => {}
     }
 }
 
@@ -180,6 +192,8 @@ fn kind(response: &Response) -> i32 {
         Response::Deleted => op::DELETE,
         Response::Stat(_) => op::SET_DATA,
         Response::Checked => op::CHECK,
+        Response::Data { .. } => op::GET_DATA,
+        Response::Children { .. } => op::GET_CHILDREN,
         _ => op::ERROR,
     }
 }

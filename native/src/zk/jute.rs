@@ -63,6 +63,12 @@ impl<'a> Reader<'a> {
         Ok(String::from_utf8_lossy(self.take(len)?).into_owned())
     }
 
+    /// A list of texts; null becomes empty.
+    pub(super) fn texts(&mut self) -> Result<Vec<String>, Malformed> {
+        let count = self.count(4)?.unwrap_or(0);
+        (0..count).map(|_| self.text()).collect()
+    }
+
     /// A list of permissions; null becomes empty.
     pub(super) fn acl(&mut self) -> Result<Vec<Acl>, Malformed> {
         // The shortest entry: permissions and two null texts.
@@ -121,6 +127,8 @@ pub(super) trait Write {
     fn text(&mut self, value: &str);
     /// A list of permissions.
     fn acl(&mut self, list: &[Acl]);
+    /// A list of texts.
+    fn texts(&mut self, values: &[String]);
     /// The 68 bytes of a Stat.
     fn stat(&mut self, stat: &Stat);
     /// A length in front of what `body` appends.
@@ -161,6 +169,11 @@ impl Write for Vec<u8> {
             self.text(&acl.scheme);
             self.text(&acl.id);
         }
+    }
+
+    fn texts(&mut self, values: &[String]) {
+        self.int(length(values.len()));
+        values.iter().for_each(|value| self.text(value));
     }
 
     fn stat(&mut self, stat: &Stat) {
@@ -215,6 +228,7 @@ mod tests {
         for lie in ["7fffffff", "80000000", "fffffffe", "00000001"] {
             assert_eq!(Reader::new(&bytes(lie)).buffer(), Err(Malformed), "{lie}");
             assert_eq!(Reader::new(&bytes(lie)).text(), Err(Malformed), "{lie}");
+            assert_eq!(Reader::new(&bytes(lie)).texts(), Err(Malformed), "{lie}");
             assert_eq!(Reader::new(&bytes(lie)).acl(), Err(Malformed), "{lie}");
         }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use otterkeeper_core::id::{Index, SessionId};
 use otterkeeper_core::request::{
     Acl, Connect, CreateMode, Error, EventKind, Identity, Op, Read, ReadKind, Reconfig, Reply,
-    Request, Response, Stat, WatchEvent,
+    Request, Response, SetWatches, Stat, WatchEvent, WatchKind, WatchMode,
 };
 use proptest::prelude::*;
 
@@ -49,6 +49,8 @@ const NEW: Connect = Connect {
     password: [0; 16],
     timeout_ms: 30_000,
     last_zxid: Index(0),
+    read_only: false,
+    replaces: None,
 };
 
 #[test]
@@ -73,6 +75,25 @@ fn connect_in_both_lengths() {
 }
 
 #[test]
+fn connect_that_asks_for_no_more_than_reads() {
+    let text = "0000002d 00000000 0000000000000000 00007530 0000000000000000 00000010 \
+                00000000000000000000000000000000 01";
+    let connect = Connect {
+        read_only: true,
+        ..NEW
+    };
+    let hello = Hello {
+        connect,
+        long: true,
+    };
+    assert_eq!(decode::hello(&frame(text)), Ok(hello));
+    check_bytes(
+        |out| encode::connected(out, 1 << 62, &[0; 16], 30_000, true, true),
+        "00000025 00000000 00007530 4000000000000000 00000010 00000000000000000000000000000000 01",
+    );
+}
+
+#[test]
 fn connect_with_garbage_in_it_is_still_a_question() {
     // Session -1, timeout -1, a null password.
     let text = "0000001c 00000000 ffffffffffffffff ffffffff ffffffffffffffff ffffffff";
@@ -81,6 +102,8 @@ fn connect_with_garbage_in_it_is_still_a_question() {
         password: [0; 16],
         timeout_ms: 0,
         last_zxid: Index(0),
+        read_only: false,
+        replaces: None,
     };
     assert_eq!(
         decode::hello(&frame(text)),
@@ -95,7 +118,7 @@ fn connect_with_garbage_in_it_is_still_a_question() {
 fn connect_replies() {
     let password: Vec<u8> = (0..16).collect();
     check_bytes(
-        |out| encode::connected(out, 0x0100_0000_0000_0001, &password, 30_000, true),
+        |out| encode::connected(out, 0x0100_0000_0000_0001, &password, 30_000, false, true),
         "00000025 00000000 00007530 0100000000000001 00000010 000102030405060708090a0b0c0d0e0f 00",
     );
     check_bytes(
@@ -138,8 +161,58 @@ fn create() {
 
 #[test]
 fn a_mode_that_does_not_exist_is_refused_and_the_connection_stays() {
-    let text = "00000018 00000001 00000001 00000000 ffffffff ffffffff 00000005";
+    let text = "00000018 00000001 00000001 00000000 ffffffff ffffffff 00000007";
     check_packet(text, 1, 1, Err(Error::BadArguments.into()));
+}
+
+/// What a create of /a with these flags, and behind it this time to live, asks for.
+fn mode_of(op: i32, flags: i32, ttl: i64) -> CreateMode {
+    let body = format!("00000001 {op:08x} 00000002 2f61 ffffffff ffffffff {flags:08x} {ttl:016x}");
+    let body = Bytes::from(hex(&body));
+    match decode::packet(&body).unwrap().body {
+        Ok(Request::Write(Op::Create { mode, stat, .. })) => {
+            assert_eq!(stat, op != 1);
+            mode
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Section 8: the operation makes the container or gives the time to live, not the flags alone.
+#[test]
+fn containers_and_times_to_live() {
+    let refused = CreateMode::Ttl { ms: 0 };
+    assert_eq!(mode_of(19, 4, 0), CreateMode::Container);
+    assert_eq!(mode_of(19, 0, 0), CreateMode::Container);
+    assert_eq!(mode_of(1, 4, 0), CreateMode::Persistent);
+    assert_eq!(mode_of(15, 4, 0), CreateMode::Persistent);
+    assert_eq!(mode_of(21, 5, 1_000), CreateMode::Ttl { ms: 1_000 });
+    assert_eq!(
+        mode_of(21, 6, 1_000),
+        CreateMode::TtlSequential { ms: 1_000 }
+    );
+    for (op, flags, ttl) in [
+        (1, 5, 1_000),
+        (15, 6, 1_000),
+        (19, 5, 0),
+        (21, 0, 1_000),
+        // Ends a ZooKeeper 3.9.5 for good (rule R21a).
+        (21, 0, -5),
+        (21, 5, -5),
+        (21, 5, 0),
+    ] {
+        assert_eq!(mode_of(op, flags, ttl), refused, "{op} {flags} {ttl}");
+    }
+}
+
+#[test]
+fn a_time_to_live_that_is_cut_short_is_badly_written() {
+    check_packet(
+        "0000001a 00000001 00000015 00000002 2f61 ffffffff ffffffff 00000005",
+        1,
+        21,
+        Err(Error::MarshallingError.into()),
+    );
 }
 
 #[test]
@@ -400,6 +473,152 @@ fn access_control_lists() {
     );
 }
 
+/// Trap 3 (ClickHouse#98079): the body of the answer is an error code of four bytes.
+#[test]
+fn trap_3_add_watch() {
+    for (mode, expected) in [(0, WatchMode::Persistent), (1, WatchMode::Recursive)] {
+        check_packet(
+            &format!("00000012 00000005 0000006a 00000002 2f61 {mode:08x}"),
+            5,
+            106,
+            Ok(Request::AddWatch {
+                path: "/a".into(),
+                mode: expected,
+                since: None,
+            }),
+        );
+    }
+    check_packet(
+        "00000012 00000005 0000006a 00000002 2f61 00000002",
+        5,
+        106,
+        Err(Error::MarshallingError.into()),
+    );
+    let reply = "00000014 00000005 0000000000000007 00000000 00000000";
+    check_reply(5, 106, Ok(Response::Watching { complete: true }), 7, reply);
+}
+
+/// Trap 3 (ClickHouse#48141): reconnecting clients send these.
+#[test]
+fn trap_3_set_watches_in_both_lengths() {
+    let body =
+        "0000000000000009 00000001 00000002 2f61 ffffffff 00000002 00000002 2f62 00000002 2f63";
+    let mut had = SetWatches {
+        zxid: Index(9),
+        data: vec!["/a".into()],
+        child: vec!["/b".into(), "/c".into()],
+        ..SetWatches::default()
+    };
+    check_packet(
+        &format!("0000002e fffffff8 00000065 {body}"),
+        -8,
+        101,
+        Ok(Request::SetWatches(had.clone())),
+    );
+    had.persistent = vec!["/d".into()];
+    had.recursive = vec!["/".into()];
+    check_packet(
+        &format!("00000041 fffffff8 00000069 {body} 00000001 00000002 2f64 00000001 00000001 2f"),
+        -8,
+        105,
+        Ok(Request::SetWatches(had)),
+    );
+    let reply = "00000010 fffffff8 0000000000000009 00000000";
+    check_reply(-8, 101, Ok(Response::WatchesSet), 9, reply);
+}
+
+#[test]
+fn events_of_set_watches_name_no_transaction() {
+    let found = WatchEvent {
+        kind: EventKind::NodeDeleted,
+        path: "/a".into(),
+        zxid: Index(0),
+    };
+    check_bytes(
+        |out| encode::event(out, &found),
+        "0000001e ffffffff ffffffffffffffff 00000000 00000002 00000003 00000002 2f61",
+    );
+}
+
+#[test]
+fn check_and_remove_watches() {
+    use WatchKind::{Any, Children, Data, Persistent, Recursive};
+    let path = || String::from("/a");
+    for (number, kind) in (1..).zip([Children, Data, Any, Persistent, Recursive]) {
+        let check = Request::CheckWatches { path: path(), kind };
+        let text = format!("00000012 00000005 00000011 00000002 2f61 {number:08x}");
+        check_packet(&text, 5, 17, Ok(check));
+        let remove = Request::RemoveWatches { path: path(), kind };
+        let text = format!("00000012 00000005 00000012 00000002 2f61 {number:08x}");
+        check_packet(&text, 5, 18, Ok(remove));
+    }
+    for number in [0, 6, -1] {
+        let text = format!("00000012 00000005 00000011 00000002 2f61 {number:08x}");
+        check_packet(&text, 5, 17, Err(Error::MarshallingError.into()));
+    }
+    let reply = "00000010 00000005 0000000000000002 ffffff87";
+    check_reply(5, 17, Err(Error::NoWatcher), 2, reply);
+}
+
+#[test]
+fn multi_read() {
+    let one = |kind| Read {
+        kind,
+        path: "/a".into(),
+        watch: false,
+    };
+    check_packet(
+        "00000031 00000006 00000016  00000004 00 ffffffff 00000002 2f61 01  \
+         00000008 00 ffffffff 00000002 2f61 00  ffffffff 01 ffffffff",
+        6,
+        22,
+        Ok(Request::MultiRead(vec![
+            one(ReadKind::Data),
+            one(ReadKind::Children),
+        ])),
+    );
+    let stat = Stat::default();
+    let data = Ok(Response::Data { data: None, stat });
+    let names = vec!["b".into()];
+    let results = vec![
+        data,
+        Ok(Response::Children { names, stat }),
+        Err(Error::NoNode),
+    ];
+    let body = format!(
+        "00000006 0000000000000002 00000000  00000004 00 00000000 ffffffff {}  \
+         00000008 00 00000000 00000001 00000001 62  ffffffff 00 ffffff9b ffffff9b  \
+         ffffffff 01 ffffffff",
+        "00".repeat(68)
+    );
+    let length = hex(&body).len();
+    let expected = format!("{length:08x} {body}");
+    check_reply(6, 22, Ok(Response::Multi(results)), 2, &expected);
+    let text = "00000011 00000006 00000016 00000005 00 ffffffff";
+    check_packet(text, 6, 22, Err(Error::MarshallingError.into()));
+}
+
+#[test]
+fn ephemerals_and_the_number_of_all_children() {
+    let quiet = |kind, path: &str| {
+        Ok(Request::Read(Read {
+            kind,
+            path: path.into(),
+            watch: false,
+        }))
+    };
+    // kazoo writes an empty text as null.
+    let text = "0000000c 00000007 00000067 ffffffff";
+    check_packet(text, 7, 103, quiet(ReadKind::Ephemerals, ""));
+    let text = "0000000e 00000007 00000068 00000002 2f61";
+    check_packet(text, 7, 104, quiet(ReadKind::Descendants, "/a"));
+    let paths = vec!["/a".into()];
+    let reply = "0000001a 00000007 0000000000000002 00000000 00000001 00000002 2f61";
+    check_reply(7, 103, Ok(Response::Paths(paths)), 2, reply);
+    let reply = "00000014 00000007 0000000000000002 00000000 00000005";
+    check_reply(7, 104, Ok(Response::Count(5)), 2, reply);
+}
+
 #[test]
 fn close_session() {
     check_packet("00000008 00000005 fffffff5", 5, -11, Ok(Request::Close));
@@ -407,7 +626,7 @@ fn close_session() {
 
 #[test]
 fn unknown_operations_are_said_to_be_unknown() {
-    for op in [10, 13, 22, 101, 500, -10, 0, i32::MIN] {
+    for op in [10, 13, 20, 500, -10, 0, i32::MIN] {
         let text = format!("00000008 80000000 {:08x}", op as u32);
         check_packet(
             &text,
@@ -441,7 +660,9 @@ proptest! {
 
     #[test]
     fn any_body_of_a_known_operation_decodes_or_fails(
-        op in prop::sample::select(vec![1, 2, 3, 4, 5, 8, 9, 12, 14, 15]),
+        op in prop::sample::select(vec![
+            1, 2, 3, 4, 5, 8, 9, 12, 14, 15, 17, 18, 19, 21, 22, 101, 103, 104, 105, 106,
+        ]),
         body in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(255), any::<u8>()], 0..200),
     ) {
         let mut bytes = vec![0, 0, 0, 1, 0, 0, 0, op];

@@ -161,7 +161,11 @@ pub fn answer(word: &str, allowed: &Allowed, facts: impl FnOnce() -> Facts) -> S
     let mut text = String::new();
     let written = match word {
         "envi" => environment(&mut text),
-        "isro" => text.write_str(if facts.mode.is_some() { "rw" } else { "null" }),
+        "isro" => text.write_str(match facts.mode {
+            Some("read-only") => "ro",
+            Some(_) => "rw",
+            None => "null",
+        }),
         _ if facts.mode.is_none() => writeln!(text, "{NOT_SERVING}"),
         "mntr" => monitor(&mut text, &facts),
         "conf" => listing::conf(&mut text, &facts),

@@ -19,6 +19,9 @@ struct Plain {
     gone: i32,
     owner: u64,
     zxids: [u64; 3],
+    /// Milliseconds; `None` if it stays, or goes otherwise.
+    ttl: Option<u64>,
+    container: bool,
 }
 
 impl Model {
@@ -60,6 +63,11 @@ impl Model {
                 let plain = Plain {
                     data,
                     owner,
+                    container: *mode == CreateMode::Container,
+                    ttl: match mode {
+                        CreateMode::Ttl { ms } | CreateMode::TtlSequential { ms } => Some(*ms),
+                        _ => None,
+                    },
                     zxids: [zxid; 3],
                     ..Plain::default()
                 };
@@ -114,6 +122,21 @@ impl Model {
         above.zxids[2] = zxid;
     }
 
+    /// Removes what is worn out at the time that `Log` gives to this index.
+    fn clean(&mut self, zxid: u64) {
+        let is_worn = |(path, plain): (&String, &Plain)| {
+            let below = path.clone() + "/";
+            let over = plain
+                .ttl
+                .is_some_and(|ms| ms < 1_000 * (zxid - plain.zxids[1]));
+            let empty = !self.znodes.keys().any(|other| other.starts_with(&below));
+            (empty && (over || plain.container && plain.made != 0)).then(|| path.clone())
+        };
+        for path in self.znodes.iter().filter_map(is_worn).collect::<Vec<_>>() {
+            self.remove(zxid, &path);
+        }
+    }
+
     fn close(&mut self, zxid: u64, session: u64) {
         let of_session =
             |(path, plain): (&String, &Plain)| (plain.owner == session).then(|| path.clone());
@@ -163,6 +186,9 @@ fn check_model(machine: &Machine, model: &Model) {
             stat.num_children as usize,
             machine.tree().children(path).count()
         );
+        let below = |other: &&String| other.len() > path.len() && other.starts_with(&*prefix);
+        let below = model.znodes.keys().filter(below).count();
+        assert_eq!(machine.tree().count_below(path), below as u64, "{path}");
     }
 }
 
@@ -171,6 +197,7 @@ enum Step {
     One(bool, Op),
     Many(bool, Vec<Op>),
     Close(bool),
+    Clean,
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -183,6 +210,9 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => Just(CreateMode::Ephemeral),
         1 => Just(CreateMode::PersistentSequential),
         1 => Just(CreateMode::EphemeralSequential),
+        1 => Just(CreateMode::Container),
+        1 => Just(CreateMode::Ttl { ms: 3_000 }),
+        1 => Just(CreateMode::TtlSequential { ms: 5_000 }),
     ];
     prop_oneof![
         4 => (path(), data(), mode).prop_map(|(path, data, mode)| {
@@ -201,6 +231,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (any::<bool>(), prop::collection::vec(any_op(), 0..5))
             .prop_map(|(who, ops)| Step::Many(who, ops)),
         1 => any::<bool>().prop_map(Step::Close),
+        1 => Just(Step::Clean),
     ]
 }
 
@@ -235,6 +266,11 @@ proptest! {
                     } else {
                         prop_assert!(log.changes.is_empty());
                     }
+                }
+                Step::Clean => {
+                    let (znodes, _) = log.machine.worn_out(None, 100, 1_000 * zxid);
+                    log.apply(&Command::Clean { znodes });
+                    model.clean(zxid);
                 }
                 Step::Close(who) => {
                     model.close(zxid, sessions[usize::from(who)].0);

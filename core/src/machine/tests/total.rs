@@ -166,6 +166,7 @@ fn command(log: &mut Log, event: Event) -> Command {
             Command::Open {
                 origin,
                 timeout_ms: 4_000,
+                replaces: None,
             }
         }
         Event::Expire(session) => Command::Expire {
@@ -226,7 +227,7 @@ proptest! {
         for kind in [ReadKind::Exists, ReadKind::Data, ReadKind::Acl, ReadKind::Children] {
             for path in ["", "/", "/a", "/a/b", "x", "/zookeeper/config", "\u{0}"] {
                 let read = Read { kind, path: path.into(), watch: false };
-                prop_assert_eq!(one.machine.read(&read, &[]), two.machine.read(&read, &[]));
+                prop_assert_eq!(one.machine.read(SessionId(2), &read, &[]), two.machine.read(SessionId(2), &read, &[]));
             }
         }
     }

@@ -42,6 +42,8 @@ impl Cluster {
             }],
         );
         cluster.ask(Request::Connect(Connect {
+            read_only: false,
+            replaces: None,
             session: SessionId(0),
             password: [0; 16],
             timeout_ms: 40_000,
@@ -143,6 +145,7 @@ impl Cluster {
             ticket: 1,
         };
         let open = crate::command::Command::Open {
+            replaces: None,
             origin,
             timeout_ms: 4_000,
         };

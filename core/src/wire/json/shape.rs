@@ -31,6 +31,8 @@ pub(super) struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ttl_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) acl: Option<Vec<Acl>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scheme: Option<String>,
@@ -53,11 +55,80 @@ pub(super) struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) password: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<Old>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) read_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) timeout_ms: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_zxid: Option<Decimal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ops: Option<Vec<Self>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) with_data: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recursive: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<Kind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) watches: Option<Had>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<Decimal>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// A session that another one replaces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Old {
+    pub(super) session: Decimal,
+    pub(super) password: Secret,
+}
+
+/// Watches of a connection before.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Had {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) data: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) exists: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) children: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) persistent: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) recursive: Vec<String>,
+}
+
+/// A child on a page.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Child {
+    pub(super) name: String,
+    pub(super) stat: Facts,
+    pub(super) data: Option<Data>,
+}
+
+/// Kinds of watches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    Children,
+    Data,
+    Any,
+    Persistent,
+    Recursive,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -74,6 +145,14 @@ pub(super) enum Verb {
     Children,
     Check,
     Multi,
+    MultiRead,
+    Count,
+    Ephemerals,
+    List,
+    AddWatch,
+    SetWatches,
+    CheckWatches,
+    RemoveWatches,
     Sync,
     Auth,
     Reconfig,
@@ -89,6 +168,9 @@ pub(super) enum Mode {
     Ephemeral,
     PersistentSequential,
     EphemeralSequential,
+    Container,
+    Ttl,
+    TtlSequential,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -135,6 +217,8 @@ pub(super) enum Good {
         session: Decimal,
         password: Secret,
         timeout_ms: u32,
+        #[serde(default, skip_serializing_if = "is_false")]
+        read_only: bool,
     },
     Created {
         path: String,
@@ -161,6 +245,24 @@ pub(super) enum Good {
     Multi {
         results: Vec<Outcome>,
     },
+    Count {
+        count: u32,
+    },
+    Paths {
+        paths: Vec<String>,
+    },
+    Page {
+        znodes: Vec<Child>,
+        stat: Facts,
+        more: bool,
+    },
+    Watching {
+        #[serde(default, skip_serializing_if = "is_false")]
+        overflow: bool,
+    },
+    WatchesSet,
+    WatchesFound,
+    WatchesRemoved,
     Synced {
         path: String,
     },
@@ -194,6 +296,7 @@ pub(super) enum Bye {
     Leaderless,
     SnapshotInstalled,
     AuthFailed,
+    ReadOnlyOver,
     Refused,
 }
 

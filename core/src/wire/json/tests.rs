@@ -30,6 +30,18 @@ fn requests() {
         r#"{"id":7,"op":"create","path":"/a","stat":true}"#,
         Request::Write(create(None, CreateMode::Persistent, true)),
     );
+    check(
+        r#"{"id":7,"op":"create","path":"/a","mode":"container"}"#,
+        Request::Write(create(None, CreateMode::Container, false)),
+    );
+    check(
+        r#"{"id":7,"op":"create","path":"/a","mode":"ttl","ttl_ms":5000}"#,
+        Request::Write(create(None, CreateMode::Ttl { ms: 5_000 }, false)),
+    );
+    check(
+        r#"{"id":7,"op":"create","path":"/a","mode":"ttl_sequential","ttl_ms":5000}"#,
+        Request::Write(create(None, CreateMode::TtlSequential { ms: 5_000 }, false)),
+    );
     let acl = vec![Acl {
         perms: 1,
         scheme: "ip".into(),
@@ -131,6 +143,82 @@ fn requests() {
         }),
     );
     check(r#"{"id":7,"op":"whoami"}"#, Request::WhoAmI);
+    check(
+        r#"{"id":7,"op":"count","path":"/a"}"#,
+        read(ReadKind::Descendants, false),
+    );
+    check(
+        r#"{"id":7,"op":"ephemerals","path":"/a"}"#,
+        read(ReadKind::Ephemerals, false),
+    );
+    let one = |kind| Read {
+        kind,
+        path: "/a".into(),
+        watch: false,
+    };
+    check(
+        r#"{"id":7,"op":"multi_read","ops":[{"op":"get","path":"/a"},{"op":"children","path":"/a"}]}"#,
+        Request::MultiRead(vec![one(ReadKind::Data), one(ReadKind::Children)]),
+    );
+    let path = || String::from("/a");
+    check(
+        r#"{"id":7,"op":"add_watch","path":"/a"}"#,
+        Request::AddWatch {
+            path: path(),
+            mode: WatchMode::Persistent,
+            since: None,
+        },
+    );
+    check(
+        r#"{"id":7,"op":"add_watch","path":"/a","recursive":true}"#,
+        Request::AddWatch {
+            path: path(),
+            mode: WatchMode::Recursive,
+            since: None,
+        },
+    );
+    check(
+        r#"{"id":7,"op":"add_watch","path":"/a","since":"12"}"#,
+        Request::AddWatch {
+            path: path(),
+            mode: WatchMode::Persistent,
+            since: Some(Index(12)),
+        },
+    );
+    check(
+        r#"{"id":7,"op":"list","path":"/a","read":"linearizable","after":"m","prefix":"w-","limit":2,"with_data":true}"#,
+        Request::List(List {
+            path: path(),
+            after: "m".into(),
+            prefix: "w-".into(),
+            limit: 2,
+            data: true,
+            latest: true,
+        }),
+    );
+    check(
+        r#"{"id":7,"op":"set_watches","watches":{"data":["/a"],"recursive":["/"]},"since":"12"}"#,
+        Request::SetWatches(SetWatches {
+            zxid: Index(12),
+            data: vec![path()],
+            recursive: vec!["/".into()],
+            ..SetWatches::default()
+        }),
+    );
+    check(
+        r#"{"id":7,"op":"check_watches","path":"/a","kind":"children"}"#,
+        Request::CheckWatches {
+            path: path(),
+            kind: WatchKind::Children,
+        },
+    );
+    check(
+        r#"{"id":7,"op":"remove_watches","path":"/a","kind":"any"}"#,
+        Request::RemoveWatches {
+            path: path(),
+            kind: WatchKind::Any,
+        },
+    );
     check(r#"{"id":7,"op":"ping"}"#, Request::Ping);
     check(r#"{"id":7,"op":"close"}"#, Request::Close);
     check(
@@ -140,6 +228,19 @@ fn requests() {
             password: core::array::from_fn(|i| i as u8 + 1),
             timeout_ms: 10_000,
             last_zxid: Index(12),
+            read_only: false,
+            replaces: None,
+        }),
+    );
+    check(
+        r#"{"id":7,"op":"connect","replaces":{"session":"9","password":"AQIDBAUGBwgJCgsMDQ4PEA=="},"read_only":true,"timeout_ms":10000}"#,
+        Request::Connect(Connect {
+            session: SessionId(0),
+            password: [0; 16],
+            timeout_ms: 10_000,
+            last_zxid: Index(0),
+            read_only: true,
+            replaces: Some((SessionId(9), core::array::from_fn(|i| i as u8 + 1))),
         }),
     );
 }
@@ -180,6 +281,11 @@ fn refused_requests() {
         "unknown variant `fly`, expected",
     );
     check(r#"{"id":7,"op":"get"}"#, Some(7), "needs a path");
+    check(
+        r#"{"id":7,"op":"create","path":"/a","mode":"ttl"}"#,
+        Some(7),
+        "needs ttl_ms",
+    );
     check(
         r#"{"id":7,"op":"get","path":"/a","vesion":1}"#,
         Some(7),
@@ -265,6 +371,42 @@ fn answers_and_events() {
         }),
     );
     check(
+        r#"{"id":7,"ok":{"type":"count","count":3},"zxid":"12"}"#,
+        good(Response::Count(3)),
+    );
+    check(
+        r#"{"id":7,"ok":{"type":"paths","paths":["/a"]},"zxid":"12"}"#,
+        good(Response::Paths(vec!["/a".into()])),
+    );
+    check(
+        r#"{"id":7,"ok":{"type":"watching","overflow":true},"zxid":"12"}"#,
+        good(Response::Watching { complete: false }),
+    );
+    let listed = Listed {
+        name: "b".into(),
+        stat,
+        data: Some("hi".into()),
+    };
+    check(
+        &format!(
+            r#"{{"id":7,"ok":{{"type":"page","znodes":[{{"name":"b","stat":{facts},"data":{{"text":"hi"}}}}],"stat":{facts},"more":true}},"zxid":"12"}}"#
+        ),
+        good(Response::Page {
+            znodes: vec![listed],
+            stat,
+            more: true,
+        }),
+    );
+    for (word, response) in [
+        ("watching", Response::Watching { complete: true }),
+        ("watches_set", Response::WatchesSet),
+        ("watches_found", Response::WatchesFound),
+        ("watches_removed", Response::WatchesRemoved),
+    ] {
+        let text = format!(r#"{{"id":7,"ok":{{"type":"{word}"}},"zxid":"12"}}"#);
+        check(&text, good(response));
+    }
+    check(
         &format!(r#"{{"id":7,"ok":{{"type":"stat","stat":{facts}}},"zxid":"12"}}"#),
         good(Response::Stat(stat)),
     );
@@ -295,6 +437,7 @@ fn answers_and_events() {
             session: SessionId(2),
             password: [0; 16],
             timeout_ms: 4_000,
+            read_only: false,
         }),
     );
     check(
