@@ -331,9 +331,12 @@ fn one_that_comes_back_too_late_to_be_told_is_told_when_it_speaks_up() {
     net.isolate(3);
     change_all(&mut net, 1, &members(&[1, 2], &[]));
     net.pass(Span::from_ms(10_000));
+    // It has heard nothing for so long that it leads no more, and is elected again.
+    net.tick(1);
     net.elect(1);
     net.heal();
     (0..3).for_each(|_| net.beat(1));
+    assert!(net.raft(1).is_leader());
     assert!(net.raft(3).is_voter(), "nobody talks to it");
     // Both ends of its links let it in, and under its number nobody else.
     let admits = |net: &Net, replica| net.raft(1).admits(NodeId(3), ReplicaId(replica), Index(0));
