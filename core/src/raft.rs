@@ -638,10 +638,12 @@ impl Raft {
         self.log.bytes_after(self.commit)
     }
 
-    /// Encoded bytes of committed entries that are not durable here, and so not applied.
+    /// Encoded bytes of committed entries that are not durable here, and so not applied. A planted bug may
+    /// apply more than is committed.
     #[must_use]
     pub fn unapplied_bytes(&self) -> u64 {
-        self.log.bytes_after(self.ready()) - self.uncommitted_bytes()
+        let unready = self.log.bytes_after(self.ready());
+        unready.saturating_sub(self.uncommitted_bytes())
     }
 
     /// Encoded bytes of the statements that wait for the disk.

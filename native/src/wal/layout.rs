@@ -2,6 +2,7 @@
 //! `None`. Where groups lie, and what a bad one means, is the business of `wal` and `recover`.
 
 use bytes::Bytes;
+use otterkeeper_core::config::NUMBERS;
 use otterkeeper_core::id::{Index, LogId, NodeId, Term};
 use otterkeeper_core::node::Records;
 use otterkeeper_core::raft::message::{Entry, Payload, SnapshotMeta, Vote};
@@ -253,9 +254,9 @@ impl<'a> Reader<'a> {
         let record = match body.u8()? {
             OPENING if body.u32()? == VERSION => {
                 let vote = body.vote()?;
-                let keep_from = Index(body.u64()?);
-                let commit_hint = Index(body.u64()?);
-                let last = Index(body.u64()?);
+                let keep_from = Index(body.number()?);
+                let commit_hint = Index(body.number()?);
+                let last = Index(body.number()?);
                 Record::Opening(State {
                     vote,
                     keep_from,
@@ -268,7 +269,7 @@ impl<'a> Reader<'a> {
             CUT => {
                 let drop_log = body.u8()? == 1;
                 let has_keep_from = body.u8()? == 1;
-                let keep_from = Index(body.u64()?);
+                let keep_from = Index(body.number()?);
                 let snapshot = body.meta()?;
                 Record::Cut {
                     snapshot,
@@ -277,10 +278,10 @@ impl<'a> Reader<'a> {
                 }
             }
             kind @ (BLANK | COMMAND | MEMBERSHIP) => {
-                let term = Term(body.u64()?);
+                let term = Term(body.number()?);
                 let id = LogId {
                     term,
-                    index: Index(body.u64()?),
+                    index: Index(body.number()?),
                 };
                 let stamp = Time(body.u64()?);
                 let payload = match kind {
@@ -293,14 +294,19 @@ impl<'a> Reader<'a> {
                 };
                 Record::Entry(Entry { id, stamp, payload })
             }
-            COMMIT_HINT => Record::CommitHint(Index(body.u64()?)),
+            COMMIT_HINT => Record::CommitHint(Index(body.number()?)),
             _ => return None,
         };
         body.0.is_empty().then_some(record)
     }
 
+    /// A term or an index: none that was ever written reaches the bound, and counting up from below it never overflows.
+    fn number(&mut self) -> Option<u64> {
+        self.u64().filter(|number| *number < NUMBERS)
+    }
+
     fn vote(&mut self) -> Option<Vote> {
-        let term = Term(self.u64()?);
+        let term = Term(self.number()?);
         let voted_for = self.u64()?;
         Some(Vote {
             term,
@@ -315,10 +321,10 @@ impl<'a> Reader<'a> {
             1 => {}
             _ => return None,
         }
-        let term = Term(self.u64()?);
+        let term = Term(self.number()?);
         let last = LogId {
             term,
-            index: Index(self.u64()?),
+            index: Index(self.number()?),
         };
         let stamp = Time(self.u64()?);
         let length = usize::try_from(self.u64()?).ok()?;
