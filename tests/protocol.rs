@@ -208,7 +208,7 @@ fn refusals(zk: &str) {
         check(&wire.ask(bytes), answer);
         assert!(wire.is_closed(), "{bytes}");
     };
-    closes("00000008 00000007 0000006a", "00000007 * fffffffa");
+    closes("00000008 00000007 000000c8", "00000007 * fffffffa");
     closes("00000008 00000007 0000000d", "00000007 * fffffffa");
     closes(
         "0000001f fffffffc 00000064 00000000 00000005 776f726c64 00000006 616e796f6e65",
