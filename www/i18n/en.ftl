@@ -635,7 +635,7 @@ lesson-old-leader-break = Isolate the leader, write through it, and heal the lin
 
 lesson-split-vote = The split vote
 lesson-split-vote-tie = Four nodes, and two timers run out at the same moment. Each candidate votes for itself and reaches one more node first: two votes each, and a majority of four is three. Nobody wins, and nobody changes a vote.
-lesson-split-vote-tie-task = Let the timers of nodes 1 and 2 run out in the same moment (T) and watch the votes.
+lesson-split-vote-tie-task = Time stands still. Let the timers of nodes 1 and 2 run out in the same moment (1, T, 2, T), press play and watch the votes.
 lesson-split-vote-again = The candidates give up the term. If all timers had the same length this could happen again and again, for ever.
 lesson-split-vote-again-task = Let time run until a candidate has lost.
 lesson-split-vote-resolved = But every timeout is drawn anew. One runs out well before the other, asks in the next term, and has its three votes before anybody else wakes up.

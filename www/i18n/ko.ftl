@@ -632,7 +632,7 @@ lesson-old-leader-break = 리더를 고립시키고 쓴 다음, 새 리더가 �
 
 lesson-split-vote = 표가 갈릴 때
 lesson-split-vote-tie = 노드 넷 중 둘의 타이머가 우연히 같은 순간에 끝났습니다. 후보자 둘은 각자 자신에게 투표하고 한 노드씩 먼저 닿아 2표씩 얻습니다. 넷의 과반 수는 셋이므로 아무도 이기지 못하고, 아무도 표를 바꾸지 않습니다.
-lesson-split-vote-tie-task = 노드 1과 2의 타이머를 같은 순간에 끝내고(T) 투표를 지켜보세요.
+lesson-split-vote-tie-task = 시간이 멈춰 있습니다. 노드 1과 2의 타이머를 같은 순간에 끝내고(1, T, 2, T), 재생을 눌러 투표를 지켜보세요.
 lesson-split-vote-again = 후보자들은 이 term을 포기합니다. 모든 타이머의 길이가 같다면 이런 일이 끝없이 되풀이될 수 있습니다.
 lesson-split-vote-again-task = 후보자가 질 때까지 시간을 흘려보내세요.
 lesson-split-vote-resolved = 그러나 election timeout은 매번 random하게 다시 정해집니다. 하나가 훨씬 먼저 끝나 다음 term에서 물어보고, 다른 노드가 깨어나기 전에 세 표를 얻습니다.

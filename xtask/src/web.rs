@@ -91,6 +91,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     copy(&crate::root().join("www"), &fresh)?;
     // The texts are compiled into the page; nobody fetches them.
     fs::remove_dir_all(fresh.join("i18n"))?;
+    fs::remove_dir_all(fresh.join("lessons"))?;
     Bindgen::new()
         .input_path(&wasm)
         .web(true)?

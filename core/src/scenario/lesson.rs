@@ -35,6 +35,8 @@ pub struct Lesson {
     pub name: String,
     /// The line that sets its cluster up.
     pub nodes: String,
+    /// Whether time stands still when it begins.
+    pub paused: bool,
     /// What happens before the first step.
     pub begin: Vec<Order>,
     /// Its steps, at least one.
@@ -72,6 +74,7 @@ impl Lesson {
         let mut lesson = Self {
             name: String::new(),
             nodes: String::new(),
+            paused: false,
             begin: Vec::new(),
             steps: Vec::new(),
         };
@@ -83,6 +86,7 @@ impl Lesson {
             match (word, step) {
                 ("lesson", None) => lesson.name = rest.to_owned(),
                 ("nodes", None) => lesson.nodes = line.to_owned(),
+                ("paused", None) => lesson.paused = true,
                 ("begin", None) => lesson.begin.push(Order::parse(rest)?),
                 ("step", _) => lesson.steps.push(Step {
                     name: rest.to_owned(),

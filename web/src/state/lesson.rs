@@ -92,6 +92,7 @@ impl Model {
         let lesson = lessons[number].clone();
         let step = step.min(lesson.steps.len() - 1);
         self.reset(Run::of_lesson(&lesson.name));
+        self.playing = step > 0 || !lesson.paused;
         let before = lesson.steps[..step].iter();
         self.do_at_once(&lesson.begin);
         before.for_each(|step| self.do_at_once(&step.deeds));
@@ -114,7 +115,6 @@ impl Model {
         });
         self.learning = true;
         self.coached = true;
-        self.playing = true;
         self.enter_step(self.sim().events());
         self.mirror_logs();
         true
