@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{ConnState, What};
+use super::ConnState;
+use super::line::What;
 use crate::id::{ConnId, Index};
 use crate::node::Node;
 use crate::node::io::Output;
