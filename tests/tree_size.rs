@@ -1,24 +1,24 @@
 //! The tree at a million znodes: bytes beside path and data, the price of a clone, pauses while a
-//! snapshot is made, and time of a setData and a getData. `cargo test --release tree_size -- --nocapture`
+//! snapshot is made, and time of a setData and a getData; `steps` has the pauses of whole members. `cargo test --release tree_size -- --nocapture`
 //! prints figures that can be quoted; the test profile is slower.
 
 use core::time::Duration;
 
 use otterkeeper_core::command::{Applied, Command, Origin, WriteRequest};
-use otterkeeper_core::config::Config;
 use otterkeeper_core::configuration::Configuration;
-use otterkeeper_core::id::{Index, LogId, NodeId, SessionId, Term};
+use otterkeeper_core::id::{Index, NodeId, SessionId};
 use otterkeeper_core::machine::Machine;
-use otterkeeper_core::node::{Admin, Boot, Input, Node, Output, SnapshotImage};
-use otterkeeper_core::raft::message::{SnapshotMeta, Vote};
-use otterkeeper_core::raft::note::Role;
 use otterkeeper_core::request::{Acl, CreateMode, Op, Read, ReadKind};
 use otterkeeper_core::rng::Rng;
-use otterkeeper_core::time::{Span, Time};
+use otterkeeper_core::time::Time;
 use otterkeeper_core::wire::Rebuild;
 
 use crate::counting::live_bytes;
 
+mod steps;
+
+/// Whose state it is: a leader brings the members in force to those that the state names.
+const MEMBERS: [NodeId; 2] = [NodeId(1), NodeId(2)];
 const ZNODES: usize = 1_000_000;
 const SERVICES: usize = 100;
 const DATA: [u8; 100] = [b'x'; 100];
@@ -46,7 +46,7 @@ impl Service {
             number: 0,
         };
         service.apply(&Command::Init {
-            members: Configuration::default(),
+            members: Configuration::of_voters(MEMBERS.to_vec()),
             secret: [1; 32],
             features: 1,
             max_depth: 1_024,
@@ -249,142 +249,4 @@ fn longest_part(snapshot: &Machine) -> (Duration, usize) {
         }
     }
     (times.iter().copied().max().unwrap_or_default(), times.len())
-}
-
-/// A million znodes under two members: one gives a snapshot to the other, which already holds as much. No
-/// step of either may stall (rule R10).
-#[test]
-fn tree_size_stops_no_step() {
-    let mut service = Service::new();
-    service.create("/app".into());
-    (0..SERVICES).for_each(|number| service.create(format!("/app/service-{number}")));
-    (0..ZNODES).for_each(|znode| service.create(path(znode)));
-    let parts = parts_of(&service.machine);
-    let last = service.index.0;
-    drop(service);
-
-    // The second one is behind by a snapshot.
-    let mut pair = Pair::new([last + 9, last], &parts);
-    drop(parts);
-    pair.until(|pair| pair.nodes[0].view().role() == Role::Leader && pair.leads());
-    pair.until(|pair| {
-        pair.nodes[1]
-            .view()
-            .snapshot()
-            .is_some_and(|meta| last < meta.last.index.0)
-    });
-    let installed = core::mem::take(&mut pair.longest);
-    pair.until(|pair| pair.nodes[1].view().commit() == pair.nodes[0].view().commit());
-
-    (0..2_000).for_each(|_| pair.turn());
-    println!(
-        "* longest steps with {ZNODES} znodes: leader {:?} and follower {:?} while a snapshot is sent, received and \
-         installed over another; {:?} and {:?} while the old one goes",
-        installed[0], installed[1], pair.longest[0], pair.longest[1]
-    );
-    let limit = Duration::from_millis(if cfg!(debug_assertions) { 50 } else { 5 });
-    for longest in installed.into_iter().chain(pair.longest) {
-        assert!(longest < limit, "{longest:?}");
-    }
-}
-
-fn parts_of(machine: &Machine) -> Vec<bytes::Bytes> {
-    let (mut parts, mut cursor) = (Vec::new(), Some(bytes::Bytes::new()));
-    while let Some(from) = cursor {
-        let (part, next) = machine.part(&from, PART_BYTES);
-        parts.push(part);
-        cursor = next;
-    }
-    parts
-}
-
-/// Two members, perfect disks, and a network without delay.
-struct Pair {
-    nodes: [Node; 2],
-    inputs: [Vec<Input>; 2],
-    now: Time,
-    /// The longest step of each.
-    longest: [Duration; 2],
-}
-
-impl Pair {
-    fn new(lasts: [u64; 2], parts: &[bytes::Bytes]) -> Self {
-        let members = vec![NodeId(1), NodeId(2)];
-        let now = Time(1_800_000_000_000_000);
-        let node = |id: u64, last: u64| {
-            let id_of_last = LogId {
-                term: Term(1),
-                index: Index(last),
-            };
-            let meta = SnapshotMeta {
-                last: id_of_last,
-                stamp: now,
-                configuration: Configuration::of_voters(members.clone()),
-            };
-            let boot = Boot {
-                vote: Vote {
-                    term: Term(1),
-                    voted_for: None,
-                },
-                commit_hint: Index(last),
-                snapshot: Some(SnapshotImage {
-                    meta,
-                    parts: parts.to_vec(),
-                }),
-                log: Vec::new(),
-            };
-            let config = Config::new(NodeId(id), members.clone());
-            Node::boot(config, boot, [id as u8; 32], now).expect("an image in order")
-        };
-        let mut pair = Self {
-            nodes: [node(1, lasts[0]), node(2, lasts[1])],
-            inputs: [Vec::new(), Vec::new()],
-            now,
-            longest: [Duration::ZERO; 2],
-        };
-        pair.admin(Admin::Campaign);
-        pair
-    }
-
-    fn admin(&mut self, wish: Admin) {
-        self.inputs[0].push(Input::Admin { tag: 1, wish });
-    }
-
-    fn leads(&self) -> bool {
-        self.nodes[1].view().leader() == Some(NodeId(1))
-    }
-
-    fn until(&mut self, holds: impl Fn(&Self) -> bool) {
-        for _ in 0..100_000 {
-            if holds(self) {
-                return;
-            }
-            self.turn();
-        }
-        panic!("it does not come to that");
-    }
-
-    /// A millisecond passes; each handles what came.
-    fn turn(&mut self) {
-        self.now += Span::from_ms(1);
-        for at in 0..2 {
-            let inputs = core::mem::take(&mut self.inputs[at]);
-            let mut out = Vec::new();
-            let began = cpu_time();
-            self.nodes[at].step(self.now, inputs, &mut out);
-            self.longest[at] = self.longest[at].max(cpu_time() - began);
-            for output in out {
-                match output {
-                    Output::Write { id, .. } => self.inputs[at].push(Input::Written(id)),
-                    Output::Save { id, .. } => self.inputs[at].push(Input::Saved(id)),
-                    Output::Send { message, .. } => {
-                        let from = NodeId(at as u64 + 1);
-                        self.inputs[1 - at].push(Input::Peer { from, message });
-                    }
-                    Output::Halt(sentence) => panic!("{sentence}"),
-                    _ => {}
-                }
-            }
-        }
-    }
 }
