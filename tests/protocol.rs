@@ -1,6 +1,8 @@
 //! The three ways in, against a real server process: ZooKeeper's bytes, the WebSocket, and the command
 //! line. What operations mean is tested elsewhere; here it is what goes over the wire.
 
+mod websocket;
+
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

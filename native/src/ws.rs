@@ -37,13 +37,7 @@
 //! asyncio.run(main())
 //! ```
 //!
-//! Who the client is: the server knows its address; `{"id": 2, "op": "auth", "scheme": "digest",
-//! "data": {"text": "user:password"}}` adds a digest, and counts for the requests behind it on this
-//! connection. A scheme that cannot be proved so is answered with `AUTH_FAILED`, then `{"bye":
-//! "auth_failed"}`. `whoami` lists the identities. `get_acl` and `set_acl` show and replace a znode's list,
-//! `[{"perms": 31, "scheme": "digest", "id": "user:hash"}]`; a create takes one as `acl`. What a list does
-//! not permit is answered with `NO_AUTH`, what a hard quota forbids with `QUOTA_EXCEEDED`. `reconfig` takes
-//! ZooKeeper's texts as `joining`, `leaving` or `members`, and `members_version`, if the server allows it.
+//! All operations, answers and errors are in `native/WEBSOCKET.md`.
 //!
 //! A text that is no request is answered with `{"id": .., "error": "BAD_REQUEST", "message": ".."}` and
 //! the connection goes on; a binary frame that is none ends it.
