@@ -57,25 +57,27 @@ pub(crate) fn can_apt() -> bool {
     has("apt-get") && unsafe { libc::geteuid() } == 0
 }
 
+/// Node and npm. Debian's come with some six hundred packages, minutes of unpacking, so that only what
+/// cannot do without asks for them.
+pub(crate) fn node(why: &str) -> Result<()> {
+    if has("npm") {
+        return Ok(());
+    }
+    debian(&["nodejs", "npm"], why)
+}
+
 /// `wasm-opt`, or nothing when there is no npm to bring it.
 pub(crate) fn wasm_opt() -> Result<Option<PathBuf>> {
     if !has("npm") {
-        if !can_apt() {
-            say(
-                "skip wasm-opt: there is no npm to bring it, so the page is larger than it could be",
-            );
-            return Ok(None);
-        }
-        debian(&["nodejs", "npm"], "to make the page small")?;
+        say("skip wasm-opt: there is no npm to bring it, so the page is larger than it could be");
+        return Ok(None);
     }
     npm("binaryen", BINARYEN).map(|folder| Some(folder.join("bin/wasm-opt")))
 }
 
 /// What drives the browser.
 pub(crate) fn playwright() -> Result<PathBuf> {
-    if !has("npm") {
-        debian(&["nodejs", "npm"], "for the browser tests")?;
-    }
+    node("for the browser tests")?;
     npm("playwright-core", PLAYWRIGHT)
 }
 

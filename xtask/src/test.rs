@@ -84,6 +84,7 @@ pub(crate) fn test(quick: bool) -> Result<ExitCode> {
             let wasm = wasm.as_os_str();
             report.tests(alone("wasm", "wasm::").env("OTTERKEEPER_DIGEST_WASM", wasm));
         }
+        report.step("node", || install::node("for the page and its tests"));
         let page = report.step("page", web::build);
         if let Some(page) = page {
             if let Some(server) = report.step("server", play::build_server) {

@@ -37,6 +37,9 @@ const NAME: &str = "otterkeeper";
 
 /// `cargo xtask web`.
 pub(crate) fn web(measure: bool) -> Result<ExitCode> {
+    if install::can_apt() {
+        install::node("to make the page small")?;
+    }
     let page = build()?;
     let sizes = sizes(&page)?;
     if measure {
