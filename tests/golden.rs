@@ -391,6 +391,7 @@ fn ops() -> Vec<Op> {
         create(CreateMode::Container, None, true),
         create(CreateMode::Ttl { ms: 300 }, None, true),
         create(CreateMode::TtlSequential { ms: 300 }, None, true),
+        create(CreateMode::ContainerSequential, None, true),
         Op::Delete {
             path: "/a".into(),
             version: -1,

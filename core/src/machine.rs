@@ -232,7 +232,7 @@ impl Machine {
     /// is not decided here: it is when the read succeeds, or when it is an exists that fails with `NoNode`.
     ///
     /// # Errors
-    /// `NoNode`, `NoAuth`, or `BadArguments` for a path that is empty or has a NUL.
+    /// `NoNode`, `NoAuth`, or `BadArguments` for a path that is empty, or for an exists with a NUL in it.
     pub fn read(
         &self,
         session: SessionId,
@@ -243,7 +243,9 @@ impl Machine {
         if read.kind == ReadKind::Ephemerals {
             return Ok(Response::Paths(self.own_ephemerals(session, path)));
         }
-        if path.is_empty() || path.contains('\0') {
+        // Of all reads only this one looks at the path before the tree.
+        let is_odd = read.kind == ReadKind::Exists && path.contains('\0');
+        if path.is_empty() || is_odd {
             return Err(Error::BadArguments);
         }
         let znode = self.tree.get(path).ok_or(Error::NoNode)?;

@@ -183,6 +183,8 @@ pub enum CreateMode {
         /// From 1 to `MAX_TTL_MS`.
         ms: u64,
     },
+    /// A container, with a number from the parent's counter appended.
+    ContainerSequential,
 }
 
 /// The longest time that a znode can be given: 34.8 years.
@@ -200,7 +202,10 @@ impl CreateMode {
     pub const fn is_sequential(self) -> bool {
         matches!(
             self,
-            Self::PersistentSequential | Self::EphemeralSequential | Self::TtlSequential { .. }
+            Self::PersistentSequential
+                | Self::EphemeralSequential
+                | Self::TtlSequential { .. }
+                | Self::ContainerSequential
         )
     }
 }

@@ -422,6 +422,7 @@ fn typed_op(op: &Op) -> String {
                 CreateMode::Container => "-c ",
                 CreateMode::Ttl { ms } => &format!("-t {ms} "),
                 CreateMode::TtlSequential { ms } => &format!("-s -t {ms} "),
+                CreateMode::ContainerSequential => "-c -s ",
             };
             let data = data
                 .as_ref()

@@ -226,7 +226,7 @@ impl<'a> Transaction<'a> {
             CreateMode::Ephemeral | CreateMode::EphemeralSequential => {
                 Life::Ephemeral(self.session)
             }
-            CreateMode::Container => Life::Container,
+            CreateMode::Container | CreateMode::ContainerSequential => Life::Container,
             CreateMode::Ttl { ms } | CreateMode::TtlSequential { ms } => match ms {
                 1..=MAX_TTL_MS => Life::Ttl(ms),
                 _ => return Err(Error::BadArguments),

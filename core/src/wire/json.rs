@@ -448,6 +448,7 @@ fn op(fields: &mut Fields) -> Result<Op, String> {
                 Mode::Container => CreateMode::Container,
                 Mode::Ttl => CreateMode::Ttl { ms: ttl(fields)? },
                 Mode::TtlSequential => CreateMode::TtlSequential { ms: ttl(fields)? },
+                Mode::ContainerSequential => CreateMode::ContainerSequential,
             },
             stat: fields.stat.take().unwrap_or(false),
         },
@@ -568,6 +569,7 @@ fn op_fields(op: &Op) -> Fields {
                 CreateMode::Container => Some(Mode::Container),
                 CreateMode::Ttl { .. } => Some(Mode::Ttl),
                 CreateMode::TtlSequential { .. } => Some(Mode::TtlSequential),
+                CreateMode::ContainerSequential => Some(Mode::ContainerSequential),
             },
             ttl_ms: match *mode {
                 CreateMode::Ttl { ms } | CreateMode::TtlSequential { ms } => Some(ms),

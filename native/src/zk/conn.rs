@@ -188,8 +188,12 @@ impl Outbox {
             let xid = held.xid;
             match held.what {
                 What::Refusal(refusal) => {
-                    let about_identity = refusal.code == Error::AuthFailed.code();
-                    let zxid = if about_identity { Index(0) } else { self.zxid };
+                    let zxid = match refusal.code {
+                        code if code == Error::AuthFailed.code() => Index(0),
+                        // An operation that is unknown was never given one.
+                        code if code == Error::Unimplemented.code() => Index(u64::MAX),
+                        _ => self.zxid,
+                    };
                     encode::header(&mut self.bytes, xid, zxid, refusal.code);
                     self.closing |= refusal.close;
                 }

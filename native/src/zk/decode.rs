@@ -153,10 +153,15 @@ impl From<Malformed> for Refusal {
 /// Reads a packet. Bytes after the last known field are ignored, as ZooKeeper does.
 ///
 /// # Errors
-/// If there is not even a header; the connection is closed without an answer.
+/// If there is not even a header, or a proof of who the client is ends early; the connection is closed without an
+/// answer.
 pub fn packet(frame: &Bytes) -> Result<Packet, Malformed> {
     let mut reader = Reader::new(frame);
     let (xid, op) = (reader.int()?, reader.int()?);
+    if op == op::AUTH {
+        let body = Ok(auth(&mut reader)?);
+        return Ok(Packet { xid, op, body });
+    }
     Ok(Packet {
         xid,
         op,
@@ -167,7 +172,7 @@ pub fn packet(frame: &Bytes) -> Result<Packet, Malformed> {
 fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
     Ok(match op {
         op::CREATE | op::CREATE2 | op::CREATE_CONTAINER | op::CREATE_TTL => {
-            Request::Write(create(op, reader)?)
+            Request::Write(create(op, reader, false)?)
         }
         op::DELETE => Request::Write(delete(reader)?),
         op::SET_DATA => Request::Write(set_data(reader)?),
@@ -211,13 +216,6 @@ fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
             acl: reader.acl()?,
             version: reader.int()?,
         }),
-        op::AUTH => {
-            let _type = reader.int()?;
-            Request::Auth {
-                scheme: reader.text()?,
-                proof: reader.buffer()?.unwrap_or_default(),
-            }
-        }
         op::RECONFIG => Request::Reconfig(Reconfig {
             joining: reader.text()?,
             leaving: reader.text()?,
@@ -237,9 +235,30 @@ fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
     })
 }
 
-fn create(op: i32, reader: &mut Reader<'_>) -> Result<Op, Refusal> {
-    let (path, data, acl) = (reader.text()?, reader.buffer()?, reader.acl()?);
+fn auth(reader: &mut Reader<'_>) -> Result<Request, Malformed> {
+    let _type = reader.int()?;
+    Ok(Request::Auth {
+        scheme: reader.text()?,
+        proof: reader.buffer()?.unwrap_or_default(),
+    })
+}
+
+/// ZooKeeper reads a create otherwise `inside` a multi: there the flags alone make a container; and those of a time to
+/// live without the operation for it, or no list of permissions, spoil all of the request.
+fn create(op: i32, reader: &mut Reader<'_>, inside: bool) -> Result<Op, Refusal> {
+    let (path, data) = (reader.text()?, reader.buffer()?);
+    if inside && op != op::CREATE_TTL && reader.is_null() {
+        return Err(Malformed.into());
+    }
+    let acl = reader.acl()?;
     let flags = reader.int()?;
+    let op = match (op, flags) {
+        (op::CREATE | op::CREATE2, 4) if inside => op::CREATE_CONTAINER,
+        (op::CREATE | op::CREATE2 | op::CREATE_CONTAINER, 5 | 6) if inside => {
+            return Err(Malformed.into());
+        }
+        _ => op,
+    };
     let ttl = match op {
         op::CREATE_TTL => u64::try_from(reader.long()?).unwrap_or(0),
         _ => 0,
@@ -252,7 +271,7 @@ fn create(op: i32, reader: &mut Reader<'_>) -> Result<Op, Refusal> {
         (op::CREATE_TTL, 0..=4) | (_, 5 | 6) => CreateMode::Ttl { ms: 0 },
         // It is the operation that makes a container; without it the flag means a plain znode.
         (op::CREATE_CONTAINER, 0 | 1 | 4) => CreateMode::Container,
-        (op::CREATE_CONTAINER, 2 | 3) => CreateMode::Ttl { ms: 0 },
+        (op::CREATE_CONTAINER, 2 | 3) => CreateMode::ContainerSequential,
         (_, 0 | 4) => CreateMode::Persistent,
         (_, 1) => CreateMode::Ephemeral,
         (_, 2) => CreateMode::PersistentSequential,
@@ -359,7 +378,7 @@ fn multi(reader: &mut Reader<'_>) -> Result<Vec<Op>, Malformed> {
         }
         ops.push(match op {
             op::CREATE | op::CREATE2 | op::CREATE_CONTAINER | op::CREATE_TTL => {
-                create(op, reader).map_err(|_| Malformed)?
+                create(op, reader, true).map_err(|_| Malformed)?
             }
             op::DELETE => delete(reader)?,
             op::SET_DATA => set_data(reader)?,

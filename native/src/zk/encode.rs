@@ -6,6 +6,9 @@ use otterkeeper_core::request::{Error, Reply, Response, WatchEvent};
 use super::decode::op;
 use super::jute::Write;
 
+/// The number of every answer to a ping.
+const PING: i32 = -2;
+
 /// What the encoder must know of a request when its reply comes. It travels through the node as the
 /// request's tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +79,8 @@ pub(super) fn sasl(out: &mut Vec<u8>, xid: i32, token: &str) {
 pub(super) fn reply(out: &mut Vec<u8>, tag: Tag, reply: &Reply) {
     match &reply.result {
         Ok(Response::Authenticated) => header(out, tag.xid, Index(0), 0),
+        // Whatever number the client gave it.
+        Ok(Response::Pong) => header(out, PING, reply.zxid, 0),
         Err(error @ (Error::AuthFailed | Error::SessionClosedRequireSaslAuth)) => {
             header(out, tag.xid, Index(0), error.code());
         }

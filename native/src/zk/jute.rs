@@ -69,6 +69,11 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| self.text()).collect()
     }
 
+    /// Whether a list or buffer that is null comes next.
+    pub(super) fn is_null(&self) -> bool {
+        self.frame[self.at..].starts_with(&(-1_i32).to_be_bytes())
+    }
+
     /// A list of permissions; null becomes empty.
     pub(super) fn acl(&mut self) -> Result<Vec<Acl>, Malformed> {
         // The shortest entry: permissions and two null texts.

@@ -184,6 +184,9 @@ fn containers_and_times_to_live() {
     let refused = CreateMode::Ttl { ms: 0 };
     assert_eq!(mode_of(19, 4, 0), CreateMode::Container);
     assert_eq!(mode_of(19, 0, 0), CreateMode::Container);
+    assert_eq!(mode_of(19, 1, 0), CreateMode::Container);
+    assert_eq!(mode_of(19, 2, 0), CreateMode::ContainerSequential);
+    assert_eq!(mode_of(19, 3, 0), CreateMode::ContainerSequential);
     assert_eq!(mode_of(1, 4, 0), CreateMode::Persistent);
     assert_eq!(mode_of(15, 4, 0), CreateMode::Persistent);
     assert_eq!(mode_of(21, 5, 1_000), CreateMode::Ttl { ms: 1_000 });
@@ -203,6 +206,43 @@ fn containers_and_times_to_live() {
     ] {
         assert_eq!(mode_of(op, flags, ttl), refused, "{op} {flags} {ttl}");
     }
+}
+
+/// Inside a multi ZooKeeper goes by the flags.
+#[test]
+fn section_10_a_multi_makes_containers_by_their_flags() {
+    let multi_of = |op: u8, flags: u8| {
+        let create = format!("00000002 2f61 ffffffff 00000000 {flags:08x}");
+        let body = format!("00000001 0000000e {op:08x} 00 ffffffff {create} ffffffff 01 ffffffff");
+        decode::packet(&Bytes::from(hex(&body))).unwrap().body
+    };
+    for op in [1, 15, 19] {
+        match multi_of(op, 4) {
+            Ok(Request::Multi(ops)) => assert!(matches!(
+                ops[..],
+                [Op::Create {
+                    mode: CreateMode::Container,
+                    stat: true,
+                    ..
+                }]
+            )),
+            other => panic!("{other:?}"),
+        }
+        for flags in [5, 6] {
+            assert_eq!(multi_of(op, flags), Err(Error::MarshallingError.into()));
+        }
+    }
+    // And what has no list of permissions is no create there.
+    let none = "00000001 0000000e 00000001 00 ffffffff 00000002 2f61 ffffffff ffffffff 00000000";
+    let body = decode::packet(&Bytes::from(hex(none))).unwrap().body;
+    assert_eq!(body, Err(Error::MarshallingError.into()));
+    let alone = "00000001 00000001 00000002 2f61 ffffffff ffffffff 00000000";
+    assert!(
+        decode::packet(&Bytes::from(hex(alone)))
+            .unwrap()
+            .body
+            .is_ok()
+    );
 }
 
 #[test]
@@ -289,6 +329,8 @@ fn ping() {
         2,
         "00000010 fffffffe 0000000000000002 00000000",
     );
+    let number_of_its_own = "00000010 fffffffe 0000000000000002 00000000";
+    check_reply(7, 11, Ok(Response::Pong), 2, number_of_its_own);
 }
 
 #[test]
@@ -370,6 +412,13 @@ fn a_multi_that_worked_names_the_kinds() {
 fn a_multi_with_a_read_in_it_is_refused_whole() {
     let text = "00000011 00000004 0000000e 00000004 00 ffffffff";
     check_packet(text, 4, 14, Err(Error::MarshallingError.into()));
+}
+
+/// ZooKeeper says nothing to it.
+#[test]
+fn a_proof_that_ends_early_ends_the_connection() {
+    let cut = Bytes::from(hex("fffffffc 00000064 00000000 00000006 6469676573"));
+    assert_eq!(decode::packet(&cut), Err(decode::Malformed));
 }
 
 #[test]

@@ -63,7 +63,10 @@ impl Model {
                 let plain = Plain {
                     data,
                     owner,
-                    container: *mode == CreateMode::Container,
+                    container: matches!(
+                        mode,
+                        CreateMode::Container | CreateMode::ContainerSequential
+                    ),
                     ttl: match mode {
                         CreateMode::Ttl { ms } | CreateMode::TtlSequential { ms } => Some(*ms),
                         _ => None,
@@ -211,6 +214,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => Just(CreateMode::PersistentSequential),
         1 => Just(CreateMode::EphemeralSequential),
         1 => Just(CreateMode::Container),
+        1 => Just(CreateMode::ContainerSequential),
         1 => Just(CreateMode::Ttl { ms: 3_000 }),
         1 => Just(CreateMode::TtlSequential { ms: 5_000 }),
     ];

@@ -171,6 +171,7 @@ pub(super) enum Mode {
     Container,
     Ttl,
     TtlSequential,
+    ContainerSequential,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

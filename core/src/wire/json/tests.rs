@@ -42,6 +42,10 @@ fn requests() {
         r#"{"id":7,"op":"create","path":"/a","mode":"ttl_sequential","ttl_ms":5000}"#,
         Request::Write(create(None, CreateMode::TtlSequential { ms: 5_000 }, false)),
     );
+    check(
+        r#"{"id":7,"op":"create","path":"/a","mode":"container_sequential"}"#,
+        Request::Write(create(None, CreateMode::ContainerSequential, false)),
+    );
     let acl = vec![Acl {
         perms: 1,
         scheme: "ip".into(),
