@@ -1,5 +1,6 @@
 //! The one test binary of the workspace.
 
+mod against;
 mod cluster;
 mod counting;
 mod crash;

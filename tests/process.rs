@@ -48,6 +48,8 @@ pub struct Cluster {
     members: Vec<Member>,
     /// What the first members are told of each other.
     peers: Vec<String>,
+    /// What every member is told besides.
+    flags: Vec<String>,
     directory: PathBuf,
 }
 
@@ -67,6 +69,12 @@ impl Cluster {
     /// Starts `members` members and waits until each of them serves.
     #[must_use]
     pub fn start(members: usize) -> Self {
+        Self::start_with(members, &[])
+    }
+
+    /// The same with these flags for each of them.
+    #[must_use]
+    pub fn start_with(members: usize, flags: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("otterkeeper-test-{}-{count}", std::process::id());
@@ -85,6 +93,7 @@ impl Cluster {
         let mut cluster = Self {
             members,
             peers,
+            flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
             directory,
         };
         for number in 0..cluster.members.len() {
@@ -143,6 +152,7 @@ impl Cluster {
             .arg(self.directory.join((number + 1).to_string()))
             .args(["--listen", &member.http, "--zk-listen", &member.zk])
             .args(told)
+            .args(&self.flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

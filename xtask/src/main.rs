@@ -20,7 +20,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = step::listen_for_signals().and_then(|()| match arguments.command {
         Command::Play(options) => play::play(&options),
-        Command::Test { quick } => test::test(quick),
+        Command::Test {
+            against_zookeeper: true,
+            ..
+        } => test::against_zookeeper(),
+        Command::Test { quick, .. } => test::test(quick),
         Command::Web { measure } => web::web(measure),
         Command::Versus(args) => versus::versus(&args),
     });
@@ -50,6 +54,9 @@ enum Command {
         /// The inner loop: no browser, no processes, a short swarm
         #[arg(long)]
         quick: bool,
+        /// Only this: the same 100,000 requests to ZooKeeper 3.9.5 and to three nodes, and all answers compared
+        #[arg(long, conflicts_with = "quick")]
+        against_zookeeper: bool,
     },
     /// Builds the page into target/www and prints its size
     Web {

@@ -9,10 +9,17 @@ use anyhow::Result;
 
 use crate::step::{Outcome, Step, say, stopped};
 use crate::toolchain::{self, Toolchain};
-use crate::{install, play, web};
+use crate::{install, play, versus, web};
 
 /// Modules of the test package with steps of their own.
-const APART: [&str; 5] = ["wasm::", "protocol::", "cluster::", "members::", "swarm::"];
+const APART: [&str; 6] = [
+    "against::",
+    "wasm::",
+    "protocol::",
+    "cluster::",
+    "members::",
+    "swarm::",
+];
 /// How many seeds the swarm runs in the inner loop.
 const QUICK_SEEDS: &str = "30";
 /// How long it runs seeds otherwise (rule R36).
@@ -99,6 +106,21 @@ pub(crate) fn test(quick: bool) -> Result<ExitCode> {
     Ok(report.close())
 }
 
+/// `cargo xtask test --against-zookeeper`: the real thing beside ours. It takes minutes and needs Java, so it is no
+/// part of what CI runs.
+pub(crate) fn against_zookeeper() -> Result<ExitCode> {
+    let mut report = Report::default();
+    let server = report.step("server", versus::build_server);
+    let jars = report.step("ZooKeeper", versus::zookeeper);
+    if let (Some(server), Some(jars)) = (server, jars) {
+        let step = alone("against ZooKeeper", "against::")
+            .env("OTTERKEEPER_BIN", server)
+            .env("OTTERKEEPER_ZOOKEEPER", jars);
+        report.tests(step);
+    }
+    Ok(report.close())
+}
+
 /// Real processes, one cluster after the other: they would disturb each other's clocks.
 fn processes(report: &mut Report, server: &Path) {
     report.step("three nodes, each written through", || {
@@ -110,7 +132,7 @@ fn processes(report: &mut Report, server: &Path) {
         report.tests(
             alone("processes", "cluster::")
                 .env("OTTERKEEPER_BIN", server)
-                .env("OTTERKEEPER_PYTHON", python),
+                .env("OTTERKEEPER_PYTHON", &python),
         );
     }
 }

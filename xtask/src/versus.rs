@@ -54,8 +54,7 @@ struct Cell {
 
 /// Measures both and prints the table, the goals, and one line of JSON last.
 pub(crate) fn versus(args: &Args) -> Result<ExitCode> {
-    let build = ["build", "--release", "-p", "otterkeeper"];
-    Step::cargo("build the server", &build).run()?;
+    build_server()?;
     let kinds = args.only.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
     if kinds.contains(&Kind::ZooKeeper) {
         zookeeper::install()?;
@@ -94,6 +93,18 @@ pub(crate) fn versus(args: &Args) -> Result<ExitCode> {
     }
     println!("{result}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the server without the page.
+pub(crate) fn build_server() -> Result<PathBuf> {
+    let build = ["build", "--release", "-p", "otterkeeper"];
+    Step::cargo("build the server", &build).run()?;
+    Ok(server())
+}
+
+/// Brings ZooKeeper if it is not there yet, and says where its jars are.
+pub(crate) fn zookeeper() -> Result<PathBuf> {
+    zookeeper::install()
 }
 
 /// Where everything of this command lies.

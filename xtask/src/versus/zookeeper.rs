@@ -24,13 +24,13 @@ const JARS: [&str; 8] = [
     "commons-",
 ];
 
-/// Brings Java and the jars if they are not there yet.
-pub(super) fn install() -> Result<()> {
+/// Brings Java and the jars if they are not there yet, and says where these are.
+pub(super) fn install() -> Result<PathBuf> {
     if !install::has("java") {
         install::debian(&["openjdk-17-jre-headless"], "to run ZooKeeper")?;
     }
     if jars().join("complete").is_file() {
-        return Ok(());
+        return Ok(jars());
     }
     let folder = super::folder();
     fs::create_dir_all(jars())?;
@@ -65,7 +65,7 @@ pub(super) fn install() -> Result<()> {
     unpack.run()?;
     fs::remove_file(folder.join(ARCHIVE))?;
     fs::write(jars().join("complete"), "")?;
-    Ok(())
+    Ok(jars())
 }
 
 fn jars() -> PathBuf {

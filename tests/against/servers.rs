@@ -1,0 +1,137 @@
+//! ZooKeeper's processes for the differential test. `cargo xtask test --against-zookeeper` brings the jars and says
+//! where they are.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Instant;
+
+use otterkeeper_tests::process::word;
+
+/// A virtual machine that starts on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// ZooKeeper's switches for what ours always does: znodes that are mortal, hard quotas; and the superuser, and
+/// no cleaner that comes in between.
+const PROPERTIES: &[&str] = &[
+    "-Dzookeeper.extendedTypesEnabled=true",
+    "-Dzookeeper.enforceQuota=true",
+    "-Dzookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
+    "-Dznode.container.checkIntervalMs=3600000",
+    "-Dzookeeper.admin.enableServer=false",
+    "-Dzookeeper.4lw.commands.whitelist=*",
+];
+/// The same for ours.
+pub(super) const OURS: &[&str] = &[
+    "--super-digest",
+    "super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
+    "--container-check-ms",
+    "3600000",
+    "--session-min-ms",
+    "30000",
+    "--session-max-ms",
+    "40000",
+    "--four-letter-words",
+    "*",
+    "--reconfig",
+];
+
+/// One server by itself, or an ensemble.
+pub(super) struct ZooKeeper {
+    members: Vec<Child>,
+    ports: Vec<u16>,
+    folder: PathBuf,
+}
+
+impl ZooKeeper {
+    pub(super) fn start(members: usize) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("otterkeeper-zookeeper-{}-{count}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let ports = free_ports(members * 3);
+        let (clients, peers) = ports.split_at(members);
+        let start = |at: usize| spawn(&folder.join((at + 1).to_string()), at, clients, peers);
+        let zookeeper = Self {
+            members: (0..members).map(start).collect(),
+            ports: clients.to_vec(),
+            folder,
+        };
+        let until = Instant::now() + PATIENCE;
+        for address in zookeeper.addresses() {
+            while word(&address, "isro") != "rw" {
+                assert!(Instant::now() < until, "{}", zookeeper.said());
+                sleep(Duration::from_millis(100));
+            }
+        }
+        zookeeper
+    }
+
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let address = |port: &u16| format!("127.0.0.1:{port}");
+        self.ports.iter().map(address).collect()
+    }
+
+    /// The end of the first member's log.
+    fn said(&self) -> String {
+        let log = fs::read_to_string(self.folder.join("1/log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(20).collect();
+        let lines: Vec<&str> = lines.into_iter().rev().collect();
+        format!("ZooKeeper does not serve:\n{}", lines.join("\n"))
+    }
+}
+
+impl Drop for ZooKeeper {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            // It may have ended by itself.
+            let _ = member.kill();
+            let _ = member.wait();
+        }
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+fn spawn(folder: &Path, at: usize, clients: &[u16], peers: &[u16]) -> Child {
+    let jars = std::env::var("OTTERKEEPER_ZOOKEEPER").expect("OTTERKEEPER_ZOOKEEPER has the jars");
+    let data = folder.join("data");
+    fs::create_dir_all(&data).expect("a folder for the data");
+    let mut config = format!(
+        "tickTime=500\ninitLimit=20\nsyncLimit=20\nminSessionTimeout=30000\nmaxSessionTimeout=40000\n\
+         dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nreconfigEnabled=true\n",
+        data.display(),
+        clients[at]
+    );
+    if 1 < clients.len() {
+        fs::write(data.join("myid"), format!("{}\n", at + 1)).expect("a file");
+        for (at, peer) in peers.chunks_exact(2).enumerate() {
+            let (peer, election) = (peer[0], peer[1]);
+            config += &format!("server.{}=127.0.0.1:{peer}:{election}\n", at + 1);
+        }
+    }
+    let file = folder.join("zoo.cfg");
+    fs::write(&file, config).expect("a file");
+    let log = File::create(folder.join("log")).expect("a file");
+    Command::new("java")
+        .args(["-Xmx256m", "-cp", &format!("{jars}/*")])
+        .args(PROPERTIES)
+        .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a file"))
+        .stderr(log)
+        .spawn()
+        .expect("java starts")
+}
+
+fn free_ports(count: usize) -> Vec<u16> {
+    let listen = |_| TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let listeners: Vec<TcpListener> = (0..count).map(listen).collect();
+    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+    listeners.iter().map(port).collect()
+}
