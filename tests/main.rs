@@ -2,16 +2,19 @@
 
 mod against;
 mod cluster;
+mod conformance;
 mod counting;
 mod crash;
 mod explore;
 mod fuzzing;
 mod golden;
+mod kazoo;
 mod lesson;
 mod limits;
 mod linear;
 mod members;
 mod mutant;
+mod pipeline;
 mod protocol;
 mod recipe;
 mod replay;

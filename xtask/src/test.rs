@@ -12,8 +12,10 @@ use crate::toolchain::{self, Toolchain};
 use crate::{install, play, versus, web};
 
 /// Modules of the test package with steps of their own.
-const APART: [&str; 6] = [
+const APART: [&str; 8] = [
     "against::",
+    "kazoo::",
+    "pipeline::",
     "wasm::",
     "protocol::",
     "cluster::",
@@ -127,10 +129,16 @@ fn processes(report: &mut Report, server: &Path) {
         play::check_all(server)
     });
     report.tests(alone("protocols", "protocol::").env("OTTERKEEPER_BIN", server));
+    report.tests(alone("promises of the protocol", "pipeline::").env("OTTERKEEPER_BIN", server));
     report.tests(alone("members", "members::").env("OTTERKEEPER_BIN", server));
     if let Some(python) = report.step("kazoo", install::python_with_kazoo) {
         report.tests(
             alone("processes", "cluster::")
+                .env("OTTERKEEPER_BIN", server)
+                .env("OTTERKEEPER_PYTHON", &python),
+        );
+        report.tests(
+            alone("kazoo's recipes", "kazoo::")
                 .env("OTTERKEEPER_BIN", server)
                 .env("OTTERKEEPER_PYTHON", &python),
         );
