@@ -70,6 +70,9 @@ pub struct Config {
     pub withheld_bytes: u64,
     /// Bytes of commands of one node's clients that wait to be applied; beyond it writes are answered as busy.
     pub pending_bytes: u64,
+    /// Members whose streams of forwarded commands a leader keeps track of; beyond it the one that was silent for
+    /// longest starts again.
+    pub forward_streams: u32,
     /// Questions about how far a read must see that wait at a leader; beyond it they are asked again.
     pub waiting_reads: u32,
     /// Bytes of one snapshot part.
@@ -148,6 +151,7 @@ impl Config {
             unapplied_bytes: 64 << 20,
             withheld_bytes: 256 << 10,
             pending_bytes: 64 << 20,
+            forward_streams: 1_024,
             waiting_reads: 4_096,
             snapshot_part_bytes: 256 << 10,
             compact_bytes: 64 << 20,

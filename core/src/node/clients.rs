@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::line::{Waiting, What};
-use self::pending::Pending;
+use self::pending::{Inbound, Pending};
 use super::access::Identities;
 use super::io::Output;
 use super::{Node, view::ConnView};
@@ -58,8 +58,8 @@ pub(super) struct Clients {
     told_at: Time,
     /// The last moment at which there was a leader (rule R16).
     led_at: Time,
-    /// What other nodes forward to this one while it leads: the stream and how much of it was taken.
-    inbound: BTreeMap<NodeId, (u64, u64)>,
+    /// What other nodes forward to this one while it leads.
+    inbound: BTreeMap<NodeId, Inbound>,
     /// Connections that wait for a confirmed read, by its number, in ascending order.
     barriers: VecDeque<(u64, ConnId)>,
     /// Confirmed numbers and the index that must have been applied, both in ascending order.

@@ -321,3 +321,82 @@ fn section_3_clamp_and_zxid_ahead() {
     alone.send(conn, Request::Connect(ahead));
     assert_eq!(alone.heard, [Heard::Bye(conn, Hangup::Behind)]);
 }
+
+impl Alone {
+    /// A member sends this part of a stream of its clients' commands.
+    fn forward(&mut self, from: u64, stream: u64, at: u64, commands: Vec<Bytes>) {
+        let message = Message::Forward {
+            stream,
+            at,
+            commands,
+        };
+        let from = NodeId(from);
+        self.step(vec![Input::Peer { from, message }]);
+    }
+
+    fn last(&self) -> u64 {
+        self.node.view().last().index.0
+    }
+}
+
+/// What a client of member 2 asks for.
+fn opening(ticket: u64) -> Bytes {
+    wire::encode_command(&Command::Open {
+        origin: crate::command::Origin {
+            node: NodeId(2),
+            incarnation: 1,
+            ticket,
+        },
+        timeout_ms: 10_000,
+        replaces: None,
+    })
+}
+
+/// An entry that cannot be read halts whoever applies it, so one member that forwards nonsense would stop them
+/// all: a leader takes none of it, nor what follows it.
+#[test]
+fn nobody_halts_of_what_a_member_forwards() {
+    let cut_short = opening(9).slice(..opening(9).len() - 1);
+    let of_another_version = [&[0xFF], &opening(9)[1..]].concat();
+    let unreadable = [
+        Bytes::new(),
+        cut_short,
+        of_another_version.into(),
+        Bytes::from_static(&[0xFF; 100]),
+    ];
+    let mut alone = Alone::new();
+    for (stream, nonsense) in (1..).zip(unreadable) {
+        let before = alone.last();
+        let ticket = 2 * stream;
+        alone.forward(2, stream, 0, vec![opening(ticket), nonsense, opening(9)]);
+        assert_eq!(alone.last(), before + 1, "stream {stream}");
+        // It goes on where the nonsense was.
+        alone.forward(2, stream, 1, vec![opening(ticket + 1)]);
+        assert_eq!(alone.last(), before + 2, "stream {stream}");
+        assert_eq!(alone.zxid().0, alone.last());
+    }
+    assert_eq!(alone.node.view().machine().sessions().count(), 8);
+}
+
+#[test]
+fn no_more_streams_are_kept_than_the_limit() {
+    let mut alone = Alone::with(|config| config.forward_streams = 2);
+    let mut ticket = 0;
+    let mut taken = |alone: &mut Alone, from: u64, stream: u64, at: u64| {
+        let before = alone.last();
+        ticket += 1;
+        alone.now += Span::from_ms(1);
+        alone.forward(from, stream, at, vec![opening(ticket)]);
+        assert!(alone.node.clients.inbound() <= 2);
+        before < alone.last()
+    };
+    for member in 2..100 {
+        assert!(taken(&mut alone, member, 7, 0));
+    }
+    // Those that spoke last go on; one that was forgotten must start again, and then another one goes.
+    assert!(taken(&mut alone, 98, 7, 1));
+    assert!(!taken(&mut alone, 50, 7, 1));
+    assert!(!taken(&mut alone, 99, 7, 1));
+    assert!(taken(&mut alone, 50, 8, 0));
+    assert!(taken(&mut alone, 50, 8, 1));
+}

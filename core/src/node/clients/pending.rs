@@ -37,6 +37,16 @@ pub(super) enum PendingOf {
     Wish { ticket: u64 },
 }
 
+/// What was taken of another node's stream.
+#[derive(Clone)]
+pub(super) struct Inbound {
+    stream: u64,
+    /// Commands of it.
+    taken: u64,
+    /// When something of it came last.
+    heard: Time,
+}
+
 impl PendingOf {
     const fn conn(self) -> Option<ConnId> {
         match self {
@@ -65,6 +75,31 @@ impl Clients {
     /// What other nodes forwarded belongs to a term that is over.
     pub(in crate::node) fn forget_inbound(&mut self) {
         self.inbound.clear();
+    }
+
+    /// What was taken of a member's stream. Beyond the limit the one that was silent for longest is forgotten:
+    /// if it goes on, there is a gap, and it starts again.
+    fn inbound_of(&mut self, from: NodeId, stream: u64, now: Time, limit: usize) -> &mut Inbound {
+        let silent = |(id, inbound): (&NodeId, &Inbound)| (inbound.heard, *id);
+        if limit <= self.inbound.len()
+            && !self.inbound.contains_key(&from)
+            && let Some((_, oldest)) = self.inbound.iter().map(silent).min()
+        {
+            self.inbound.remove(&oldest);
+        }
+        let inbound = self.inbound.entry(from).or_insert(Inbound {
+            stream,
+            taken: 0,
+            heard: now,
+        });
+        inbound.heard = now;
+        inbound
+    }
+
+    /// How many members' streams are remembered.
+    #[cfg(test)]
+    pub(in crate::node) fn inbound(&self) -> usize {
+        self.inbound.len()
     }
 
     /// Starts the stream to the leader again, from the oldest command.
@@ -127,12 +162,13 @@ impl Node {
         if self.leads != Some(self.raft.term()) || !self.raft.is_leader() {
             return;
         }
-        let taken = self.clients.inbound.entry(from).or_insert((stream, 0));
-        if taken.0 != stream && at == 0 {
-            *taken = (stream, 0);
+        let limit = self.config.forward_streams as usize;
+        let inbound = self.clients.inbound_of(from, stream, self.now, limit);
+        if inbound.stream != stream && at == 0 {
+            (inbound.stream, inbound.taken) = (stream, 0);
         }
         // A gap: the rest of this stream is worthless, and the follower will start again.
-        if *taken != (stream, at) {
+        if (inbound.stream, inbound.taken) != (stream, at) {
             return;
         }
         for command in commands {
@@ -147,7 +183,7 @@ impl Node {
             {
                 return;
             }
-            taken.1 += 1;
+            inbound.taken += 1;
         }
     }
 
