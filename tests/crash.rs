@@ -604,3 +604,46 @@ fn client_data_cannot_pass_for_a_group() {
     let (_, found) = Wal::open(target, SALT, SEGMENT_BYTES).unwrap();
     assert!(found.torn && found.log.is_empty());
 }
+
+/// Of two groups that were not synced, both come out damaged. What is written next fills exactly the place of the
+/// first: the second one must not be taken for the torn tail of a crash that never was.
+#[test]
+fn a_torn_tail_is_told_once() {
+    use otterkeeper::files::{File, Files};
+    let disk = Disk::default();
+    let entry = |index| {
+        let id = id(1, index);
+        let (stamp, payload) = (Time(index), Payload::Blank);
+        Entry { id, stamp, payload }
+    };
+    let unsynced = |index| Records {
+        sync: false,
+        ..synced(vec![entry(index)])
+    };
+    let open = || Wal::open(disk.clone(), SALT, SEGMENT_BYTES).unwrap();
+    let (mut wal, _) = open();
+    let vote = Vote {
+        term: Term(1),
+        voted_for: None,
+    };
+    let vote = Records {
+        vote: Some(vote),
+        ..synced(Vec::new())
+    };
+    wal.append([vote]).unwrap();
+    // The opening and the vote lie in the two sectors before them.
+    wal.append([unsynced(1)]).unwrap();
+    wal.append([unsynced(2)]).unwrap();
+    drop(wal);
+    let mut segment = disk.open("0000000000000001.wal").unwrap();
+    for sector in [2, 3] {
+        segment.write_at(sector * 512, &[0xFF]).unwrap();
+    }
+    let (mut wal, found) = open();
+    assert!(found.torn && found.log.is_empty());
+    wal.append([synced(vec![entry(1)])]).unwrap();
+    drop(wal);
+    let (_, found) = open();
+    assert_eq!(found.log, [entry(1)]);
+    assert!(!found.torn, "nothing was torn this time");
+}

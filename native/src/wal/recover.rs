@@ -71,11 +71,11 @@ pub(super) fn open<F: Files>(
                 survivors.at,
             )));
         }
-        found.push((segment, from, survivors.end));
+        found.push((segment, from, survivors));
     }
     replay.check()?;
-    for (segment, from, to) in found {
-        torn |= cut(segment, from, to)?;
+    for (segment, from, survivors) in found {
+        torn |= cut(segment, from, &survivors)?;
     }
 
     let fresh = tail.is_none();
@@ -186,6 +186,8 @@ struct Survivors {
     at: usize,
     /// Where the last of them ends; `from` if there is none.
     end: u64,
+    /// Where the last sector ends that claims to begin one, readable or not; `from` if there is none.
+    claimed: u64,
 }
 
 fn survivors<F>(segment: &Segment<F>, from: u64, salt: u64) -> Survivors {
@@ -196,11 +198,15 @@ fn survivors<F>(segment: &Segment<F>, from: u64, salt: u64) -> Survivors {
         },
         at: 0,
         end: from,
+        claimed: from,
     };
     let mut offset = usize::try_from(from).unwrap_or(usize::MAX);
     while let Some(rest) = segment.bytes.get(offset..).filter(|rest| !rest.is_empty()) {
         let group = layout::read_group(rest, salt, segment.generation);
         let padded = group.as_ref().map_or(SECTOR, |group| group.padded);
+        if layout::claims_generation(rest, segment.generation) {
+            found.claimed = (offset + SECTOR) as u64;
+        }
         if let Some(group) = group {
             found.end = (offset + padded) as u64;
             if found.synced < group.synced {
@@ -213,17 +219,18 @@ fn survivors<F>(segment: &Segment<F>, from: u64, salt: u64) -> Survivors {
     found
 }
 
-/// Overwrites with zeroes the sector at `from` and everything up to `to`, so that no group of the torn
-/// tail can come to life behind what is written next. Returns whether there was a tail: what an older
-/// generation left is none.
-fn cut<F: File>(segment: &mut Segment<F>, from: u64, to: u64) -> io::Result<bool> {
+/// Overwrites the torn tail behind `from` with zeroes, so that no group of it can come to life behind what is
+/// written next, and nothing of it is taken for another torn tail if what is written next ends right before it.
+/// Returns whether there was a tail: what an older generation left is none.
+fn cut<F: File>(segment: &mut Segment<F>, from: u64, survivors: &Survivors) -> io::Result<bool> {
     let sector = usize::try_from(from)
         .ok()
         .and_then(|from| segment.bytes.get(from..))
         .unwrap_or_default();
     let begun = layout::claims_generation(sector, segment.generation);
-    if begun || from < to {
-        fill(&mut segment.file, from, to.max(from + SECTOR as u64))?;
+    if begun || from < survivors.end {
+        let to = survivors.end.max(survivors.claimed);
+        fill(&mut segment.file, from, to)?;
         segment.file.sync()?;
         return Ok(true);
     }
