@@ -29,8 +29,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::config::{Bug, Config};
-use crate::configuration::Configuration;
-use crate::id::{Index, LogId, NodeId, Term, WriteId};
+use crate::id::{Index, LogId, NodeId, WriteId};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
@@ -39,12 +38,11 @@ use lease::Promise;
 use log::Log;
 use membership::Membership;
 use message::{Entry, Message, Payload, SnapshotMeta, Vote};
-use note::{Note, Role, RoleReason, TransferEnd};
+use note::{Note, RoleReason, TransferEnd};
 use read::Questions;
 use replication::Leadership;
 use storage::Records;
 use transfer::Handover;
-use view::{PeerView, WithheldView};
 
 /// What Raft wants done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -520,241 +518,6 @@ impl Raft {
             _ => self.timer.due,
         };
         own.min(self.transfer_due()).min(self.question_due())
-    }
-
-    /// Whether this node leads its term, as far as it knows.
-    #[must_use]
-    pub fn is_leader(&self) -> bool {
-        matches!(self.state, State::Leader(_))
-    }
-
-    /// A leader whose blank entry is committed and durable here: it knows all that was committed
-    /// before it (paper section 8).
-    #[must_use]
-    pub fn serving(&self) -> bool {
-        match &self.state {
-            State::Leader(leadership) => leadership.blank() <= self.ready(),
-            _ => false,
-        }
-    }
-
-    /// The current term.
-    #[must_use]
-    pub fn term(&self) -> Term {
-        self.vote.term
-    }
-
-    /// Whether a crash at this moment would leave it in this term.
-    #[must_use]
-    pub fn term_is_durable(&self) -> bool {
-        self.disk.holds(self.disk.term())
-    }
-
-    /// What this node is in its term.
-    #[must_use]
-    pub fn role(&self) -> Role {
-        match self.state {
-            State::Follower { .. } => Role::Follower,
-            State::PreCandidate(_) => Role::PreCandidate,
-            State::Candidate(_) => Role::Candidate,
-            State::Leader(_) => Role::Leader,
-        }
-    }
-
-    /// The candidate that got this node's vote in this term.
-    #[must_use]
-    pub fn voted_for(&self) -> Option<NodeId> {
-        self.vote.voted_for
-    }
-
-    /// Who leads this term, as far as this node knows.
-    #[must_use]
-    pub fn leader(&self) -> Option<NodeId> {
-        match self.state {
-            State::Follower { leader, .. } => leader,
-            State::PreCandidate(_) | State::Candidate(_) => None,
-            State::Leader(_) => Some(self.config.id),
-        }
-    }
-
-    /// How far the log is committed, as far as this node knows.
-    #[must_use]
-    pub fn commit(&self) -> Index {
-        self.commit
-    }
-
-    /// How far disk equals memory.
-    #[must_use]
-    pub fn durable(&self) -> Index {
-        self.disk.durable()
-    }
-
-    /// How far the machine may apply: what is committed and durable here.
-    #[must_use]
-    pub fn ready(&self) -> Index {
-        if self.config.has(Bug::AppliesUnsynced) {
-            return self.commit;
-        }
-        if self.config.has(Bug::AppliesUncommitted) {
-            return self.own_match();
-        }
-        self.commit.min(self.own_match())
-    }
-
-    /// The last entry of the log.
-    #[must_use]
-    pub fn last(&self) -> LogId {
-        self.log.last()
-    }
-
-    /// By how much the last entry's stamp is ahead of what this node was last told of the time (rule R12).
-    #[must_use]
-    pub fn stamp_ahead(&self) -> Span {
-        self.log.last_stamp().since(self.now)
-    }
-
-    /// The first index that is in memory; the index after the last if none is.
-    #[must_use]
-    pub fn first_index(&self) -> Index {
-        self.log.base().index.next()
-    }
-
-    /// The entry at `index`, if it is in memory.
-    #[must_use]
-    pub fn entry(&self, index: Index) -> Option<&Entry> {
-        self.log.entry(index)
-    }
-
-    /// Encoded bytes of the entries in memory.
-    #[must_use]
-    pub fn log_bytes(&self) -> u64 {
-        self.log.bytes()
-    }
-
-    /// Encoded bytes of the entries that are not committed, as far as this node knows. Counted from the log
-    /// itself, so that nothing can leak.
-    #[must_use]
-    pub fn uncommitted_bytes(&self) -> u64 {
-        self.log.bytes_after(self.commit)
-    }
-
-    /// Encoded bytes of committed entries that are not durable here, and so not applied. A planted bug may
-    /// apply more than is committed.
-    #[must_use]
-    pub fn unapplied_bytes(&self) -> u64 {
-        let unready = self.log.bytes_after(self.ready());
-        unready.saturating_sub(self.uncommitted_bytes())
-    }
-
-    /// Encoded bytes of the statements that wait for the disk.
-    #[must_use]
-    pub fn withheld_bytes(&self) -> u64 {
-        self.disk.withheld_bytes().0
-    }
-
-    /// Questions about reads that wait at this leader.
-    #[must_use]
-    pub fn waiting_reads(&self) -> usize {
-        match &self.state {
-            State::Leader(leadership) => leadership.waiting.len(),
-            _ => 0,
-        }
-    }
-
-    /// The voters in force, in ascending order; in a joint phase those of the new set.
-    #[must_use]
-    pub fn voters(&self) -> &[NodeId] {
-        self.membership.voters()
-    }
-
-    /// The configuration in force: the newest in the log.
-    #[must_use]
-    pub fn configuration(&self) -> &Configuration {
-        self.membership.configuration()
-    }
-
-    /// Where the log has the configuration in force; 0 if it is the first.
-    #[must_use]
-    pub fn configuration_index(&self) -> Index {
-        self.membership.index()
-    }
-
-    /// The configuration that was in force at an index at or above that of the snapshot in force.
-    #[must_use]
-    pub fn configuration_at(&self, index: Index) -> &Configuration {
-        self.membership.at(index)
-    }
-
-    /// The snapshot in force.
-    #[must_use]
-    pub fn snapshot(&self) -> Option<&SnapshotMeta> {
-        self.snapshot.as_ref()
-    }
-
-    /// When the election timer was armed and when it runs out; for a leader, its quorum check.
-    #[must_use]
-    pub fn election_timer(&self) -> (Time, Time) {
-        if self.is_leader() {
-            let due = self.quorum_due();
-            return (due - self.config.election_max(), due);
-        }
-        (self.timer.armed, self.timer.due)
-    }
-
-    /// Who granted a (pre-)vote in the election under way.
-    #[must_use]
-    pub fn votes(&self) -> Vec<NodeId> {
-        match &self.state {
-            State::PreCandidate(ballot) | State::Candidate(ballot) => ballot.granted.clone(),
-            State::Follower { .. } | State::Leader(_) => Vec::new(),
-        }
-    }
-
-    /// A leader's knowledge of its peers; empty otherwise.
-    #[must_use]
-    pub fn peers(&self) -> Vec<PeerView> {
-        match &self.state {
-            State::Leader(leadership) => leadership.views(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Statements that wait for the disk.
-    #[must_use]
-    pub fn withheld(&self) -> Vec<WithheldView> {
-        self.disk.withheld()
-    }
-
-    /// Feeds the protocol's state and the log's rolling hash into a digest (rule R9).
-    pub fn digest(&self, into: &mut impl FnMut(u64)) {
-        let index = |id: Option<NodeId>| id.map_or(0, |id| id.0);
-        into(self.vote.term.0);
-        into(index(self.vote.voted_for));
-        into(self.role() as u64);
-        into(index(self.leader()));
-        into(self.log.base().index.0);
-        into(self.log.last().index.0);
-        into(self.log.hash());
-        into(self.commit.0);
-        into(self.disk.durable().0);
-        into(self.disk.handed().0);
-        into(self.disk.issued().0);
-        into(self.disk.waiting().0 as u64);
-        into(self.snapshot.as_ref().map_or(0, |meta| meta.last.index.0));
-        into(self.installing.as_ref().map_or(0, |meta| meta.last.index.0));
-        into(self.rng.clone().next_u64());
-        into(self.timer.due.0);
-        into(self.transfer_due().0);
-        into(self.promised_until().0);
-        self.questions.digest(into);
-        into(self.round);
-        into(self.ballot);
-        into(self.membership.index().0);
-        into(self.membership.voters().len() as u64);
-        if let State::Leader(leadership) = &self.state {
-            leadership.digest(into);
-        }
-        into(u64::from(self.halted));
     }
 
     /// Says something as soon as the facts in it are durable.
