@@ -1,0 +1,115 @@
+//! Members on loopback, each with its data directory, linked by the real thing.
+
+use core::time::Duration;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokio::net::TcpListener;
+use tokio::runtime::LocalRuntime;
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::accept_async_with_config;
+
+use super::*;
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("otterkeeper-{name}-{}", std::process::id()));
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Listeners for this many members, and where they are.
+async fn listeners(count: u64) -> (Vec<TcpListener>, BTreeMap<NodeId, String>) {
+    let mut bound = Vec::new();
+    let mut members = BTreeMap::new();
+    for id in 1..=count {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        members.insert(NodeId(id), listener.local_addr().unwrap().to_string());
+        bound.push(listener);
+    }
+    (bound, members)
+}
+
+fn member(
+    path: &Path,
+    id: u64,
+    listener: TcpListener,
+    members: &BTreeMap<NodeId, String>,
+) -> Peers {
+    let data = DataDir::lock(path).unwrap();
+    let identity = data.identity(NodeId(id)).unwrap();
+    let peers = Peers::new(identity, data, members, false);
+    let accepting = peers.clone();
+    spawn_local(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let peers = accepting.clone();
+            spawn_local(async move {
+                if let Ok(socket) = accept_async_with_config(stream, Some(frame_limits())).await {
+                    peers.accept(socket).await;
+                }
+            });
+        }
+    });
+    peers.dial();
+    peers
+}
+
+#[test]
+fn empty_members_form_one_cluster_and_refuse_a_stranger() {
+    let scratch = Scratch::new("forming");
+    LocalRuntime::new().unwrap().block_on(async {
+        let (bound, members) = listeners(3).await;
+        let mut all = Vec::new();
+        for (id, listener) in (1..).zip(bound) {
+            all.push(member(
+                &scratch.0.join(id.to_string()),
+                id,
+                listener,
+                &members,
+            ));
+        }
+        let clusters = [
+            all[0].formed().await,
+            all[1].formed().await,
+            all[2].formed().await,
+        ];
+        assert_eq!(clusters[0].as_ref().unwrap().members.len(), 3);
+        assert!(clusters.iter().all(|cluster| *cluster == clusters[0]));
+        let all_reached = async {
+            while all.iter().any(|peers| peers.reached() < 2) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), all_reached).await.unwrap();
+
+        // Member 3 comes back with nothing in hand.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stranger = member(&scratch.0.join("stranger"), 3, listener, &members);
+        let refusal = timeout(Duration::from_secs(10), stranger.formed())
+            .await
+            .unwrap();
+        assert!(refusal.unwrap_err().contains("does not know"));
+    });
+}
+
+#[test]
+fn a_member_alone_forms_its_cluster_at_once() {
+    let scratch = Scratch::new("alone");
+    LocalRuntime::new().unwrap().block_on(async {
+        let (mut bound, members) = listeners(1).await;
+        let path = scratch.0.join("1");
+        let peers = member(&path, 1, bound.remove(0), &members);
+        let cluster = peers.formed().await.unwrap();
+        let stored = fs::read_to_string(path.join("identity")).unwrap();
+        assert!(stored.contains(&cluster.id.to_string()));
+    });
+}
