@@ -130,6 +130,26 @@ fn a_lost_disk_is_refused_until_it_is_added_again() {
     cluster.wait(2);
 }
 
+/// raft.md 2.4.4: who was away when it was taken out hears of it when it comes back, however late. The one with
+/// the highest number dials the others; the one with the lowest is dialled by them, who know it no more.
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
+fn who_is_taken_out_while_it_is_away_hears_of_it_later() {
+    for away in [2, 0] {
+        let mut cluster = Cluster::start(3);
+        cluster.kill(away);
+        let rest: Vec<usize> = (0..3).filter(|member| *member != away).collect();
+        wait_for_leader(&cluster, &rest);
+        let number = (away + 1).to_string();
+        let out = format!("member {number} is out");
+        says(&cluster, &["remove", &number], Ok(&out));
+        // The time is over in which those who stay would still talk to it.
+        sleep(Duration::from_secs(4));
+        cluster.run(away);
+        eventually(|| state(&cluster, away) == "removed");
+    }
+}
+
 /// `otterkeeper cluster ...`, and what comes of it.
 fn says(cluster: &Cluster, words: &[&str], expected: Result<&str, &str>) {
     let servers: Vec<&str> = (0..cluster.count())

@@ -1,6 +1,7 @@
 //! Links between members: two WebSocket connections a pair, *control* for votes and heartbeats and *bulk*
 //! for entries and snapshots, so that a sign of life never waits behind data (rule R25). The member with
-//! the higher number dials. What the messages say is the node's business.
+//! the higher number dials. If it does not for long, the other one does: who was taken out while it was
+//! away is dialled by nobody, and must hear of it. What the messages say is the node's business.
 //!
 //! All frames after the greetings are messages in the binary form of the core. A queue that is full drops
 //! messages and tells the node, which sends again what matters.

@@ -37,6 +37,9 @@ const START_POLL: Duration = Duration::from_millis(5);
 /// Pause before dialling again: doubles from the first to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
+/// A peer that dials is waited for as long as this.
+const FORGOTTEN: Duration = Duration::from_secs(3);
+
 impl Peers {
     /// Starts dialling; must be called on the driver's thread.
     pub fn dial(&self) {
@@ -47,10 +50,13 @@ impl Peers {
     }
 
     pub(super) fn dial_peer(&self, id: NodeId, peer: &Rc<Peer>) {
-        if id < self.0.identity.borrow().node {
-            for lane in [LaneKind::Control, LaneKind::Bulk] {
-                spawn_local(self.clone().keep_dialling(id, Rc::clone(peer), lane));
-            }
+        let is_lower = id < self.0.identity.borrow().node;
+        for lane in [LaneKind::Control, LaneKind::Bulk] {
+            let (peers, peer) = (self.clone(), Rc::clone(peer));
+            match is_lower {
+                true => spawn_local(peers.keep_dialling(id, peer, lane)),
+                false => spawn_local(peers.dial_if_forgotten(id, peer, lane)),
+            };
         }
     }
 
@@ -108,7 +114,27 @@ impl Peers {
         }
     }
 
-    async fn dial_once(
+    /// The one with the higher number dials this one, unless it has forgotten it: a member that is taken out while
+    /// it is away would never hear of that (raft.md 2.4.4).
+    async fn dial_if_forgotten(self, to: NodeId, peer: Rc<Peer>, lane: LaneKind) {
+        while !peer.gone.get() {
+            let before = peer.lane(lane).link.get();
+            sleep(FORGOTTEN).await;
+            let now = peer.lane(lane);
+            let is_silent = !now.up.get() && now.link.get() == before;
+            if !is_silent || self.0.identity.borrow().cluster.is_none() {
+                continue;
+            }
+            let address = peer.address.borrow().clone();
+            if let Ok(Some((hello, socket))) =
+                timeout(GREETING_TIME, self.dial_once(to, &address, lane)).await
+            {
+                self.carry(&hello, socket).await;
+            }
+        }
+    }
+
+    pub(super) async fn dial_once(
         &self,
         to: NodeId,
         address: &str,
