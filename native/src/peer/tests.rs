@@ -4,11 +4,16 @@ use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tokio::net::TcpListener;
+use futures_util::StreamExt;
+use otterkeeper_core::id::{Index, LogId, Term};
+use otterkeeper_core::raft::message::{Entry, Payload};
+use otterkeeper_core::time::Time;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::LocalRuntime;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::accept_async_with_config;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
 use super::*;
 
@@ -111,5 +116,90 @@ fn a_member_alone_forms_its_cluster_at_once() {
         let cluster = peers.formed().await.unwrap();
         let stored = fs::read_to_string(path.join("identity")).unwrap();
         assert!(stored.contains(&cluster.id.to_string()));
+    });
+}
+
+/// An append of this entry, a megabyte long.
+fn append(index: u64) -> Message {
+    let term = Term(1);
+    let id = |index| LogId {
+        term,
+        index: Index(index),
+    };
+    let entry = Entry {
+        id: id(index),
+        stamp: Time(index),
+        payload: Payload::Command(vec![7; 1 << 20].into()),
+    };
+    Message::Raft(RaftMessage::Append {
+        term,
+        prev: id(index - 1),
+        entries: vec![entry],
+        commit: Index(0),
+    })
+}
+
+fn heartbeat(round: u64) -> Message {
+    Message::Raft(RaftMessage::Heartbeat {
+        term: Term(1),
+        commit: Index(0),
+        round,
+    })
+}
+
+/// The next message on a connection, in so much time.
+async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
+    loop {
+        let frame = timeout(Duration::from_secs(10), socket.next()).await;
+        match frame.expect("in time").expect("the link stands").unwrap() {
+            Frame::Binary(bytes) => return wire::decode_message(&bytes).unwrap(),
+            Frame::Ping(_) => {}
+            frame => panic!("{frame:?}"),
+        }
+    }
+}
+
+/// A peer takes none of the data that is sent to it, until no more fits into the sockets and the queue. It hears
+/// every heartbeat all the same, and at once (raft.md 2.7.2).
+#[test]
+fn heartbeats_pass_the_data_that_a_slow_peer_does_not_take() {
+    let scratch = Scratch::new("slow");
+    LocalRuntime::new().unwrap().block_on(async {
+        let (mut bound, members) = listeners(2).await;
+        let mut leader = member(&scratch.0.join("1"), 1, bound.remove(0), &members);
+        // The other one dials by hand.
+        let data = DataDir::lock(&scratch.0.join("2")).unwrap();
+        let identity = data.identity(NodeId(2)).unwrap();
+        let slow = Peers::new(identity, data, &members, false);
+        let dial = |lane| slow.dial_once(NodeId(1), &members[&NodeId(1)], lane);
+        let first = dial(LaneKind::Control).await;
+        leader.formed().await.unwrap();
+        drop(first);
+        let (_, mut control) = dial(LaneKind::Control).await.unwrap();
+        let (_, mut bulk) = dial(LaneKind::Bulk).await.unwrap();
+        while leader.reached() < 1 {
+            sleep(Duration::from_millis(5)).await;
+        }
+
+        let (mut sent, mut refused) = (0, 0);
+        while refused < 5 {
+            if leader.send(NodeId(2), &append(sent + 1)) {
+                (sent, refused) = (sent + 1, 0);
+            } else {
+                refused += 1;
+            }
+            leader.flush();
+            sleep(Duration::from_millis(if refused == 0 { 1 } else { 20 })).await;
+        }
+        let queued = BULK_QUEUE_BYTES as u64 >> 20;
+        assert!(queued <= sent, "{sent} MB filled it");
+        for round in 1..=50 {
+            assert!(leader.send(NodeId(2), &heartbeat(round)), "round {round}");
+            leader.flush();
+            assert_eq!(next(&mut control).await, heartbeat(round));
+        }
+        for index in 1..=sent {
+            assert_eq!(next(&mut bulk).await, append(index));
+        }
     });
 }
