@@ -1,6 +1,7 @@
 //! The one test binary of the workspace.
 
 mod against;
+mod busy;
 mod cluster;
 mod conformance;
 mod counting;
