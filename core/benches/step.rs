@@ -1,9 +1,17 @@
 //! What a step costs a leader of three: batches of changes of 200 bytes through their whole way (proposed,
-//! written, acknowledged, committed, applied, answered), and a single ack. By hand: `cargo bench -p
-//! otterkeeper-core`. The column of items is entries; allocations are those of one batch.
+//! written, acknowledged, committed, applied, answered), and a single ack, of nothing new and of a batch. By
+//! hand: `cargo bench -p otterkeeper-core`. The column of items is entries; a last table has allocations for
+//! each entry, of the leader alone: what stands in for its clients, disk and peers counts apart.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::RefCell;
+use core::mem;
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::Relaxed;
+use std::alloc::System;
 
 use divan::counter::ItemsCount;
-use divan::{AllocProfiler, Bencher, black_box};
+use divan::{Bencher, black_box};
 
 use bytes::Bytes;
 use otterkeeper_core::config::Config;
@@ -15,27 +23,67 @@ use otterkeeper_core::request::{Acl, Connect, CreateMode, Op, Request};
 use otterkeeper_core::time::{Span, Time};
 
 #[global_allocator]
-static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations and growths since the start.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: everything is the system's allocator's; the count is beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
 
 const CONN: ConnId = ConnId(1);
 
 fn main() {
     divan::main();
+    println!("allocations of the leader for each entry");
+    for size in [1, 16, 256] {
+        let mut leader = Leader::new();
+        let requests: Vec<Request> = (0..size).map(|_| leader.change()).collect();
+        let ask = |leader: &mut Leader| leader.run(inputs_of(&requests));
+        // The first rounds find buffers that are still small.
+        (0..100).for_each(|_| ask(&mut leader));
+        leader.allocations = 0;
+        (0..1_000).for_each(|_| ask(&mut leader));
+        let each = leader.allocations as f64 / (1_000 * size) as f64;
+        println!("  batch of {size:3}: {each:.2}");
+    }
 }
 
 #[divan::bench(args = [1, 16, 256])]
 fn batch(bencher: Bencher, size: u64) {
     let mut leader = Leader::new();
     let requests: Vec<Request> = (0..size).map(|_| leader.change()).collect();
-    bencher.counter(ItemsCount::new(size)).bench_local(|| {
-        let inputs = requests.iter().map(|request| Input::Client {
-            conn: CONN,
-            tag: 0,
-            request: request.clone(),
-        });
-        let inputs = inputs.collect();
-        leader.run(black_box(inputs));
-    });
+    bencher
+        .counter(ItemsCount::new(size))
+        .bench_local(|| leader.run(black_box(inputs_of(&requests))));
+}
+
+fn inputs_of(requests: &[Request]) -> Vec<Input> {
+    let input = |request: &Request| Input::Client {
+        conn: CONN,
+        tag: 0,
+        request: request.clone(),
+    };
+    requests.iter().map(input).collect()
 }
 
 /// An ack that says nothing new: what the protocol alone costs.
@@ -50,12 +98,36 @@ fn ack(bencher: Bencher) {
     });
 }
 
+/// The ack that completes a majority for a batch: the leader commits, applies and answers.
+#[divan::bench(args = [1, 16, 256])]
+fn ack_that_commits(bencher: Bencher, size: u64) {
+    let leader = RefCell::new(Leader::new());
+    let change = leader.borrow().change();
+    let requests: Vec<Request> = (0..size).map(|_| change.clone()).collect();
+    bencher
+        .counter(ItemsCount::new(size))
+        .with_inputs(|| {
+            let leader = &mut *leader.borrow_mut();
+            leader.rest(); // The answers of the time before.
+            leader.step(inputs_of(&requests));
+            // Both peers have it before this node's own disk does; the second one says nothing new.
+            let is_ack = |input: &Input| matches!(input, Input::Peer { .. });
+            let (acks, own): (Vec<_>, _) =
+                mem::take(&mut leader.answers).into_iter().partition(is_ack);
+            leader.step(own);
+            acks.into_iter().take(1).collect::<Vec<_>>()
+        })
+        .bench_local_values(|ack| leader.borrow_mut().step(ack));
+}
+
 /// A leader whose disk and peers answer at once.
 struct Leader {
     node: Node,
     now: Time,
     out: Vec<Output>,
     answers: Vec<Input>,
+    /// What its steps asked of the allocator.
+    allocations: usize,
 }
 
 impl Leader {
@@ -69,10 +141,12 @@ impl Leader {
             now,
             out: Vec::new(),
             answers: Vec::new(),
+            allocations: 0,
         };
         leader.now = leader.node.deadline();
         leader.run(Vec::new());
-        let address = String::new();
+        // Real clients come from somewhere, and that travels with each of their writes.
+        let address = "10.0.0.1:5000".into();
         leader.run(vec![Input::ClientOpened {
             conn: CONN,
             address,
@@ -129,7 +203,7 @@ impl Leader {
 
     fn rest(&mut self) {
         while !self.answers.is_empty() {
-            let answers = core::mem::take(&mut self.answers);
+            let answers = mem::take(&mut self.answers);
             self.step(answers);
         }
     }
@@ -137,7 +211,9 @@ impl Leader {
     fn step(&mut self, inputs: Vec<Input>) {
         // A microsecond a step: heartbeats come as rarely as they do in truth.
         self.now += Span(1);
+        let before = COUNT.load(Relaxed);
         self.node.step(self.now, inputs, &mut self.out);
+        self.allocations += COUNT.load(Relaxed) - before;
         for output in self.out.drain(..) {
             match output {
                 Output::Write { id, .. } => self.answers.push(Input::Written(id)),

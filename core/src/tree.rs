@@ -366,16 +366,24 @@ impl Tree {
     }
 
     fn count_in(&mut self, new: &Record) {
-        self.acls.count_in(new.facts().acl);
-        self.quotas += u64::from(quota::of_limits(new.path()).is_some());
-        self.content_bytes += new.content_bytes();
+        let (facts, data) = new.open();
+        let path = new.path();
+        self.acls.count_in(facts.acl);
+        self.quotas += u64::from(quota::of_limits(path).is_some());
+        self.content_bytes += content_bytes(path, data);
         self.digest = self.digest.wrapping_add(hash::of_bytes(new.bytes()));
     }
 
     fn count_out(&mut self, old: &Record) {
-        self.acls.count_out(old.facts().acl);
-        self.quotas -= u64::from(quota::of_limits(old.path()).is_some());
-        self.content_bytes -= old.content_bytes();
+        let (facts, data) = old.open();
+        let path = old.path();
+        self.acls.count_out(facts.acl);
+        self.quotas -= u64::from(quota::of_limits(path).is_some());
+        self.content_bytes -= content_bytes(path, data);
         self.digest = self.digest.wrapping_sub(hash::of_bytes(old.bytes()));
     }
+}
+
+fn content_bytes(path: &str, data: Option<&[u8]>) -> u64 {
+    (path.len() + data.map_or(0, <[u8]>::len)) as u64
 }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
-use postcard::ser_flavors::Flavor;
+use postcard::ser_flavors::{Flavor, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
@@ -153,8 +153,11 @@ pub(crate) fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) {
     debug_assert!(end.is_ok());
 }
 
+/// In memory of exactly its length: a command stays in the log for long, and a buffer that grew would keep up to
+/// as much again.
 fn encoded<T: Serialize>(value: &T) -> Bytes {
-    let mut out = Vec::with_capacity(128);
+    let body = postcard::serialize_with_flavor(value, Size::default()).unwrap_or_default();
+    let mut out = Vec::with_capacity(1 + body);
     encode(value, &mut out);
     out.into()
 }

@@ -211,6 +211,9 @@ impl Log {
         }
         let limit = self.sum_at(from.prev()).bytes.saturating_add(limit_bytes);
         let (mut low, mut high) = (from.0, to.0);
+        if self.sum_at(to).bytes <= limit {
+            low = high; // As nearly always.
+        }
         while low < high {
             let middle = low + (high - low).div_ceil(2);
             if self.sum_at(Index(middle)).bytes <= limit {
@@ -220,7 +223,14 @@ impl Log {
             }
         }
         let mut entries = Vec::with_capacity((low - from.0 + 1) as usize);
-        entries.extend((from.0..=low).filter_map(|i| self.entry(Index(i)).cloned()));
+        let mut next = from;
+        while next.0 <= low
+            && let Some(slots) = self.slots_from(next)
+        {
+            let slots = &slots[..slots.len().min((low - next.0 + 1) as usize)];
+            entries.extend(slots.iter().map(|slot| slot.entry.clone()));
+            next.0 += slots.len() as u64;
+        }
         entries
     }
 
@@ -314,13 +324,19 @@ impl Log {
     }
 
     fn slot(&self, index: Index) -> Option<&Slot> {
+        self.slots_from(index)?.first()
+    }
+
+    /// What the chunk that holds this index has from there on.
+    fn slots_from(&self, index: Index) -> Option<&[Slot]> {
         if index <= self.base.index || self.last.index < index {
             return None;
         }
         let number = |index: Index| (index.0 - 1) / CHUNK;
         let front = self.chunks.front()?;
         let chunk = &self.chunks[(number(index) - number(front.first)) as usize];
-        chunk.slots.get((index.0 - chunk.first.0) as usize)
+        let slots = chunk.slots.get((index.0 - chunk.first.0) as usize..);
+        slots.filter(|slots| !slots.is_empty())
     }
 }
 

@@ -195,12 +195,6 @@ impl Record {
         let data = reader.number().checked_sub(1).map(|len| reader.bytes(len));
         (facts, data)
     }
-
-    /// Bytes of path and data.
-    pub(crate) fn content_bytes(&self) -> u64 {
-        let data = self.data().unwrap_or_default();
-        (self.key().rest.len() + data.len()) as u64
-    }
 }
 
 /// Znodes are ordered by depth and then by path, so the children of a znode lie together.
@@ -287,6 +281,13 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn number(&mut self) -> u64 {
+        // Most are below 128.
+        if let Some((&byte, rest)) = self.0.split_first()
+            && byte < 0x80
+        {
+            self.0 = rest;
+            return u64::from(byte);
+        }
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let Some((&byte, rest)) = self.0.split_first() else {
