@@ -215,6 +215,8 @@ pub struct Client {
     link: u64,
     server: u32,
     session: SessionId,
+    /// Whether only the server that it is attached to knows this session.
+    is_read_only: bool,
     password: Password,
     timeout: Span,
     last_zxid: Index,
@@ -255,6 +257,7 @@ impl Client {
             link: 0,
             server: 0,
             session: SessionId(0),
+            is_read_only: false,
             password: [0; 16],
             timeout: Span(0),
             last_zxid: Index(0),
@@ -294,6 +297,12 @@ impl Client {
         self.session
     }
 
+    /// Whether it is attached to a server without a leader, which answers reads only, and with what it has.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only && self.is_attached()
+    }
+
     /// The agreed session timeout; 0 without a session.
     #[must_use]
     pub const fn timeout(&self) -> Span {
@@ -317,6 +326,11 @@ impl Client {
     pub fn calls(&self) -> usize {
         let is_call = |pending: &&Pending| matches!(pending.purpose, Purpose::Call(_));
         self.pending.iter().filter(is_call).count() + self.waiting.len()
+    }
+
+    /// The paths of the watches that have not fired, and whether each is for the children.
+    pub fn watches(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.watches.paths()
     }
 
     /// Something happens.
@@ -415,7 +429,7 @@ impl Client {
             password: self.password,
             timeout_ms: self.config.timeout_ms,
             last_zxid: self.last_zxid,
-            read_only: false,
+            read_only: self.config.read_only,
             replaces: None,
         };
         self.send(now, Request::Connect(connect), Purpose::Attach, out);
@@ -471,6 +485,10 @@ impl Client {
         let pause = Span::from_ms(self.rng.between(1, longest.as_ms().max(1)));
         self.state = State::Away(now + pause);
         self.tell(Event::Disconnected { reason }, out);
+        if self.is_read_only {
+            // No other server knows it, and this one forgets it.
+            self.expired(out);
+        }
     }
 
     fn returned(&mut self, now: Time, tag: u64, reply: Reply, out: &mut Vec<Output>) {
@@ -518,13 +536,14 @@ impl Client {
                 session,
                 password,
                 timeout_ms,
-                ..
+                read_only,
             }) => {
                 let resumed = session == self.session;
                 if !resumed {
                     self.expired(out);
                 }
                 (self.session, self.password) = (session, password);
+                self.is_read_only = read_only;
                 self.timeout = Span::from_ms(timeout_ms.into());
                 self.last_zxid = self.last_zxid.max(reply.zxid);
                 self.attempts = 0;
@@ -588,6 +607,7 @@ impl Client {
         self.password = [0; 16];
         self.timeout = Span(0);
         self.is_unsure = false;
+        self.is_read_only = false;
         self.watches = Watches::default();
         core::mem::take(&mut self.session)
     }

@@ -218,6 +218,8 @@ pub struct ClientConfig {
     pub watches: u32,
     /// Proofs of who it is that are said again on each connection.
     pub proofs: u32,
+    /// Whether a server that has no leader will do, for reads that may be old (protocol section 17).
+    pub read_only: bool,
 }
 
 impl ClientConfig {
@@ -234,6 +236,7 @@ impl ClientConfig {
             calls: 1_000,
             watches: 100_000,
             proofs: 16,
+            read_only: false,
         }
     }
 }
@@ -369,6 +372,9 @@ pub enum Bug {
     AppliesUncommitted,
     /// A lease counts from when a quorum's answers came (openraft#1747).
     LeaseFromReceipt,
+    /// A leader that no majority answers leads on, and commits what its own disk holds (MySQL's semi-synchronous
+    /// replication after its timeout): both sides of a split accept.
+    CommitsAlone,
 }
 
 impl Bug {
@@ -436,5 +442,6 @@ impl Bug {
         Self::WritesRunAgain,
         Self::AppliesUncommitted,
         Self::LeaseFromReceipt,
+        Self::CommitsAlone,
     ];
 }

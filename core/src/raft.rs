@@ -471,6 +471,9 @@ impl Raft {
                 self.follow(self.vote.term, None, RoleReason::NoQuorum, out);
             } else {
                 self.beat();
+                if self.is_alone() {
+                    self.advance_commit(out);
+                }
             }
         } else if self.timer.due <= self.now {
             if self.may_campaign() && self.is_free() {

@@ -22,17 +22,19 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::client::{Event, Outcome};
+use crate::id::Index;
 use crate::request::{Acl, CreateMode, Error, Op, Read, ReadKind, Request, Response};
 
 mod any;
 pub mod barrier;
 pub mod counter;
 pub mod election;
+pub mod fence;
 pub mod group;
 pub mod lock;
 pub mod queue;
 
-pub use self::any::{Any, Told, Wanted, Wish};
+pub use self::any::{Any, Told, Trade, Wanted, Wish};
 
 /// What a recipe wants: the request to send, and what it has to say.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,10 +64,29 @@ impl<T> Out<T> {
     }
 }
 
+/// How a recipe stands, as far as its client knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Nothing is wanted of it.
+    Idle,
+    /// An answer is awaited.
+    Busy,
+    /// It has left a watch and waits for its turn.
+    Waiting,
+    /// It has what it is for.
+    Holding {
+        /// The zxid that goes with it, where there is one.
+        token: Option<Index>,
+    },
+}
+
 /// A state machine over the client.
 pub trait Recipe {
     /// What it says.
     type Told;
+
+    /// How it stands.
+    fn standing(&self) -> Standing;
 
     /// The client tells something.
     fn handle(&mut self, event: &Event, out: &mut Out<Self::Told>);

@@ -3,13 +3,15 @@
 //! conditions say what to wait for or to insist on. Nothing here runs a cluster: callers own it, and let
 //! its time pass as they like.
 
+mod client;
 mod condition;
 mod deed;
 mod lesson;
 mod parse;
 pub mod words;
 
+pub use self::client::is_of_client;
 pub use self::condition::{PATIENCE, compare, holds};
 pub use self::deed::{deeds, set_up};
-pub use self::lesson::{Lesson, Order, Progress, Step};
+pub use self::lesson::{Lesson, Order, Progress, Scene, Step};
 pub use self::parse::span;

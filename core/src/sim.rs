@@ -23,12 +23,14 @@ mod net;
 mod oracle;
 mod profile;
 pub mod shrink;
+mod store;
 pub mod swarm;
 mod view;
 mod workload;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use self::check::{Invariant, Violation};
@@ -37,6 +39,7 @@ pub use self::event::{Call, CallEnd, ClientEvent, Event, LossReason, What};
 pub use self::fault::Fault;
 pub use self::intervention::{Deed, Intervention};
 pub use self::profile::{DiskProfile, Faults, LinkProfile, SimConfig, Workload};
+pub use self::store::Store;
 pub use self::swarm::digest_of_seed;
 pub use self::view::{Cargo, ClientId, ClientView, DiskView, End, Flight, FlightId, LinkState};
 
@@ -53,6 +56,8 @@ use self::workload::Worker;
 use crate::id::{Index, NodeId, ReplicaId};
 use crate::node::{Output, View};
 use crate::raft::note::Role;
+use crate::recipe::group::Seat;
+use crate::recipe::{Standing, Trade};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 use crate::trace::{Step, Trace};
@@ -73,6 +78,8 @@ pub struct Sim {
     members: Vec<Member>,
     net: Net,
     clients: BTreeMap<ClientId, Client>,
+    /// What is outside, by the paths of the locks that protect it.
+    stores: BTreeMap<String, Store>,
     oracle: Oracle,
     nemesis: Option<Nemesis>,
     checker: Checker,
@@ -124,6 +131,7 @@ impl Sim {
                 .collect(),
             net: Net::new(config.nodes, config.link, config.client_link, net_rng),
             clients: BTreeMap::new(),
+            stores: BTreeMap::new(),
             oracle: Oracle::default(),
             nemesis: config
                 .faults
@@ -188,6 +196,9 @@ impl Sim {
         for client in self.clients.values() {
             let view = client.view();
             hash = mix(mix(hash, view.session.0), view.last_zxid.0);
+        }
+        for store in self.stores.values() {
+            hash = mix(mix(hash, store.writes), store.greatest().0);
         }
         hash
     }
@@ -339,6 +350,32 @@ impl Sim {
             .flat_map(Client::tokens)
     }
 
+    /// A client's recipes: what for, where, and how each stands.
+    pub fn standings(&self, client: ClientId) -> impl Iterator<Item = (Trade, &str, Standing)> {
+        let client = self.clients.get(&client);
+        client.into_iter().flat_map(Client::standings)
+    }
+
+    /// Who is in the group at this path, as the roll that this client watches says.
+    pub fn present(&self, client: ClientId, path: &str) -> impl Iterator<Item = &Seat> {
+        let client = self.clients.get(&client);
+        client
+            .into_iter()
+            .flat_map(move |client| client.present(path))
+    }
+
+    /// The paths of the watches that a client waits for, and whether each is for the children.
+    pub fn watches(&self, client: ClientId) -> impl Iterator<Item = (&str, bool)> {
+        let client = self.clients.get(&client);
+        client.into_iter().flat_map(Client::watches)
+    }
+
+    /// What locks protect, by the paths of the locks: outside of the cluster, and written by whoever believes to
+    /// hold the lock.
+    pub fn stores(&self) -> impl Iterator<Item = (&str, &Store)> {
+        self.stores.iter().map(|(path, store)| (&**path, store))
+    }
+
     /// What happened since this was last called, in order, if `config.log` is on. At most the last 65,536.
     pub fn take_log(&mut self) -> Vec<Event> {
         self.log.drain(..).collect()
@@ -464,6 +501,7 @@ impl Sim {
                 clocks: self.clocks,
                 conns: &mut self.conns,
                 events: &mut events,
+                stores: &mut self.stores,
             },
         );
         if client.is_gone() && !client.has_history() {
@@ -510,7 +548,7 @@ impl Sim {
         }
     }
 
-    fn broken(&mut self, invariant: Invariant, text: alloc::string::String) {
+    fn broken(&mut self, invariant: Invariant, text: String) {
         if self
             .violations
             .iter()
@@ -550,21 +588,29 @@ impl Sim {
             let rng = Rng::stream(self.seed, stream::WORKER + number);
             let worker = Worker::new(number, workers, workload.write_per_mille, self.now, rng);
             let home = NodeId(number % u64::from(self.config.nodes) + 1);
-            let client = Client::new(self.start(id, home, workload.timeout_ms), Some(worker));
+            let start = self.start(id, self.all_from(home), workload.timeout_ms);
+            let client = Client::new(start, Some(worker));
             self.clients.insert(id, client);
         }
     }
 
     /// What a client starts from.
-    fn start(&self, id: ClientId, home: NodeId, timeout_ms: u32) -> Start {
+    fn start(&self, id: ClientId, servers: Vec<NodeId>, timeout_ms: u32) -> Start {
         Start {
             id,
-            home,
-            members: u64::from(self.config.nodes),
+            servers,
             timeout_ms,
+            read_only: false,
             now: self.now,
             rng: Rng::stream(self.seed, stream::CLIENT + u64::from(id.0)),
         }
+    }
+
+    /// All members, in a round that begins with this one.
+    fn all_from(&self, home: NodeId) -> Vec<NodeId> {
+        let members = u64::from(self.config.nodes);
+        let number = |place| NodeId((home.0 - 1 + place) % members + 1);
+        (0..members).map(number).collect()
     }
 
     /// Sets the rate of the workload's clients, who come with the first rate above zero.

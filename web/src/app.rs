@@ -142,7 +142,8 @@ impl Component for App {
         let (picture, panels) = (seen(self.picture), seen(self.panels));
         let model = self.desk.read();
         let tab = model.tab;
-        let right = match tab {
+        let right = if tab.is_narrow() { model.beside() } else { tab };
+        let right = match right {
             Tab::Znodes => html! { <Znodes ..panels.clone() /> },
             Tab::Clients => html! { <Clients ..panels.clone() /> },
             Tab::Runs => html! { <Runs ..panels.clone() /> },
@@ -158,7 +159,7 @@ impl Component for App {
                     </div>
                     <div class="centre"><Stage ..picture.clone() /><Tools ..panels.clone() /></div>
                     <Logs ..picture />
-                    { self.tabs(&model) }
+                    { self.tabs(&model, narrow) }
                     <div class="slot">{ right }</div>
                 </main>
                 <Time ..panels.clone() />
@@ -172,7 +173,9 @@ impl Component for App {
 }
 
 impl App {
-    fn tabs(&self, model: &Model) -> Html {
+    fn tabs(&self, model: &Model, narrow: bool) -> Html {
+        let on_wide = (!narrow && model.tab.is_narrow()).then(|| model.beside());
+        let chosen = on_wide.unwrap_or(model.tab);
         let shown = |tab: &Tab| model.learning || *tab != Tab::Lesson;
         let tabs = Tab::ALL.into_iter().filter(shown).map(|tab| {
             let name = model.words.get(match tab {
@@ -187,7 +190,7 @@ impl App {
             });
             let class = tab.is_narrow().then_some("narrow-only");
             html! {
-                <button key={tab.name()} role="tab" {class} aria-selected={(tab == model.tab).to_string()} data-testid={format!("tab-{}", tab.name())} onclick={self.desk.on(Action::Tab(tab))}>{ name }</button>
+                <button key={tab.name()} role="tab" {class} aria-selected={(tab == chosen).to_string()} data-testid={format!("tab-{}", tab.name())} onclick={self.desk.on(Action::Tab(tab))}>{ name }</button>
             }
         });
         html! { <div class="tabs" role="tablist">{ for tabs }</div> }

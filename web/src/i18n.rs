@@ -53,6 +53,11 @@ impl Words {
         self.with(key, &[])
     }
 
+    /// A text that only some have.
+    pub(crate) fn find(&self, key: &str) -> Option<String> {
+        self.bundle.has_message(key).then(|| self.get(key))
+    }
+
     /// A text with arguments.
     pub(crate) fn with(&self, key: &str, arguments: &[(&str, Word)]) -> String {
         let Some(pattern) = self
@@ -157,6 +162,18 @@ mod tests {
             assert!(english.contains(key.as_str()), "no text for {key:?}");
             used.insert(key.as_str());
         }
+        // A step's checks may have texts of their own.
+        let checks = lessons.iter().flat_map(|lesson| {
+            let step = |step: &otterkeeper_core::scenario::Step| {
+                let key = format!("lesson-{}-{}-check", lesson.name, step.name);
+                (1..=step.checks.len())
+                    .map(|place| format!("{key}-{place}"))
+                    .collect::<Vec<_>>()
+            };
+            lesson.steps.iter().flat_map(step).collect::<Vec<_>>()
+        });
+        let checks: Vec<String> = checks.collect();
+        used.extend(checks.iter().map(String::as_str));
         let unused: Vec<_> = english.iter().filter(|key| !used.contains(**key)).collect();
         assert!(unused.is_empty(), "never used: {unused:?}");
         for call in ["get(\"", "with(\"", "say(\"", "key: \""] {

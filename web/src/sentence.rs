@@ -412,6 +412,36 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
             "deed-open",
             &[("client", client_name(*id).into()), ("node", node.0.into())],
         ),
+        Intervention::OpenClientWith {
+            client: id,
+            servers,
+            read_only,
+            ..
+        } => {
+            let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+            let key = match read_only {
+                true => "deed-open-read-only",
+                false => "deed-open",
+            };
+            let arguments = [
+                ("client", client_name(*id).into()),
+                ("node", servers.join(", ").into()),
+            ];
+            words.with(key, &arguments)
+        }
+        Intervention::Store {
+            client: id,
+            path,
+            value,
+            ..
+        } => words.with(
+            "deed-store",
+            &[
+                ("client", client_name(*id).into()),
+                ("path", path.as_str().into()),
+                ("value", value.as_str().into()),
+            ],
+        ),
         Intervention::Client {
             client: id,
             request,
@@ -725,6 +755,26 @@ pub(crate) fn client_said(words: &Words, client: ClientId, event: &ClientEvent) 
             ],
         ),
         ClientEvent::Recipe(told) => recipe_said(words, name, told),
+        ClientEvent::Stored {
+            path,
+            value,
+            token,
+            refused,
+        } => {
+            let key = match refused {
+                None => "client-stored",
+                Some(_) => "client-store-refused",
+            };
+            let seen = refused.map_or(0, |seen| seen.0);
+            let arguments = [
+                ("client", name.into()),
+                ("path", path.as_str().into()),
+                ("value", value.as_str().into()),
+                ("token", token.0.into()),
+                ("seen", seen.into()),
+            ];
+            words.with(key, &arguments)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use otterkeeper_core::sim::{DRIFT_PER_MILLE, Intervention};
 use otterkeeper_core::time::Span;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Deed, Model, Replay, Run, lessons};
+use crate::state::{Deed, Model, Replay, Run, lesson_cluster};
 
 /// Hash of the core's sources and of the lock file, made at build time.
 pub(crate) const CORE: &str = env!("OTTERKEEPER_CORE");
@@ -174,12 +174,14 @@ impl Recipe {
         if self.version != VERSION {
             return Err("link-version");
         }
-        if !(3..=9).contains(&self.nodes) {
-            return Err("link-nodes");
-        }
-        let known = |name: &String| lessons().iter().any(|lesson| lesson.name == *name);
-        if !self.lesson.as_ref().is_none_or(known) {
-            return Err("link-lesson");
+        match &self.lesson {
+            None if (3..=9).contains(&self.nodes) => {}
+            None => return Err("link-nodes"),
+            Some(name) => match lesson_cluster(name) {
+                Some((config, _)) if config.nodes == self.nodes => {}
+                Some(_) => return Err("link-nodes"),
+                None => return Err("link-lesson"),
+            },
         }
         let endless = self.event != u64::MAX && self.event > EVENTS;
         if self.deeds.len() > DEEDS || self.at_us > SPAN.0 || endless {
@@ -237,6 +239,21 @@ fn is_sane(deed: &Intervention, nodes: u8) -> bool {
         Intervention::SlowDisk { node: id, min, max } => node(id) && spans(min, max),
         Intervention::DelayFlight { by, .. } => by.0 <= 60_000_000,
         Intervention::OpenClient { client, node: id } => node(id) && client.0 < 1_000,
+        Intervention::OpenClientWith {
+            client,
+            servers,
+            timeout_ms,
+            ..
+        } => {
+            let few = servers.len() <= usize::from(nodes);
+            few && servers.iter().all(node) && client.0 < 1_000 && *timeout_ms <= 60_000
+        }
+        Intervention::Store {
+            client,
+            path,
+            value,
+            ..
+        } => client.0 < 1_000 && path.len() <= 1_000 && value.len() <= 1_000,
         Intervention::Client { client, .. }
         | Intervention::CloseClient(client)
         | Intervention::KillClient(client)

@@ -19,7 +19,7 @@ use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Sim, What}
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
-pub(crate) use self::lesson::{Course, all as lessons};
+pub(crate) use self::lesson::{Course, all as lessons, set_up as lesson_cluster};
 pub(crate) use self::run::{Deed, Run};
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
@@ -192,6 +192,7 @@ pub(crate) enum Action {
     Client(ClientId),
     DropClient(ClientId),
     KillClient(ClientId),
+    PauseClient(ClientId),
     Znode(String),
     Scissors,
     Undo,
@@ -217,6 +218,8 @@ pub(crate) enum Action {
     Step(usize),
     /// Have the step done.
     Show,
+    /// One line of what clients do in the step.
+    Line(String),
     /// Back to the list of lessons, and keeps the run.
     Leave,
     /// The node loses its disk.
@@ -481,6 +484,7 @@ impl Model {
             }
             Action::Step(step) => self.go_to_step(step),
             Action::Show => self.show(),
+            Action::Line(line) => self.do_line(&line),
             Action::Leave | Action::Sandbox => {
                 self.course = None;
                 self.learning = false;
@@ -496,6 +500,16 @@ impl Model {
         }
         self.look();
         self.changed();
+    }
+
+    /// What a wide screen shows on the right while the tab is one that only a narrow screen has.
+    pub(crate) fn beside(&self) -> Tab {
+        let look = |course: &Course| {
+            let name = course.lesson.look.as_deref()?;
+            Tab::ALL.into_iter().find(|tab| tab.name() == name)
+        };
+        let beside = self.course.as_ref().and_then(look);
+        beside.unwrap_or(Tab::Inspect)
     }
 
     /// The highest-term leader that is up.

@@ -28,6 +28,11 @@ impl Watches {
         self.left.len()
     }
 
+    /// Their paths, and whether each is for the children.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.left.keys().map(|key| (&*key.path, key.children))
+    }
+
     /// A read that asked for a watch was answered.
     pub(super) fn left(&mut self, read: &Read, reply: &Reply) {
         let shown = match shown(&reply.result) {

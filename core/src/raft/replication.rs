@@ -234,7 +234,10 @@ impl Raft {
             return;
         };
         let of = leadership.reached((self.config.id, self.own_match()), |peer| peer.matched);
-        let index = self.quorum().reached(of);
+        let mut index = self.quorum().reached(of);
+        if self.is_alone() {
+            index = self.own_match();
+        }
         let is_own = |id: LogId| id.term == self.vote.term || self.config.has(Bug::CommitOldTerm);
         if self.log.id_at(index).is_some_and(is_own) {
             self.commit_to(index, out);
@@ -259,11 +262,25 @@ impl Raft {
         let State::Leader(leadership) = &self.state else {
             return Time::NEVER;
         };
-        if self.config.has(Bug::NoQuorumCheck) {
+        if self.config.has(Bug::NoQuorumCheck) || self.config.has(Bug::CommitsAlone) {
             return Time::NEVER;
         }
+        self.silent_from(leadership)
+    }
+
+    fn silent_from(&self, leadership: &Leadership) -> Time {
         let of = leadership.reached((self.config.id, Time::NEVER), |peer| peer.answered);
         self.quorum().reached(of) + self.config.election_max()
+    }
+
+    /// Planted: nobody answers, and this leader does without.
+    pub(super) fn is_alone(&self) -> bool {
+        match &self.state {
+            State::Leader(leadership) if self.config.has(Bug::CommitsAlone) => {
+                self.silent_from(leadership) <= self.now
+            }
+            _ => false,
+        }
     }
 
     /// Asks for a round if a heartbeat is due. The next one counts from when this one was due, so that

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::barrier::{self, DoubleBarrier};
 use super::counter::{self, Counter};
 use super::election::{self, Election};
-use super::group::{Called, Member, Membership, Roll};
+use super::group::{Called, Member, Membership, Roll, Seat};
 use super::lock::{self, Kind, Lock};
 use super::queue::{Consumer, Producer, Put, Take};
-use super::{Out, Recipe};
+use super::{Out, Recipe, Standing};
 use crate::client::Event;
 use crate::id::Index;
 use crate::request::Request;
@@ -188,6 +188,27 @@ pub enum Told {
         /// What.
         told: counter::Told,
     },
+}
+
+/// What a recipe is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trade {
+    /// Mutual exclusion.
+    Lock,
+    /// One leads.
+    Election,
+    /// Puts into a queue.
+    Producer,
+    /// Takes from a queue.
+    Consumer,
+    /// Is in a group.
+    Member,
+    /// Watches a group.
+    Roll,
+    /// Enters and leaves with others.
+    Barrier,
+    /// Adds up.
+    Counter,
 }
 
 /// A recipe at a path.
@@ -479,6 +500,34 @@ impl Any {
         for (place, one) in self.recipes.iter_mut().enumerate() {
             one.handle(place, event, wanted);
         }
+    }
+
+    /// Each recipe that was ever wanted, its path, and how it stands.
+    pub fn standings(&self) -> impl Iterator<Item = (Trade, &str, Standing)> {
+        self.recipes.iter().map(|one| {
+            let (trade, standing) = match &one.what {
+                What::Lock(one) => (Trade::Lock, one.standing()),
+                What::Election(one) => (Trade::Election, one.standing()),
+                What::Producer(one) => (Trade::Producer, one.standing()),
+                What::Consumer(one) => (Trade::Consumer, one.standing()),
+                What::Member(one) => (Trade::Member, one.standing()),
+                What::Roll(one) => (Trade::Roll, one.standing()),
+                What::Barrier(one) => (Trade::Barrier, one.standing()),
+                What::Counter(one) => (Trade::Counter, one.standing()),
+            };
+            (trade, &*one.path, standing)
+        })
+    }
+
+    /// Who is in the group at this path, as its roll knows.
+    pub fn present(&self, path: &str) -> impl Iterator<Item = &Seat> {
+        let rolls = self.recipes.iter().filter(move |one| one.path == path);
+        rolls
+            .flat_map(|one| match &one.what {
+                What::Roll(roll) => Some(roll.present()),
+                _ => None,
+            })
+            .flatten()
     }
 
     /// The fencing tokens that are held, with the paths of their locks.

@@ -15,7 +15,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Answer, Ensure, Ensured, Out, Recipe, answer, create, delete, join, read};
+use super::{Answer, Ensure, Ensured, Out, Recipe, Standing, answer, create, delete, join, read};
 use crate::client::{Event, Outcome};
 use crate::id::SessionId;
 use crate::request::{CreateMode, Error, ReadKind, Response};
@@ -69,6 +69,14 @@ impl Barrier {
 
 impl Recipe for Barrier {
     type Told = Passed;
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            Looking::Idle => Standing::Idle,
+            Looking::Waiting => Standing::Waiting,
+            Looking::Asking | Looking::Stopped => Standing::Busy,
+        }
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Passed>) {
         match event {
@@ -338,6 +346,15 @@ impl DoubleBarrier {
 
 impl Recipe for DoubleBarrier {
     type Told = Told;
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            State::Outside => Standing::Idle,
+            State::Waiting | State::Lingering(_) => Standing::Waiting,
+            State::Inside => Standing::Holding { token: None },
+            _ => Standing::Busy,
+        }
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Told>) {
         match event {

@@ -12,7 +12,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Answer, Ensure, Ensured, Out, Recipe, answer, read};
+use super::{Answer, Ensure, Ensured, Out, Recipe, Standing, answer, read};
 use crate::client::{Event, Outcome};
 use crate::request::{Error, Op, ReadKind, Request, Response};
 
@@ -153,6 +153,13 @@ impl Counter {
 
 impl Recipe for Counter {
     type Told = Told;
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            State::Idle => Standing::Idle,
+            _ => Standing::Busy,
+        }
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Told>) {
         match event {

@@ -7,7 +7,7 @@ use alloc::string::String;
 use bytes::Bytes;
 
 use super::lock::{self, Kind, Lock};
-use super::{Out, Recipe};
+use super::{Out, Recipe, Standing};
 use crate::client::Event;
 use crate::id::Index;
 use crate::request::Error;
@@ -71,6 +71,10 @@ impl Election {
 
 impl Recipe for Election {
     type Told = Told;
+
+    fn standing(&self) -> Standing {
+        self.lock.standing()
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Told>) {
         translated(out, |out| self.lock.handle(event, out));

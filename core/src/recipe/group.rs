@@ -14,7 +14,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Answer, Ensure, Ensured, Out, Recipe, answer, create, delete, join, read};
+use super::{Answer, Ensure, Ensured, Out, Recipe, Standing, answer, create, delete, join, read};
 use crate::client::{Event, Outcome};
 use crate::id::{Index, SessionId};
 use crate::request::{CreateMode, Error, ReadKind, Response};
@@ -197,6 +197,14 @@ impl Member {
 impl Recipe for Member {
     type Told = Membership;
 
+    fn standing(&self) -> Standing {
+        match self.state {
+            Joining::Idle => Standing::Idle,
+            Joining::Joined => Standing::Holding { token: None },
+            _ => Standing::Busy,
+        }
+    }
+
     fn handle(&mut self, event: &Event, out: &mut Out<Membership>) {
         let is_in = self.state == Joining::Joined;
         match event {
@@ -276,6 +284,11 @@ impl Roll {
             is_stale: false,
             state: Calling::Idle,
         }
+    }
+
+    /// Those who are there, as far as it knows.
+    pub fn present(&self) -> impl Iterator<Item = &Seat> {
+        self.said.iter().flatten()
     }
 
     /// Begins to look.
@@ -375,6 +388,14 @@ impl Roll {
 
 impl Recipe for Roll {
     type Told = Called;
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            Calling::Idle => Standing::Idle,
+            Calling::Waiting => Standing::Waiting,
+            _ => Standing::Busy,
+        }
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Called>) {
         match event {

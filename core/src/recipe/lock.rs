@@ -16,7 +16,7 @@ use core::mem;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Ensure, Ensured, Out, Recipe, answer, create, delete, join, read};
+use super::{Answer, Ensure, Ensured, Out, Recipe, Standing, answer, create, delete, join, read};
 use crate::client::{Event, Outcome};
 use crate::id::{Index, SessionId};
 use crate::request::{CreateMode, Error, EventKind, ReadKind, Response};
@@ -345,6 +345,17 @@ impl Lock {
 
 impl Recipe for Lock {
     type Told = Told;
+
+    fn standing(&self) -> Standing {
+        match &self.state {
+            State::Idle => Standing::Idle,
+            State::Waiting(..) => Standing::Waiting,
+            State::Held(place) => Standing::Holding {
+                token: Some(place.token),
+            },
+            _ => Standing::Busy,
+        }
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Told>) {
         match event {

@@ -19,7 +19,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Answer, Ensure, Ensured, Out, Recipe, answer, create, delete, join, read};
+use super::{Answer, Ensure, Ensured, Out, Recipe, Standing, answer, create, delete, join, read};
 use crate::client::{Event, Outcome};
 use crate::id::{Index, SessionId};
 use crate::request::{CreateMode, Error, Op, ReadKind, Request, Response};
@@ -98,6 +98,13 @@ impl Producer {
 
 impl Recipe for Producer {
     type Told = Put;
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            Putting::Idle => Standing::Idle,
+            _ => Standing::Busy,
+        }
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Put>) {
         let outcome = match event {
@@ -473,6 +480,17 @@ impl Consumer {
 
 impl Recipe for Consumer {
     type Told = Take;
+
+    fn standing(&self) -> Standing {
+        match &self.state {
+            Taking::Idle => Standing::Idle,
+            Taking::Waiting => Standing::Waiting,
+            Taking::Held(claim) => Standing::Holding {
+                token: Some(claim.token),
+            },
+            _ => Standing::Busy,
+        }
+    }
 
     fn handle(&mut self, event: &Event, out: &mut Out<Take>) {
         match event {

@@ -1,23 +1,23 @@
 //! From a line of a script to a cluster and to what is done to it.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::client;
 use super::parse::{link, list, node, number, span, spans};
 use super::words::cargo;
+use crate::config::Bug;
 use crate::id::NodeId;
-use crate::recipe::Wish;
-use crate::recipe::lock::Kind;
-use crate::request::{Acl, CreateMode, Op, Read, ReadKind, Request};
 use crate::sim::{ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, Workload};
 
 /// The cluster that the first line of a script asks for, and its seed:
 ///
 /// ```text
 /// nodes 3 voters 2 seed 7 election 200ms+200ms delay 5ms..15ms loss 20 duplicate 5 reorder 5 disk 1ms..3ms
-///     clients 5 workload 50 stall 800ms append-bytes 1 inflight 2 compact 10 keep 2 part-bytes 100
+///     clients 5 workload 50 stall 800ms append-bytes 1 inflight 2 compact 10 keep 2 part-bytes 100 read-only on
+///     planted CommitsAlone
 /// ```
 ///
 /// # Errors
@@ -53,6 +53,12 @@ pub fn set_up(words: &[&str]) -> Result<(SimConfig, u64), String> {
             "inflight" => config.node.inflight_messages = number(value)? as u32,
             "compact" => config.node.compact_entries = number(value)?,
             "keep" => config.node.keep_entries = number(value)?,
+            "read-only" => config.node.read_only_mode = *value == "on",
+            "planted" => {
+                let named = |bug: &&Bug| format!("{bug:?}") == *value;
+                let bug = Bug::ALL.iter().find(named).copied();
+                config.planted = Some(bug.ok_or_else(|| format!("{value} is no bug"))?);
+            }
             "part-bytes" => config.node.snapshot_part_bytes = number(value)?,
             other => return Err(format!("{other} is no setting")),
         }
@@ -62,7 +68,8 @@ pub fn set_up(words: &[&str]) -> Result<(SimConfig, u64), String> {
 
 /// What a line does to a cluster: to members (`kill 1`, `isolate leader`, `pause follower`,
 /// `restart all`), to links (`cut 1->2`, `delay 1->2 5ms..15ms`), to messages under way
-/// (`drop 1->2 append`), or by a client with a letter for a name (`a at 2`, `a create /x v`).
+/// (`drop 1->2 append`), or by a client with a letter for a name (`a at 2`, `a create /x v`) or by the one whose
+/// recipe at a path has what it is for (`holder /l kill`).
 ///
 /// # Errors
 /// What is wrong with the line, or cannot be done now.
@@ -74,8 +81,13 @@ pub fn deeds(sim: &Sim, words: &[&str]) -> Result<Vec<Intervention>, String> {
     Ok(match words {
         ["restart", "all"] => all(|sim, id| sim.node(id).is_none(), Intervention::Restart),
         ["resume", "all"] => all(Sim::is_paused, Intervention::Resume),
-        [client, request @ ..] if client.len() == 1 => {
-            vec![by_client(sim, client, request)?]
+        ["holder", path, request @ ..] => {
+            let holder = client::holder(sim, path)?;
+            vec![client::deed(sim, &holder, request)?]
+        }
+        ["split", halves @ ..] => split(sim, halves)?,
+        [name, request @ ..] if client::is_name(name) => {
+            vec![client::deed(sim, name, request)?]
         }
         _ => vec![deed(sim, words)?],
     })
@@ -183,82 +195,24 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
     })
 }
 
-/// `a at 2`, `a create /x v`, `a create-ephemeral /x`, `a set /x v`, `a get /x`, `a latest /x`, `a watch /x`,
-/// `a delete /x`, `a ls /`, `a sync`, `a close`, `a kill`, `a pause`, `a resume`, `a lock /l`, `a unlock /l`,
-/// `a stand /e`, `a withdraw /e`.
-fn by_client(sim: &Sim, name: &str, words: &[&str]) -> Result<Intervention, String> {
-    let client = client(name);
-    let data = |words: &[&str]| {
-        words
-            .first()
-            .map(|text| text.to_string().into_bytes().into())
-    };
-    let read = |kind, path: &str, watch| {
-        Request::Read(Read {
-            kind,
-            path: path.into(),
-            watch,
-        })
-    };
-    let create = |path: &str, data, mode| {
-        Request::Write(Op::Create {
-            path: path.into(),
-            data,
-            acl: vec![Acl::open()],
-            mode,
-            stat: false,
-        })
-    };
-    let request = match *words {
-        ["at", id] => {
-            let node = node(sim, id)?;
-            return Ok(Intervention::OpenClient { client, node });
+/// `split 1,2,3 4,5`: no message passes between the parts, in either direction.
+fn split(sim: &Sim, parts: &[&str]) -> Result<Vec<Intervention>, String> {
+    let parts = parts.iter().map(|part| list(sim, part));
+    let parts: Vec<Vec<NodeId>> = parts.collect::<Result<_, String>>()?;
+    let mut cuts = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let others = parts
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != place);
+        for to in others.flat_map(|(_, other)| other.iter().copied()) {
+            cuts.extend(
+                part.iter()
+                    .map(|from| Intervention::Cut { from: *from, to }),
+            );
         }
-        ["close"] => return Ok(Intervention::CloseClient(client)),
-        ["kill"] => return Ok(Intervention::KillClient(client)),
-        ["pause"] => return Ok(Intervention::PauseClient(client)),
-        ["resume"] => return Ok(Intervention::ResumeClient(client)),
-        [verb @ ("lock" | "unlock" | "stand" | "withdraw"), path] => {
-            let path = path.into();
-            let kind = Kind::Exclusive;
-            let wish = match verb {
-                "lock" => Wish::Lock { path, kind },
-                "unlock" => Wish::Unlock { path, kind },
-                "stand" => Wish::Stand { path },
-                _ => Wish::Withdraw { path },
-            };
-            return Ok(Intervention::Recipe { client, wish });
-        }
-        ["create", path, ref rest @ ..] => create(path, data(rest), CreateMode::Persistent),
-        ["create-ephemeral", path, ref rest @ ..] => {
-            create(path, data(rest), CreateMode::Ephemeral)
-        }
-        ["set", path, ref rest @ ..] => Request::Write(Op::SetData {
-            path: path.into(),
-            data: data(rest),
-            version: -1,
-        }),
-        ["delete", path] => Request::Write(Op::Delete {
-            path: path.into(),
-            version: -1,
-        }),
-        ["get", path] => read(ReadKind::Data, path, false),
-        ["latest", path] => Request::Latest(Read {
-            kind: ReadKind::Data,
-            path: path.into(),
-            watch: false,
-        }),
-        ["watch", path] => read(ReadKind::Exists, path, true),
-        ["ls", path] => read(ReadKind::Children, path, false),
-        ["sync"] => Request::Sync { path: "/".into() },
-        _ => return Err("no such request".into()),
-    };
-    Ok(Intervention::Client { client, request })
-}
-
-/// Scripts' clients have letters for names.
-pub(super) fn client(name: &str) -> ClientId {
-    ClientId(name.bytes().next().unwrap_or_default().into())
+    }
+    Ok(cuts)
 }
 
 /// The first message of this kind on this way.

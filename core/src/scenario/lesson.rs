@@ -15,7 +15,8 @@
 //! ```
 //!
 //! A check holds now, or has been `seen` since the step began: `*` stands for one word, a number in front for
-//! how often, and `never` for the contrary.
+//! how often, `most` for how often at most, and `never` for not at all. A step with `nodes` of its own, and
+//! `begin` after it, begins another scene: a fresh cluster for it and for the steps that follow.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -33,14 +34,23 @@ use crate::time::Span;
 pub struct Lesson {
     /// Its name in links and texts.
     pub name: String,
-    /// The line that sets its cluster up.
-    pub nodes: String,
+    /// Its clusters, at least one.
+    pub scenes: Vec<Scene>,
     /// Whether time stands still when it begins.
     pub paused: bool,
-    /// What happens before the first step.
-    pub begin: Vec<Order>,
+    /// Which part of the page is looked at, if that matters.
+    pub look: Option<String>,
     /// Its steps, at least one.
     pub steps: Vec<Step>,
+}
+
+/// A cluster of a lesson.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scene {
+    /// The line that sets it up.
+    pub nodes: String,
+    /// What happens before its first step.
+    pub begin: Vec<Order>,
 }
 
 /// A step of a lesson.
@@ -48,6 +58,8 @@ pub struct Lesson {
 pub struct Step {
     /// Its name in links and texts.
     pub name: String,
+    /// Its place in the lesson's scenes.
+    pub scene: usize,
     /// How it is done.
     pub deeds: Vec<Order>,
     /// What must hold at once for it to be done, at least one condition.
@@ -73,23 +85,48 @@ impl Lesson {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut lesson = Self {
             name: String::new(),
-            nodes: String::new(),
+            scenes: Vec::new(),
             paused: false,
-            begin: Vec::new(),
+            look: None,
             steps: Vec::new(),
         };
+        // Whether the scene that was begun last can still be furnished.
+        let mut opened = false;
         let lines = text.lines().map(str::trim).enumerate();
         for (place, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             let wrong = |what: &str| format!("line {}: {what}: {line}", place + 1);
-            let step = lesson.steps.last_mut();
+            let (scenes, step) = (&mut lesson.scenes, lesson.steps.last_mut());
             match (word, step) {
                 ("lesson", None) => lesson.name = rest.to_owned(),
-                ("nodes", None) => lesson.nodes = line.to_owned(),
-                ("paused", None) => lesson.paused = true,
-                ("begin", None) => lesson.begin.push(Order::parse(rest)?),
+                ("paused", None) => {
+                    lesson.paused = true;
+                    continue;
+                }
+                ("look", None) => lesson.look = Some(rest.to_owned()),
+                ("nodes", step) => {
+                    if let Some(step) = step.filter(|step| step.is_new()) {
+                        step.scene = scenes.len();
+                    } else if !scenes.is_empty() {
+                        return Err(wrong("it does not belong here"));
+                    }
+                    scenes.push(Scene {
+                        nodes: line.to_owned(),
+                        begin: Vec::new(),
+                    });
+                    opened = true;
+                    continue;
+                }
+                ("begin", _) if opened => {
+                    let scene = scenes
+                        .last_mut()
+                        .ok_or_else(|| wrong("`nodes` comes first"))?;
+                    scene.begin.push(Order::parse(rest)?);
+                    continue;
+                }
                 ("step", _) => lesson.steps.push(Step {
                     name: rest.to_owned(),
+                    scene: scenes.len().saturating_sub(1),
                     deeds: Vec::new(),
                     checks: Vec::new(),
                 }),
@@ -97,14 +134,35 @@ impl Lesson {
                 ("check", Some(step)) => step.checks.push(rest.to_owned()),
                 _ => return Err(wrong("it does not belong here")),
             }
+            opened = false;
         }
-        if lesson.name.is_empty() || lesson.nodes.is_empty() || lesson.steps.is_empty() {
+        if lesson.name.is_empty() || lesson.scenes.is_empty() || lesson.steps.is_empty() {
             return Err("a lesson has a name, `nodes` and steps".into());
         }
         match lesson.steps.iter().find(|step| step.checks.is_empty()) {
             Some(step) => Err(format!("step {} checks nothing", step.name)),
             None => Ok(lesson),
         }
+    }
+
+    /// Whether a step begins with a cluster of its own.
+    #[must_use]
+    pub fn opens_scene(&self, step: usize) -> bool {
+        let scene = |step: usize| self.steps.get(step).map(|step| step.scene);
+        step == 0 || scene(step) != scene(step - 1)
+    }
+
+    /// The promises that a step is about to break.
+    pub fn breaks(&self) -> impl Iterator<Item = &str> {
+        let checks = self.steps.iter().flat_map(|step| &step.checks);
+        checks.filter_map(|check| check.strip_prefix("broken "))
+    }
+}
+
+impl Step {
+    /// Whether nothing is said of it yet.
+    fn is_new(&self) -> bool {
+        self.deeds.is_empty() && self.checks.is_empty()
     }
 }
 
@@ -131,8 +189,12 @@ enum Condition {
     Now(Vec<String>),
     /// A sentence that must have come so often.
     Seen { pattern: Vec<String>, missing: u64 },
-    /// A sentence that must not come.
-    Never { pattern: Vec<String>, came: bool },
+    /// A sentence that must not come more often than this.
+    Most {
+        pattern: Vec<String>,
+        left: u64,
+        late: bool,
+    },
 }
 
 impl Progress {
@@ -154,10 +216,21 @@ impl Progress {
                         missing: 1,
                     },
                 },
-                Some("never") => Condition::Never {
+                Some("never") => Condition::Most {
                     pattern: words[1..].to_vec(),
-                    came: false,
+                    left: 0,
+                    late: false,
                 },
+                Some("most") => {
+                    let [_, times, pattern @ ..] = &words[..] else {
+                        return Err(format!("{line}: `most` how often?"));
+                    };
+                    Condition::Most {
+                        pattern: pattern.to_vec(),
+                        left: number(times)?,
+                        late: false,
+                    }
+                }
                 Some(_) => Condition::Now(words),
                 None => return Err("an empty condition".into()),
             })
@@ -177,7 +250,14 @@ impl Progress {
                 Condition::Seen { pattern, missing } if 0 < *missing && fits(pattern, &text) => {
                     *missing -= 1;
                 }
-                Condition::Never { pattern, came } => *came |= fits(pattern, &text),
+                Condition::Most {
+                    pattern,
+                    left,
+                    late,
+                } if fits(pattern, &text) => {
+                    *late |= *left == 0;
+                    *left = left.saturating_sub(1);
+                }
                 _ => {}
             }
         }
@@ -189,7 +269,7 @@ impl Progress {
     pub fn each(&self, sim: &Sim) -> Vec<bool> {
         let one = |condition: &Condition| match condition {
             Condition::Seen { missing, .. } => *missing == 0,
-            Condition::Never { came, .. } => !came,
+            Condition::Most { late, .. } => !late,
             Condition::Now(words) => {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 holds(sim, &words).unwrap_or(false)

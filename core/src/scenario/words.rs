@@ -15,6 +15,8 @@ use crate::node::{Note, SnapshotStage};
 use crate::raft::message::{Entry, Message as Raft, Payload};
 use crate::raft::note::{Note as RaftNote, Role, TransferStage};
 use crate::recipe::Told;
+use crate::recipe::group::Called;
+use crate::recipe::queue::{Put, Take};
 use crate::request::{Op, Read, Reply, Request, Response};
 use crate::sim::{Cargo, ClientEvent, ClientId, End, LossReason, What};
 use crate::time::Time;
@@ -142,11 +144,46 @@ fn client_text(event: &ClientEvent) -> Option<String> {
         ClientEvent::Unknown { .. } => "will not know".into(),
         ClientEvent::Recipe(Told::Lock { path, told }) => format!("lock {path}: {told:?}"),
         ClientEvent::Recipe(Told::Election { path, told }) => format!("election {path}: {told:?}"),
-        ClientEvent::Recipe(told) => format!("{told:?}"),
+        ClientEvent::Recipe(told) => told_text(told),
+        ClientEvent::Stored {
+            path,
+            value,
+            token,
+            refused: None,
+        } => format!("stores {value} under {path} with token {token}"),
+        ClientEvent::Stored {
+            path,
+            token,
+            refused: Some(greatest),
+            ..
+        } => format!("is refused under {path} with token {token} after {greatest}"),
         ClientEvent::Watch(event) => {
             format!("sees {:?} {} at {}", event.kind, event.path, event.zxid)
         }
     })
+}
+
+fn told_text(told: &Told) -> String {
+    match told {
+        Told::Put {
+            path,
+            told: Put::Stored { name },
+        } => format!("puts {name} into {path}"),
+        Told::Take {
+            path,
+            told: Take::Taken { value, token, .. },
+        } => {
+            let value = String::from_utf8_lossy(value);
+            format!("takes {value} from {path} with token {token}")
+        }
+        Told::Take { path, told } => format!("queue {path}: {told:?}"),
+        Told::Member { path, told } => format!("group {path}: {told:?}"),
+        Told::Roll {
+            path,
+            told: Called::Present(seats),
+        } => format!("sees {} in {path}", seats.len()),
+        other => format!("{other:?}"),
+    }
 }
 
 fn request_text(request: &Request) -> String {

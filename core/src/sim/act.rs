@@ -2,7 +2,7 @@
 
 use super::{
     Cargo, Client, ClientId, Deed, End, FIRST_WORKER, Flight, FlightId, Intervention, LossReason,
-    Sim, What,
+    Sim, Start, What,
 };
 use crate::configuration::{Change, Standing};
 use crate::id::{ConnId, NodeId};
@@ -128,12 +128,21 @@ impl Sim {
             Intervention::Wipe(id) => self.wipe(id),
             Intervention::CancelTransfer(id) => self.wish(id, Admin::CancelTransfer),
             Intervention::OpenClient { client, node } => {
-                if client.0 < FIRST_WORKER && self.member(node).is_some() {
-                    let fresh = self.clients.get(&client).is_none_or(Client::is_gone);
-                    if fresh {
-                        let new = Client::new(self.start(client, node, VISITOR_TIMEOUT_MS), None);
-                        self.clients.insert(client, new);
-                    }
+                if self.member(node).is_some() {
+                    let servers = self.all_from(node);
+                    self.open_client(self.start(client, servers, VISITOR_TIMEOUT_MS));
+                }
+            }
+            Intervention::OpenClientWith {
+                client,
+                ref servers,
+                timeout_ms,
+                read_only,
+            } => {
+                let known = |id: &NodeId| self.member(*id).is_some();
+                if !servers.is_empty() && servers.iter().all(known) {
+                    let start = self.start(client, servers.clone(), timeout_ms);
+                    self.open_client(Start { read_only, ..start });
                 }
             }
             Intervention::Client {
@@ -156,12 +165,29 @@ impl Sim {
             Intervention::Recipe { client, ref wish } => {
                 self.with_client(client, |client, wire| client.wish(wire, wish));
             }
+            Intervention::Store {
+                client,
+                ref path,
+                ref value,
+                fenced,
+            } => self.with_client(client, |client, wire| {
+                client.store(wire, path, value, fenced);
+                Ok(())
+            }),
             Intervention::Workload { ops_per_second } => self.pace(ops_per_second),
             Intervention::Faults(on) => {
                 if let Some(nemesis) = &mut self.nemesis {
                     nemesis.switch(on, now);
                 }
             }
+        }
+    }
+
+    fn open_client(&mut self, start: Start) {
+        let id = start.id;
+        let fresh = self.clients.get(&id).is_none_or(Client::is_gone);
+        if id.0 < FIRST_WORKER && fresh {
+            self.clients.insert(id, Client::new(start, None));
         }
     }
 

@@ -6,6 +6,7 @@ mod watches;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::watches::Watches;
@@ -15,12 +16,13 @@ use super::event::{Call, CallEnd, ClientEvent};
 use super::net::Net;
 use super::oracle::{Oracle, Verdict, broken};
 use super::workload::{Next, Worker};
-use super::{Cargo, ClientId, ClientView, End, Invariant};
+use super::{Cargo, ClientId, ClientView, End, Invariant, Store};
 use crate::client::{self, Event, Input, Outcome, Output};
 use crate::config::ClientConfig;
 use crate::id::{ConnId, Index, NodeId, SessionId};
 use crate::node::View;
-use crate::recipe::{self, Wanted, Wish};
+use crate::recipe::group::Seat;
+use crate::recipe::{self, Standing, Trade, Wanted, Wish};
 use crate::request::{Error, Reply, Request, Response};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -41,15 +43,18 @@ pub(super) struct Wire<'a> {
     /// The last connection number in use.
     pub(super) conns: &'a mut u64,
     pub(super) events: &'a mut Vec<ClientEvent>,
+    /// What is outside of the cluster, by the paths of the locks that protect it.
+    pub(super) stores: &'a mut BTreeMap<String, Store>,
 }
 
 /// What a client starts from.
 pub(super) struct Start {
     pub(super) id: ClientId,
-    /// Where it connects first.
-    pub(super) home: NodeId,
-    pub(super) members: u64,
+    /// The members that it knows, in the order in which it tries them.
+    pub(super) servers: Vec<NodeId>,
     pub(super) timeout_ms: u32,
+    /// Whether a member without a leader will do, for reads.
+    pub(super) read_only: bool,
     pub(super) now: Time,
     pub(super) rng: Rng,
 }
@@ -69,8 +74,7 @@ struct Pending {
 #[derive(Clone)]
 pub(super) struct Client {
     id: ClientId,
-    home: NodeId,
-    members: u64,
+    servers: Vec<NodeId>,
     config: ClientConfig,
     core: client::Client,
     /// Seeds of the clients that come after this one has closed its session.
@@ -98,15 +102,28 @@ pub(super) struct Client {
     recipes: recipe::Any,
     /// What has arrived while the process stood still; nothing if it runs.
     paused: Option<VecDeque<Cargo>>,
+    /// What it was about to do when it stood still.
+    intends: Vec<Intent>,
+}
+
+/// What a client is about to do.
+#[derive(Clone)]
+enum Intent {
+    Wish(Wish),
+    Store {
+        path: String,
+        value: String,
+        fenced: bool,
+    },
 }
 
 impl Client {
     pub(super) fn new(start: Start, worker: Option<Worker>) -> Self {
         let Start {
             id,
-            home,
-            members,
+            servers,
             timeout_ms,
+            read_only,
             now,
             mut rng,
         } = start;
@@ -116,13 +133,13 @@ impl Client {
             attach_limit: PATIENCE,
             pause: PAUSE,
             pause_max: PAUSE,
+            read_only,
             // There are nine at most.
-            ..ClientConfig::new(members as u32)
+            ..ClientConfig::new(servers.len() as u32)
         };
         Self {
             id,
-            home,
-            members,
+            servers,
             config,
             core: client::Client::new(config, rng.next_u64(), now),
             rng,
@@ -140,6 +157,7 @@ impl Client {
             worker,
             recipes: recipe::Any::default(),
             paused: None,
+            intends: Vec::new(),
         }
     }
 
@@ -154,12 +172,28 @@ impl Client {
             last_zxid: self.last_zxid,
             pending: self.core.calls() + self.waiting.len(),
             paused: self.paused.is_some(),
+            read_only: self.core.is_read_only(),
         }
     }
 
     /// The fencing tokens that its recipes hold, as far as it knows.
     pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, Index)> {
         self.recipes.tokens()
+    }
+
+    /// Its recipes: what for, where, and how each stands.
+    pub(super) fn standings(&self) -> impl Iterator<Item = (Trade, &str, Standing)> {
+        self.recipes.standings()
+    }
+
+    /// Who is in a group, as its roll knows.
+    pub(super) fn present(&self, path: &str) -> impl Iterator<Item = &Seat> {
+        self.recipes.present(path)
+    }
+
+    /// The watches it waits for.
+    pub(super) fn watches(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.core.watches()
     }
 
     pub(super) fn history(&self) -> impl Iterator<Item = &Call> {
@@ -235,6 +269,10 @@ impl Client {
         if self.is_gone() {
             return Ok(());
         }
+        if self.paused.is_some() {
+            self.intends.push(Intent::Wish(wish.clone()));
+            return Ok(());
+        }
         let unique = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
         let name = format!("client {}", self.id.0);
         let mut wanted = Wanted::default();
@@ -244,14 +282,50 @@ impl Client {
         self.inputs(wire, inputs)
     }
 
+    /// It writes to what the lock at this path protects, if it believes to hold that.
+    pub(super) fn store(&mut self, wire: &mut Wire<'_>, path: &str, value: &str, fenced: bool) {
+        if self.paused.is_some() {
+            self.intends.push(Intent::Store {
+                path: path.into(),
+                value: value.into(),
+                fenced,
+            });
+            return;
+        }
+        let mut tokens = self.recipes.tokens().filter(|(lock, _)| *lock == path);
+        let Some((_, token)) = tokens.next() else {
+            return;
+        };
+        let store = wire.stores.entry(path.into()).or_default();
+        let shown = fenced.then_some(token);
+        let refused = store.write(self.id, value.into(), shown).err();
+        wire.events.push(ClientEvent::Stored {
+            path: path.into(),
+            value: value.into(),
+            token,
+            refused,
+        });
+    }
+
     /// Its process stands still; its connections stay.
     pub(super) fn pause(&mut self) {
         self.paused.get_or_insert_default();
     }
 
-    /// It goes on, and finds what has arrived meanwhile.
+    /// It goes on where it stood, and then finds what has arrived meanwhile.
     pub(super) fn resume(&mut self, wire: &mut Wire<'_>) -> Verdict {
-        for cargo in self.paused.take().into_iter().flatten() {
+        let inbox = self.paused.take();
+        for intent in core::mem::take(&mut self.intends) {
+            match intent {
+                Intent::Wish(wish) => self.wish(wire, &wish)?,
+                Intent::Store {
+                    path,
+                    value,
+                    fenced,
+                } => self.store(wire, &path, &value, fenced),
+            }
+        }
+        for cargo in inbox.into_iter().flatten() {
             self.arrive(wire, cargo)?;
         }
         if self.core.is_attached() {
@@ -263,6 +337,7 @@ impl Client {
     /// Its process ends without a word.
     pub(super) fn kill(&mut self, wire: &mut Wire<'_>) -> Verdict {
         self.paused = None;
+        self.intends.clear();
         self.input(wire, Input::Stop)
     }
 
@@ -381,9 +456,10 @@ impl Client {
         }
     }
 
-    /// The member behind the number of a server: the first one is at home.
+    /// The member behind the number of a server.
     fn node(&self, server: u32) -> NodeId {
-        NodeId((self.home.0 - 1 + u64::from(server)) % self.members + 1)
+        let known = self.servers.get(server as usize);
+        known.copied().unwrap_or(NodeId(1))
     }
 
     fn open(&mut self, wire: &mut Wire<'_>, link: u64, server: u32) {

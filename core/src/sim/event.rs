@@ -158,6 +158,17 @@ pub enum ClientEvent {
     Watch(WatchEvent),
     /// One of its recipes says so.
     Recipe(Told),
+    /// It wrote to what a lock protects, with the token by which it believes to hold the lock.
+    Stored {
+        /// The path of the lock.
+        path: String,
+        /// What it wrote.
+        value: String,
+        /// The token.
+        token: Index,
+        /// The greater token that the store has seen, if it refused.
+        refused: Option<Index>,
+    },
 }
 
 /// One call of a client.

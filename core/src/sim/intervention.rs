@@ -1,6 +1,7 @@
 //! What a visitor, a script or a fault plan can do to a run. They go into links and traces, so variants
 //! are only ever added at the end.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -195,11 +196,38 @@ pub enum Intervention {
         /// How far.
         by: Span,
     },
+    /// A client appears as with `OpenClient`, with settings of its own.
+    OpenClientWith {
+        /// A number below 1,000 that is not in use.
+        client: ClientId,
+        /// The members that it knows, in the order in which it tries them; it looks for no others.
+        servers: Vec<NodeId>,
+        /// The session timeout that it asks for.
+        timeout_ms: u32,
+        /// Whether a member without a leader will do, for reads.
+        read_only: bool,
+    },
+    /// A client that believes to hold a lock writes to what the lock protects: something outside of the
+    /// cluster, which knows nothing of sessions.
+    Store {
+        /// Which client. One that stands still writes when it goes on, before it hears anything.
+        client: ClientId,
+        /// The path of the lock.
+        path: String,
+        /// What it writes.
+        value: String,
+        /// Whether the store looks at the fencing token.
+        fenced: bool,
+    },
 }
 
 impl Intervention {
     /// The members that it names.
     pub fn members(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let known = match self {
+            Self::OpenClientWith { servers, .. } => servers.clone(),
+            _ => Vec::new(),
+        };
         let [first, second] = match *self {
             Self::Kill(id)
             | Self::Restart(id)
@@ -241,9 +269,11 @@ impl Intervention {
             | Self::ResumeClient(_)
             | Self::Recipe { .. }
             | Self::Workload { .. }
+            | Self::OpenClientWith { .. }
+            | Self::Store { .. }
             | Self::Faults(_) => [None, None],
         };
-        first.into_iter().chain(second)
+        first.into_iter().chain(second).chain(known)
     }
 }
 

@@ -148,4 +148,6 @@ pub struct ClientView {
     pub pending: usize,
     /// Whether its process stands still.
     pub paused: bool,
+    /// Whether the member it is attached to has no leader, and answers reads only.
+    pub read_only: bool,
 }

@@ -2,7 +2,7 @@
 
 use otterkeeper_core::id::NodeId;
 use otterkeeper_core::request::{CreateMode, Op, Request};
-use otterkeeper_core::sim::{ClientId, Intervention};
+use otterkeeper_core::sim::{ClientId, ClientView, Intervention};
 use otterkeeper_core::time::Span;
 
 use super::{Action, Aside, Deal, Model, Selection};
@@ -137,6 +137,13 @@ impl Model {
             Action::Write => self.write(leader),
             Action::DropClient(client) => vec![Intervention::DropClient(client)],
             Action::KillClient(client) => vec![Intervention::KillClient(client)],
+            Action::PauseClient(client) => {
+                let paused = |view: ClientView| view.id == client && view.paused;
+                vec![match self.sim().clients().any(paused) {
+                    true => Intervention::ResumeClient(client),
+                    false => Intervention::PauseClient(client),
+                }]
+            }
             _ => Vec::new(),
         }
     }
@@ -222,7 +229,7 @@ impl Model {
         }
         // A number is never used twice in a run, also not by a client that has gone.
         let used = |id: u32| {
-            self.run.deeds_done().iter().any(|deed| matches!(deed.what, Intervention::OpenClient { client, .. } if client.0 == id))
+            self.run.deeds_done().iter().any(|deed| matches!(deed.what, Intervention::OpenClient { client, .. } | Intervention::OpenClientWith { client, .. } if client.0 == id))
         };
         let client = ClientId((1..1_000).find(|id| !used(*id)).unwrap_or(999));
         self.client = Some(client);

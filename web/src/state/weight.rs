@@ -62,6 +62,7 @@ pub(crate) fn weight(what: &What) -> u8 {
         What::Intervened(deed) => match deed {
             Intervention::Client { .. }
             | Intervention::OpenClient { .. }
+            | Intervention::OpenClientWith { .. }
             | Intervention::CloseClient(_) => 1,
             Intervention::DropFlight(_) => 0,
             _ => 2,

@@ -63,6 +63,7 @@ fn under_way(seen: &Seen, model: &Model, course: &Course) -> Html {
             <nav class="steps" aria-label={words.with("lesson-step", &place)}>{ for dots }</nav>
             <div key={key.clone()} class="step" data-testid="lesson-step" data-step={course.current().name.clone()} data-done={done.to_string()}>
                 <p>{ words.get(&key) }</p>
+                { cells(model, course, &key) }
                 <div class={classes!("task", done.then_some("done"))}>
                     <span class="mark" aria-hidden="true">{ if done { icon(icon::TICK) } else { html! {} } }</span>
                     <p><b>{ words.get(if done { "lesson-done" } else { "lesson-task" }) }</b>{ words.get(&format!("{key}-task")) }</p>
@@ -79,6 +80,25 @@ fn under_way(seen: &Seen, model: &Model, course: &Course) -> Html {
             { if last && done { end(seen, model, course) } else { html! {} } }
         </>
     }
+}
+
+/// Where a step's checks have texts of their own: each of them, and whether it holds.
+fn cells(model: &Model, course: &Course, key: &str) -> Html {
+    let words = &model.words;
+    let cells = (0..course.current().checks.len()).filter_map(|place| {
+        let text = words.find(&format!("{key}-check-{}", place + 1))?;
+        let holds = course.holds.get(place).copied().unwrap_or(false);
+        Some(html! {
+            <li key={place} data-holds={holds.to_string()}>
+                <span class="mark" aria-hidden="true">{ if holds { icon(icon::TICK) } else { html! {} } }</span><span>{ text }</span>
+            </li>
+        })
+    });
+    let cells: Vec<Html> = cells.collect();
+    if cells.is_empty() {
+        return html! {};
+    }
+    html! { <ul class="cells">{ cells }</ul> }
 }
 
 /// After the last step: a question, something to try, and what comes next.

@@ -31,6 +31,14 @@ pub(super) fn goes_wrong(scene: Bug, bug: Option<Bug>) -> Option<bool> {
             (0..20).for_each(|_| net.beat(1));
             net.raft(1).is_leader()
         }
+        Bug::CommitsAlone => {
+            net.elect(1);
+            net.isolate(1);
+            (0..20).for_each(|_| net.beat(1));
+            net.propose(1);
+            net.settle();
+            net.raft(1).commit() == net.raft(1).last().index
+        }
         Bug::RecoveringHearsNobody => {
             let due = net.raft(1).deadline();
             net.pass(Span::from_ms(100));
