@@ -52,3 +52,27 @@ fn decoders_of_the_server_are_total() {
 fn a_member_among_faulty_peers_keeps_its_rules() {
     feed(20_000, 1_500, fuzz::step::step);
 }
+
+/// What libFuzzer found once stays mended.
+#[test]
+fn what_fuzzing_found_stays_mended() {
+    let found = include_str!("fuzz/found.txt");
+    let lines = found
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for line in lines {
+        let mut words = line.split(' ');
+        let (Some(body), Some(hex)) = (words.next(), words.next()) else {
+            panic!("`{line}` is not a body and bytes");
+        };
+        let bytes: Vec<u8> = (0..hex.len() / 2)
+            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("two hex digits"))
+            .collect();
+        match body {
+            "decode" => fuzz::decode::decode(&bytes),
+            "jute" => fuzz::jute::jute(&bytes),
+            "step" => fuzz::step::step(&bytes),
+            other => panic!("no body is called {other}"),
+        }
+    }
+}

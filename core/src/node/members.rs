@@ -24,6 +24,8 @@ pub(super) struct Wishes {
     waiting: BTreeMap<u64, u64>,
     /// The pending change, and since when this leader carries it out.
     begun: Option<(Index, Time)>,
+    /// When it is to be given up, if it has not got on by then.
+    give_up_at: Option<Time>,
 }
 
 impl Node {
@@ -83,6 +85,8 @@ impl Node {
     /// Leads what is in force to what is wanted; one step at a time, each when the one before is
     /// committed. A change that does not get on is given up.
     pub(super) fn steer_members(&mut self, effects: &mut Effects) {
+        // Only a step that cannot be taken is given up; all else has a clock of its own, or none.
+        self.wishes.give_up_at = None;
         if self.leads.is_none() || !self.machine.initialised() {
             return;
         }
@@ -103,23 +107,29 @@ impl Node {
             }
             None => return,
         };
-        let done = self.raft.reconfigure(step, effects);
-        if let (Err(_), Some((change, since))) = (done, self.wishes.begun)
-            && (since + self.config.change_limit <= self.now || self.raft.too_slow().is_some())
-        {
+        let (Err(_), Some((change, since))) =
+            (self.raft.reconfigure(step, effects), self.wishes.begun)
+        else {
+            return;
+        };
+        let mut due = since + self.config.change_limit;
+        if due <= self.now || self.raft.too_slow().is_some() {
             let abandon = Command::Abandon { change };
             let payload = Payload::Command(wire::encode_command(&abandon));
             // Once is enough: it is in this leader's log, or another leader looks at the clock anew.
             if self.raft.propose(self.now, payload).is_ok() {
                 self.wishes.begun = Some((change, self.now));
+                due = self.now + self.config.change_limit;
             }
         }
+        // A leader that is busy tries again in each step, and needs no clock for that.
+        self.wishes.give_up_at = Some(due).filter(|due| self.now < *due);
     }
 
     /// When a change is to be given up.
     pub(super) fn members_deadline(&self) -> Time {
-        match self.wishes.begun {
-            Some((_, since)) if self.leads.is_some() => since + self.config.change_limit,
+        match self.wishes.give_up_at {
+            Some(due) if self.leads.is_some() => due,
             _ => Time::NEVER,
         }
     }
