@@ -61,6 +61,10 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         reason: "ZooKeeper trips over it (-5), ours says that it is a bad argument (-8)",
     },
     Difference {
+        what: "a reconfig by who may not",
+        reason: "ours asks first whether the client may change the members at all (-102), ZooKeeper last",
+    },
+    Difference {
         what: "a sync of a path with a character beyond U+FFFF",
         reason: "ZooKeeper gives its halves back one by one, which is no UTF-8; ours gives back what came",
     },
@@ -77,8 +81,9 @@ const CAUGHT_UP: usize = 1;
 const EMPTY_PATH: usize = 2;
 const WRITE_IN_READ: usize = 3;
 const NO_NUMBER: usize = 4;
-const HALVES: usize = 5;
-const SESSION_END: usize = 6;
+const NOT_ALLOWED: usize = 5;
+const HALVES: usize = 6;
+const SESSION_END: usize = 7;
 
 /// Which zxid and which session of theirs is which of ours.
 #[derive(Default)]
@@ -176,6 +181,9 @@ impl Pairing {
         };
         if theirs.op == op::SYNC && theirs.error == ours.error && ours.parts.iter().any(is_long) {
             return Verdict::Meant(HALVES);
+        }
+        if theirs.op == op::RECONFIG && ours.error == -102 && theirs.error != 0 {
+            return Verdict::Meant(NOT_ALLOWED);
         }
         if theirs.op == op::RECONFIG && (theirs.error, ours.error) == (-5, -8) {
             return Verdict::Meant(NO_NUMBER);

@@ -2,8 +2,9 @@
 //! meet; and now and then what no client should send.
 //!
 //! Not sent, because ZooKeeper 3.9.5 takes harm or does something else every time: createTTL with flags of no TTL
-//! mode (ends it for good), writes that end early to an ensemble (wedge it; both rule R21a), createSession (-10) and
-//! deleteContainer (20) (it lets clients do both; ours are unknown operations), sasl (its challenges are random).
+//! mode (ends it for good), to an ensemble writes that end early or multis that it cannot read (they wedge it; rule
+//! R21a), createSession (-10) and deleteContainer (20) (it lets clients do both; ours are unknown operations), sasl (its
+//! challenges are random).
 
 use otterkeeper_core::rng::Rng;
 
@@ -20,6 +21,8 @@ pub(super) struct Stream {
     xid: i32,
     /// Whether the servers are clusters on both sides.
     ensemble: bool,
+    /// Draws what an ensemble's multi can bear.
+    careful: bool,
 }
 
 const OTTER: &[u8] = b"otter:6+nLZUxJQMd1J/h66uXmTocs6oo=";
@@ -32,6 +35,7 @@ impl Stream {
             root: format!("/s{seed}"),
             xid: 0,
             ensemble,
+            careful: false,
         }
     }
 
@@ -304,6 +308,7 @@ impl Stream {
 
     fn create(&mut self, op: i32) -> Jute {
         let flags = match op {
+            _ if self.careful => self.pick(&[0, 0, 0, 1, 2, 3, 4]),
             op::CREATE_CONTAINER => self.pick(&[4, 4, 4, 4, 0, 1, 2, 3, 5, 7, -1]),
             _ => self.pick(&[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, -1]),
         };
@@ -324,6 +329,7 @@ impl Stream {
     }
 
     fn multi(&mut self) -> Jute {
+        self.careful = self.ensemble;
         let mut jute = Jute::default();
         for _ in 0..self.rng.below(5) {
             let kinds = [
@@ -340,12 +346,15 @@ impl Stream {
                 op::CHECK,
             ];
             let kind = match self.rng.below(60) {
-                0 => self.pick(&[op::GET_DATA, op::EXISTS, op::SET_ACL, op::MULTI, 99]),
+                0 if !self.careful => {
+                    self.pick(&[op::GET_DATA, op::EXISTS, op::SET_ACL, op::MULTI, 99])
+                }
                 _ => self.pick(&kinds),
             };
             let body = self.body(kind);
             jute = Jute([jute.int(kind).bool(false).int(-1).0, body.0].concat());
         }
+        self.careful = false;
         jute.int(-1).bool(true).int(-1)
     }
 
@@ -494,7 +503,7 @@ impl Stream {
     fn acl(&mut self) -> Vec<u8> {
         let perms = self.rng.below(32) as i32;
         match self.rng.below(60) {
-            0 => Jute::default().int(-1).0,
+            0 if !self.careful => Jute::default().int(-1).0,
             1 => acl(&[]),
             2 => acl(&[(31, b"auth", b"")]),
             3 => acl(&[(31, b"auth", b"whatever"), (1, b"world", b"anyone")]),

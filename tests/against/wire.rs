@@ -9,19 +9,29 @@ use std::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One connection to one server.
-pub(crate) struct Wire(TcpStream);
+pub(crate) struct Wire {
+    stream: TcpStream,
+    address: String,
+    /// What was sent last, for whoever waits for an answer in vain.
+    last: Vec<u8>,
+}
 
 impl Wire {
     pub(crate) fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self(stream))
+        Ok(Self {
+            stream,
+            address: address.to_owned(),
+            last: Vec::new(),
+        })
     }
 
     /// Bytes as they are. That the server has closed is found out by reading.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let _ = self.0.write_all(bytes);
+        bytes.clone_into(&mut self.last);
+        let _ = self.stream.write_all(bytes);
     }
 
     /// The next frame without its length, or nothing if the server has closed.
@@ -34,10 +44,15 @@ impl Wire {
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Option<()> {
-        match self.0.read_exact(bytes) {
+        match self.stream.read_exact(bytes) {
             Ok(()) => Some(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                panic!("no answer within {} s", PATIENCE.as_secs())
+                panic!(
+                    "{} neither answers nor closes within {} s after {}",
+                    self.address,
+                    PATIENCE.as_secs(),
+                    self.last.escape_ascii()
+                )
             }
             Err(_) => None,
         }
