@@ -4,6 +4,7 @@
 //! server's insides.
 
 mod ensemble;
+mod memory;
 mod zookeeper;
 
 use core::time::Duration;
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     /// Measures one of the two alone
     #[arg(long, value_name = "NAME")]
     only: Option<Kind>,
+    /// Instead: memory for sessions, watches and znodes, and the time that one change takes to many
+    #[arg(long)]
+    memory: bool,
 }
 
 /// One row of the table.
@@ -58,6 +62,14 @@ pub(crate) fn versus(args: &Args) -> Result<ExitCode> {
     let kinds = args.only.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
     if kinds.contains(&Kind::ZooKeeper) {
         zookeeper::install()?;
+    }
+    if args.memory {
+        let held = memory::measure(&kinds)?;
+        return Ok(if held {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
     }
     let mut cells = cells(args.mix);
     let mut syncs = Vec::new();

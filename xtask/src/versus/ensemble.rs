@@ -67,14 +67,15 @@ impl Ensemble {
         self.kind
     }
 
-    /// The clients' ports, as `otterkeeper bench` takes them.
+    /// The clients' ports, member by member.
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let address = |own: &Ports| format!("127.0.0.1:{}", own.client);
+        self.ports.iter().map(address).collect()
+    }
+
+    /// The same as `otterkeeper bench` takes them.
     pub(super) fn servers(&self) -> String {
-        let names: Vec<_> = self
-            .ports
-            .iter()
-            .map(|own| format!("127.0.0.1:{}", own.client))
-            .collect();
-        names.join(",")
+        self.addresses().join(",")
     }
 
     pub(super) fn pids(&self) -> Vec<String> {
