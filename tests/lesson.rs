@@ -27,8 +27,11 @@ fn www() -> std::path::PathBuf {
 }
 
 fn lessons() -> Vec<Lesson> {
-    let files = fs::read_dir(www().join("lessons")).expect("the folder is there");
+    let folders = ["lessons", "rules"].map(|folder| www().join(folder));
+    let files = folders.map(|folder| fs::read_dir(folder).expect("the folder is there"));
     let mut paths: Vec<_> = files
+        .into_iter()
+        .flatten()
         .map(|file| file.expect("it can be listed").path())
         .collect();
     paths.sort();

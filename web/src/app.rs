@@ -258,15 +258,25 @@ fn read_hash(model: &mut Model) {
         let (name, step) = place.split_once('/').unwrap_or((place, ""));
         // People count from one.
         let step = step.parse::<usize>().unwrap_or(1).saturating_sub(1);
-        if !model.teach(name, step) {
-            model.refuse("link-lesson");
-        }
+        learn(model, name, step);
+        return;
+    }
+    if let Some(name) = hash.strip_prefix("#/rule/") {
+        learn(model, name, 0);
         return;
     }
     match Recipe::read(&hash) {
         None => {}
         Some(Ok(recipe)) => recipe.play(model),
         Some(Err(key)) => model.refuse(key),
+    }
+}
+
+fn learn(model: &mut Model, name: &str, step: usize) {
+    if model.teach(name, step) {
+        model.tab = Tab::Lesson;
+    } else {
+        model.refuse("link-lesson");
     }
 }
 

@@ -165,7 +165,7 @@ mod tests {
         // A step's checks may have texts of their own.
         let checks = lessons.iter().flat_map(|lesson| {
             let step = |step: &otterkeeper_core::scenario::Step| {
-                let key = format!("lesson-{}-{}-check", lesson.name, step.name);
+                let key = format!("{}-{}-check", crate::state::key_of(lesson), step.name);
                 (1..=step.checks.len())
                     .map(|place| format!("{key}-{place}"))
                     .collect::<Vec<_>>()
@@ -186,8 +186,13 @@ mod tests {
     }
 
     fn texts_of(lesson: &otterkeeper_core::scenario::Lesson) -> Vec<String> {
-        let name = format!("lesson-{}", lesson.name);
-        let whole = ["", "-question", "-answer", "-break"].map(|part| format!("{name}{part}"));
+        let name = crate::state::key_of(lesson);
+        let whole: &[&str] = match lesson.rule {
+            true => &["", "-fell"],
+            false => &["", "-question", "-answer", "-break"],
+        };
+        let whole = whole.iter().map(|part| format!("{name}{part}"));
+        let whole: Vec<String> = whole.collect();
         let steps = lesson.steps.iter().flat_map(|step| {
             let step = format!("{name}-{}", step.name);
             [format!("{step}-task"), step]

@@ -19,7 +19,7 @@ use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Sim, What}
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
-pub(crate) use self::lesson::{Course, all as lessons, set_up as lesson_cluster};
+pub(crate) use self::lesson::{Course, all as lessons, key_of, set_up as lesson_cluster};
 pub(crate) use self::run::{Deed, Run};
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};

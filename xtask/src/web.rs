@@ -95,6 +95,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     // The texts are compiled into the page; nobody fetches them.
     fs::remove_dir_all(fresh.join("i18n"))?;
     fs::remove_dir_all(fresh.join("lessons"))?;
+    fs::remove_dir_all(fresh.join("rules"))?;
     Bindgen::new()
         .input_path(&wasm)
         .web(true)?

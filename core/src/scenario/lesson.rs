@@ -34,6 +34,8 @@ use crate::time::Span;
 pub struct Lesson {
     /// Its name in links and texts.
     pub name: String,
+    /// Whether it is about a rule that its members were told to break.
+    pub rule: bool,
     /// Its clusters, at least one.
     pub scenes: Vec<Scene>,
     /// Whether time stands still when it begins.
@@ -85,6 +87,7 @@ impl Lesson {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut lesson = Self {
             name: String::new(),
+            rule: false,
             scenes: Vec::new(),
             paused: false,
             look: None,
@@ -98,7 +101,10 @@ impl Lesson {
             let wrong = |what: &str| format!("line {}: {what}: {line}", place + 1);
             let (scenes, step) = (&mut lesson.scenes, lesson.steps.last_mut());
             match (word, step) {
-                ("lesson", None) => lesson.name = rest.to_owned(),
+                ("lesson" | "rule", None) => {
+                    lesson.name = rest.to_owned();
+                    lesson.rule = word == "rule";
+                }
                 ("paused", None) => {
                     lesson.paused = true;
                     continue;

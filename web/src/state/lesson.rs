@@ -11,8 +11,8 @@ use otterkeeper_core::time::Span;
 
 use super::{Model, Run};
 
-/// In the order in which they are taught.
-const SOURCES: [&str; 11] = [
+/// In the order in which they are taught, and then the rules to be broken.
+const SOURCES: [&str; 18] = [
     include_str!("../../../www/lessons/01-roles.scenario"),
     include_str!("../../../www/lessons/02-majority.scenario"),
     include_str!("../../../www/lessons/03-catching-up.scenario"),
@@ -24,6 +24,13 @@ const SOURCES: [&str; 11] = [
     include_str!("../../../www/lessons/09-membership.scenario"),
     include_str!("../../../www/lessons/10-lock.scenario"),
     include_str!("../../../www/lessons/11-cap.scenario"),
+    include_str!("../../../www/rules/1-forget-vote.scenario"),
+    include_str!("../../../www/rules/2-no-log-check.scenario"),
+    include_str!("../../../www/rules/3-old-term.scenario"),
+    include_str!("../../../www/rules/4-own-fsync.scenario"),
+    include_str!("../../../www/rules/5-equal-timeouts.scenario"),
+    include_str!("../../../www/rules/6-no-pre-vote.scenario"),
+    include_str!("../../../www/rules/7-deposed-reads.scenario"),
 ];
 
 /// Events that an order may wait for when nobody watches.
@@ -62,11 +69,17 @@ enum Wait {
     Condition(Progress, Span),
 }
 
-/// All lessons.
+/// All lessons, those about a rule to be broken last.
 pub(crate) fn all() -> Vec<Rc<Lesson>> {
     // A lesson that cannot be read would be missing; the test below lets none through.
     let read = SOURCES.iter().filter_map(|text| Lesson::parse(text).ok());
     read.map(Rc::new).collect()
+}
+
+/// What the texts of a lesson, or of a rule to be broken, are called after.
+pub(crate) fn key_of(lesson: &Lesson) -> String {
+    let kind = if lesson.rule { "rule" } else { "lesson" };
+    format!("{kind}-{}", lesson.name)
 }
 
 /// What links call a scene of a lesson: `roles` the first, `cap.2` the third.
@@ -90,6 +103,11 @@ impl Course {
     /// Whether the director is at work.
     pub(crate) fn is_showing(&self) -> bool {
         !self.orders.is_empty()
+    }
+
+    /// What its texts are called after.
+    pub(crate) fn key(&self) -> String {
+        key_of(&self.lesson)
     }
 
     pub(crate) fn current(&self) -> &Step {

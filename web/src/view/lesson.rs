@@ -5,7 +5,7 @@ use yew::prelude::*;
 
 use crate::desk::Seen;
 use crate::i18n::Word;
-use crate::state::{Action, Course, Model, lessons};
+use crate::state::{Action, Course, Model, key_of, lessons};
 use crate::view::icon::{self, icon};
 
 #[component]
@@ -20,28 +20,39 @@ pub(crate) fn Lesson(seen: &Seen) -> Html {
 
 fn list(seen: &Seen, model: &Model) -> Html {
     let words = &model.words;
-    let items = lessons().into_iter().enumerate().map(|(place, lesson)| {
+    let [mut taught, mut broken] = [Vec::new(), Vec::new()];
+    for lesson in lessons() {
         let name = lesson.name.clone();
-        let title = words.get(&format!("lesson-{name}"));
+        let key = key_of(&lesson);
+        let title = words.get(&key);
+        let list = if lesson.rule {
+            &mut broken
+        } else {
+            &mut taught
+        };
+        let place = list.len();
         let start = seen.desk.on(Action::Learn(name.clone()));
-        html! {
-            <li key={name.clone()}>
-                <button class="choice" data-testid={format!("lesson-{name}")} onclick={start}><b aria-hidden="true">{ place + 1 }</b><span>{ title }</span></button>
+        list.push(html! {
+            <li key={name}>
+                <button class="choice" data-testid={key} onclick={start}><b aria-hidden="true">{ place + 1 }</b><span>{ title }</span></button>
             </li>
-        }
-    });
+        });
+    }
     html! {
         <>
             <h2>{ words.get("lesson-choose") }</h2>
-            <ol class="choices">{ for items }</ol>
+            <ol class="choices">{ taught }</ol>
+            <h2 class="rules">{ words.get("rules") }</h2>
+            <p class="sub">{ words.get("rules-hint") }</p>
+            <ol class="choices">{ broken }</ol>
         </>
     }
 }
 
 fn under_way(seen: &Seen, model: &Model, course: &Course) -> Html {
     let words = &model.words;
-    let name = &course.lesson.name;
-    let key = format!("lesson-{name}-{}", course.current().name);
+    let name = course.key();
+    let key = format!("{name}-{}", course.current().name);
     let done = course.done[course.step];
     let steps = course.lesson.steps.len();
     let last = course.step + 1 == steps;
@@ -57,7 +68,7 @@ fn under_way(seen: &Seen, model: &Model, course: &Course) -> Html {
     });
     html! {
         <>
-            <h2><span>{ words.get(&format!("lesson-{name}")) }</span><span class="grow"></span>
+            <h2><span>{ words.get(&name) }</span><span class="grow"></span>
                 <button class="btn quiet" data-testid="lesson-leave" title={words.get("lesson-leave-hint")} onclick={seen.desk.on(Action::Leave)}>{ words.get("lesson-leave") }</button>
             </h2>
             <nav class="steps" aria-label={words.with("lesson-step", &place)}>{ for dots }</nav>
@@ -104,10 +115,14 @@ fn cells(model: &Model, course: &Course, key: &str) -> Html {
 /// After the last step: a question, something to try, and what comes next.
 fn end(seen: &Seen, model: &Model, course: &Course) -> Html {
     let words = &model.words;
-    let name = &course.lesson.name;
-    let text = |part: &str| words.get(&format!("lesson-{name}-{part}"));
+    let name = course.key();
+    let text = |part: &str| words.get(&format!("{name}-{part}"));
+    if course.lesson.rule {
+        return html! { <div class="afterwards" data-testid="fell"><h3>{ words.get("rule-fell") }</h3><p>{ text("fell") }</p></div> };
+    }
     let next = lessons()
         .get(course.number + 1)
+        .filter(|lesson| !lesson.rule)
         .map(|lesson| lesson.name.clone());
     html! {
         <div class="afterwards">
