@@ -37,6 +37,13 @@ pub(super) const OURS: &[&str] = &[
     "--four-letter-words",
     "*",
     "--reconfig",
+    // A machine that is busy with both is no reason for an election.
+    "--election-min-ms",
+    "3000",
+    "--election-spread-ms",
+    "2000",
+    "--heartbeat-ms",
+    "200",
 ];
 
 /// One server by itself, or an ensemble.

@@ -29,7 +29,7 @@ const CHANGES: usize = 9;
 const BATCH: usize = 500;
 const DATA: &[u8] = &[b'x'; 16];
 /// After so many new sessions all give a sign of life.
-const GROUP: usize = 1_000;
+const GROUP: usize = 500;
 /// Handshakes that are on their way at a time.
 const ABREAST: usize = 200;
 /// What is freed and written behind the load has this long.
