@@ -7,6 +7,7 @@ mod conformance;
 mod counting;
 mod crash;
 mod explore;
+mod foreign;
 mod fuzzing;
 mod golden;
 mod kazoo;

@@ -12,8 +12,9 @@ use crate::toolchain::{self, Toolchain};
 use crate::{install, play, versus, web};
 
 /// Modules of the test package with steps of their own.
-const APART: [&str; 8] = [
+const APART: [&str; 9] = [
     "against::",
+    "foreign::",
     "kazoo::",
     "pipeline::",
     "wasm::",
@@ -130,6 +131,7 @@ fn processes(report: &mut Report, server: &Path) {
     });
     report.tests(alone("protocols", "protocol::").env("OTTERKEEPER_BIN", server));
     report.tests(alone("promises of the protocol", "pipeline::").env("OTTERKEEPER_BIN", server));
+    report.tests(alone("another client", "foreign::").env("OTTERKEEPER_BIN", server));
     report.tests(alone("members", "members::").env("OTTERKEEPER_BIN", server));
     if let Some(python) = report.step("kazoo", install::python_with_kazoo) {
         report.tests(
