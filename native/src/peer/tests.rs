@@ -147,16 +147,20 @@ fn heartbeat(round: u64) -> Message {
     })
 }
 
-/// The next message on a connection, in so much time.
+/// The next message on a connection, in so much time; the connection's own signs of life do not count.
 async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
-    loop {
-        let frame = timeout(Duration::from_secs(10), socket.next()).await;
-        match frame.expect("in time").expect("the link stands").unwrap() {
-            Frame::Binary(bytes) => return wire::decode_message(&bytes).unwrap(),
-            Frame::Ping(_) => {}
-            frame => panic!("{frame:?}"),
+    let message = async {
+        loop {
+            match socket.next().await.expect("the link stands").unwrap() {
+                Frame::Binary(bytes) => return wire::decode_message(&bytes).unwrap(),
+                Frame::Ping(_) => {}
+                frame => panic!("{frame:?}"),
+            }
         }
-    }
+    };
+    timeout(Duration::from_secs(10), message)
+        .await
+        .expect("it comes in time")
 }
 
 /// A peer takes none of the data that is sent to it, until no more fits into the sockets and the queue. It hears
