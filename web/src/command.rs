@@ -223,10 +223,10 @@ pub(crate) fn label(entry: &Entry) -> String {
 pub(crate) fn short(label: &str) -> String {
     let words: Vec<&str> = label.split(' ').collect();
     match words[..] {
-        ["create", .., path, data] if path.starts_with('/') && !data.starts_with('/') => {
-            format!("+{path}")
+        ["create", ref rest @ ..] => {
+            let path = rest.iter().find(|word| word.starts_with('/'));
+            format!("+{}", path.copied().unwrap_or_default())
         }
-        ["create", .., path] => format!("+{path}"),
         ["set", path, ..] if path.starts_with('/') => format!("{}={}", path, words[2..].join(" ")),
         ["delete", .., path] => format!("-{path}"),
         ["open", "session"] => "session".to_owned(),
@@ -523,6 +523,14 @@ mod tests {
         ] {
             assert_eq!(typed(&request(text)), text);
         }
+    }
+
+    #[test]
+    fn a_short_label_keeps_the_path_whatever_the_data_says() {
+        assert_eq!(short("create /a"), "+/a");
+        assert_eq!(short("create -e -s /lock/x client 97"), "+/lock/x");
+        assert_eq!(short("set /a two words"), "/a=two words");
+        assert_eq!(short("delete -v 3 /a"), "-/a");
     }
 
     #[test]

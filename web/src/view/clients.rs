@@ -71,7 +71,7 @@ fn card(seen: &Seen, model: &Model, client: &ClientView) -> Html {
         <div key={client.id.0} class={classes!("card", on.then_some("on"))} data-testid={format!("client-{}", sentence::client_name(client.id))}>
             <button class="cardname" aria-pressed={on.to_string()} onclick={seen.desk.on(Action::Client(client.id))}>
                 <b class="who you">{ sentence::client_name(client.id) }</b><span>{ state }</span><span class="grow"></span>
-                { if client.session.0 == 0 { html! {} } else { html! { <span class="num">{ words.with("clients-session", &[("session", client.session.0.into())]) }</span> } } }
+                { if client.session.0 == 0 || client.read_only { html! {} } else { html! { <span class="num">{ words.with("clients-session", &[("session", client.session.0.into())]) }</span> } } }
             </button>
             { if client.session.0 == 0 { html! {} } else { html! {
                 <>{ doings(model, client.id) }
