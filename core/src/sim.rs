@@ -137,7 +137,7 @@ impl Sim {
                 .faults
                 .map(|faults| Nemesis::new(faults, now, Rng::stream(seed, stream::FAULTS))),
             checker: Checker::new(config.nodes),
-            clocks: Clocks::new(),
+            clocks: Clocks::new(now),
             conns: 0,
             disk_rng: Rng::stream(seed, stream::DISK),
             boot_rng: Rng::stream(seed, stream::BOOT),

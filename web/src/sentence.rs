@@ -139,6 +139,9 @@ pub(crate) fn invariant(words: &Words, invariant: otterkeeper_core::sim::Invaria
         I::SessionsKept => "invariant-sessions-kept",
         I::WatchesOnce => "invariant-watches-once",
         I::WatchesFirst => "invariant-watches-first",
+        I::LastingWatches => "invariant-lasting-watches",
+        I::Permissions => "invariant-permissions",
+        I::Mortals => "invariant-mortals",
         I::Linearizable => "invariant-linearizable",
     })
 }
@@ -168,6 +171,9 @@ pub(crate) fn promise(words: &Words, invariant: otterkeeper_core::sim::Invariant
         I::SessionsKept => "promise-sessions-kept",
         I::WatchesOnce => "promise-watches-once",
         I::WatchesFirst => "promise-watches-first",
+        I::LastingWatches => "promise-lasting-watches",
+        I::Permissions => "promise-permissions",
+        I::Mortals => "promise-mortals",
         I::Linearizable => "promise-linearizable",
     })
 }

@@ -29,10 +29,13 @@ impl Cleaning {
 }
 
 impl Node {
-    /// When a leader wants to look again.
+    /// When a leader wants to look again. One that cannot propose yet does not: it would be called for nothing,
+    /// again and again, until it can.
     pub(super) fn cleaning_deadline(&self) -> Time {
         match self.leads {
-            Some(_) if self.machine.tree().mortal_count() != 0 => self.cleaning.due,
+            Some(_) if self.raft.serving() && self.machine.tree().mortal_count() != 0 => {
+                self.cleaning.due
+            }
             _ => Time::NEVER,
         }
     }

@@ -68,6 +68,12 @@ pub enum Invariant {
     WatchesOnce,
     /// A watch is never lost: it fires before anything newer is seen on its connection.
     WatchesFirst,
+    /// A watch that stays tells of each change once, in order, and before anything newer is seen.
+    LastingWatches,
+    /// What a znode's list forbids is refused, and what it allows is not refused for that.
+    Permissions,
+    /// A container and a znode with a time to live go no sooner than they may, and then soon.
+    Mortals,
     /// One order of all writes and linearizable reads explains every answer.
     Linearizable,
 }
@@ -96,6 +102,9 @@ impl Invariant {
         Self::SessionsKept,
         Self::WatchesOnce,
         Self::WatchesFirst,
+        Self::LastingWatches,
+        Self::Permissions,
+        Self::Mortals,
         Self::Linearizable,
     ];
 
@@ -124,6 +133,9 @@ impl Invariant {
             Self::SessionsKept => "sessions-kept",
             Self::WatchesOnce => "watches-once",
             Self::WatchesFirst => "watches-first",
+            Self::LastingWatches => "lasting-watches",
+            Self::Permissions => "permissions",
+            Self::Mortals => "mortals",
             Self::Linearizable => "linearizable",
         }
     }

@@ -2,6 +2,7 @@
 //! of the page wait for their visitor; those of the workload draw their next operation. What arrives is
 //! checked here against what ZooKeeper promises, before the client sees it, and told to the oracle.
 
+mod lasting;
 mod watches;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -9,12 +10,13 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use self::lasting::Lasting;
 use self::watches::Watches;
 use super::chunks::Chunks;
 use super::clock::{Clocks, Since};
 use super::event::{Call, CallEnd, ClientEvent};
 use super::net::Net;
-use super::oracle::{Oracle, Verdict, broken};
+use super::oracle::{Answered, Oracle, Verdict, broken};
 use super::workload::{Next, Worker};
 use super::{Cargo, ClientId, ClientView, End, Invariant, Store};
 use crate::client::{self, Event, Input, Outcome, Output};
@@ -94,6 +96,8 @@ pub(super) struct Client {
     waiting: VecDeque<Request>,
     /// Watches of this connection.
     watches: Watches,
+    /// The session's watch that stays.
+    lasting: Lasting,
     calls: Chunks<Call>,
     /// The last call's number in the core, and the places of those without an outcome in `calls`.
     last_call: u64,
@@ -151,6 +155,7 @@ impl Client {
             pending: VecDeque::new(),
             waiting: VecDeque::new(),
             watches: Watches::default(),
+            lasting: Lasting::default(),
             calls: Chunks::new(1),
             last_call: 0,
             places: BTreeMap::new(),
@@ -234,7 +239,7 @@ impl Client {
         if self.works() <= wire.now
             && let Some(worker) = &mut self.worker
         {
-            match worker.draw(wire.now, self.id, self.last_tag + 1) {
+            match worker.draw(wire.now, self.id, self.last_tag + 1, self.lasting.set()) {
                 Next::Ask(request) => self.ask(wire, request)?,
                 Next::Wait => {}
                 Next::Move => self.disconnect(wire)?,
@@ -378,7 +383,8 @@ impl Client {
                 self.input(wire, Input::Reply { link, tag, reply })
             }
             Cargo::Watch { event, .. } => {
-                self.watches.fired(&event)?;
+                let stays = self.lasting.told(&event)?;
+                self.watches.fired(&event, stays)?;
                 self.input(wire, Input::Watch { link, event })
             }
             Cargo::End { reason, .. } => self.input(wire, Input::Ended { link, reason }),
@@ -407,6 +413,10 @@ impl Client {
     /// A client that knows nothing of the session before.
     fn begin_anew(&mut self, wire: &Wire<'_>) {
         self.core = client::Client::new(self.config, self.rng.next_u64(), wire.now);
+        self.lasting.clear();
+        if let Some(worker) = &mut self.worker {
+            worker.begin_anew();
+        }
     }
 
     fn input(&mut self, wire: &mut Wire<'_>, input: Input) -> Verdict {
@@ -480,6 +490,7 @@ impl Client {
         let tag = self.last_tag;
         if self.worker.is_some() {
             wire.oracle.send(self.id, tag, &request);
+            self.lasting.sent(&request);
         }
         if let Some(id) = call {
             self.places.insert(id, self.calls.next());
@@ -533,6 +544,9 @@ impl Client {
                 let node = self.node(server);
                 wire.events.push(ClientEvent::Attached { node, session });
                 wire.oracle.attached(self.id, session, self.last_zxid)?;
+                if let Some(request) = self.lasting.again(self.rng.chance(500)) {
+                    inputs.push_back(self.new_call(request));
+                }
                 for request in core::mem::take(&mut self.waiting) {
                     inputs.push_back(self.new_call(request));
                 }
@@ -541,6 +555,7 @@ impl Client {
                 self.conn = None;
                 self.pending.clear();
                 self.watches.clear();
+                self.lasting.disconnected();
                 wire.events.push(ClientEvent::Disconnected { reason });
             }
             Event::Expired { session } => {
@@ -596,6 +611,7 @@ impl Client {
 
     fn forget_session(&mut self) {
         self.contact = None;
+        self.lasting.clear();
         if let Some(worker) = &mut self.worker {
             worker.forget_session();
         }
@@ -628,19 +644,24 @@ impl Client {
             self.contact = Some(pending.since);
         }
         self.watches.answered(&pending.request, reply)?;
+        self.lasting.answered(&pending.request, reply)?;
         if pending.request == Request::Close {
             if reply.result.is_ok() {
                 wire.oracle.ended(self.core.session(), reply.zxid);
             }
-        } else if self.worker.is_some() {
-            wire.oracle.answer(
-                self.id,
+        } else if let Some(worker) = &self.worker {
+            wire.oracle.answer(&Answered {
+                client: self.id,
                 tag,
-                self.core.session(),
-                pending.after,
-                &pending.request,
+                session: self.core.session(),
+                who: worker.who(),
+                asked: pending.since,
+                after: pending.after,
+                now: wire.now,
+                clocks: wire.clocks,
+                request: &pending.request,
                 reply,
-            )?;
+            })?;
         }
         Ok(pending.of)
     }
@@ -704,6 +725,10 @@ impl Client {
             let result = view.machine().read(SessionId(0), &read, &[]);
             self.watches
                 .none_is_missed(&read, &result, view.applied())?;
+        }
+        for read in self.lasting.reads() {
+            let result = view.machine().read(SessionId(0), &read, &[]);
+            self.lasting.none_is_missed(&read, &result)?;
         }
         Ok(())
     }

@@ -74,6 +74,9 @@ pub(super) struct Clocks {
     slowest: u32,
     /// What all jumps so far may have cost.
     jumps: Span,
+    /// All jumps so far together, and since when clocks go: so far apart may they be.
+    leapt: Span,
+    began: Time,
 }
 
 /// A moment from which a timeout counts.
@@ -84,11 +87,13 @@ pub(super) struct Since {
 }
 
 impl Clocks {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(began: Time) -> Self {
         Self {
             fastest: TRUE,
             slowest: TRUE,
             jumps: Span(0),
+            leapt: Span(0),
+            began,
         }
     }
 
@@ -99,6 +104,7 @@ impl Clocks {
 
     pub(super) fn jumped(&mut self, by: Span) {
         self.jumps = self.jumps + by.min(JUMP_COSTS);
+        self.leapt = self.leapt + by;
     }
 
     /// A moment from which something will be counted.
@@ -114,6 +120,20 @@ impl Clocks {
         let passed = now.since(since.time).0.saturating_mul(self.fastest.into()) / u64::from(TRUE);
         let jumps = self.jumps.0 - since.jumps.0;
         passed + jumps < span.0
+    }
+
+    /// The most that one of them can be ahead of another.
+    pub(super) fn apart(&self, now: Time) -> Span {
+        let rates = u64::from(self.fastest - self.slowest);
+        let drifted = now.since(self.began).0.saturating_mul(rates) / u64::from(TRUE);
+        self.leapt + Span(drifted)
+    }
+
+    /// Whether so much time cannot have passed since, even if one clock showed the beginning and another one
+    /// the end.
+    pub(super) fn is_before(&self, since: Since, now: Time, span: Span) -> bool {
+        let passed = now.since(since.time).0.saturating_mul(self.fastest.into()) / u64::from(TRUE);
+        Span(passed) + self.apart(now) < span
     }
 
     /// The longest that a span can last, measured by any of the clocks.
@@ -147,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_clocks_did_is_allowed_for() {
-        let mut clocks = Clocks::new();
+        let mut clocks = Clocks::new(Time(0));
         let since = clocks.mark(Time(0));
         assert!(clocks.is_sooner(since, Time(999_999), Span(1_000_000)));
         clocks.went(1_040);

@@ -3,8 +3,9 @@
 //! sequential numbers, and nothing of servers, zxids or Raft.
 //!
 //! The search is Wing and Gong's with Lowe's memory: it places one operation after the other and never
-//! looks twice at the same set of placed operations with the same state. Operations on keys that no
-//! transaction joins are searched apart, which is sound because linearizability is local.
+//! looks twice at the same set of placed operations with the same state, nor where an answer shows that what
+//! is left cannot come any more (`demands`). Operations on keys that no transaction joins are searched
+//! apart, which is sound because linearizability is local.
 //!
 //! ```
 //! use otterkeeper_core::sim::linear::{BUDGET, Cell, History, Operation, Step, Verdict, What};
@@ -27,6 +28,7 @@
 //! ```
 
 mod calls;
+mod demands;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,7 @@ use alloc::vec::Vec;
 
 pub use self::calls::{Recorded, of_calls};
 
+use self::demands::Demands;
 use super::hash::mix;
 
 /// Placements that may be tried before a check ends undecided. A history of the swarm needs about one for
@@ -190,9 +193,17 @@ impl History {
     pub fn check(&self, mut budget: u64) -> Verdict {
         let mut order = Vec::with_capacity(self.operations.len());
         for group in self.groups() {
-            match Search::new(self, group).run(&mut budget) {
+            let demands = Demands::new(self, &group);
+            match Search::new(self, group.clone(), Some(demands)).run(&mut budget) {
                 Verdict::Linearizable(placed) => self.date(&placed, &mut order),
-                verdict => return verdict,
+                // A search that turns back early does not see how far one comes.
+                Verdict::Broken(early) => {
+                    return match Search::new(self, group, None).run(&mut budget) {
+                        Verdict::Broken(late) => Verdict::Broken(late),
+                        _ => Verdict::Broken(early),
+                    };
+                }
+                Verdict::Undecided => return Verdict::Undecided,
             }
         }
         // An operation lies at the latest call of those up to it, which is before its return; so the
@@ -313,6 +324,8 @@ struct Search<'a> {
     history: &'a History,
     group: Vec<usize>,
     dues: Vec<u64>,
+    /// What it turns back for.
+    demands: Option<Demands>,
     /// The head of the list is the last one.
     entries: Vec<Entry>,
     call_of: Vec<usize>,
@@ -332,7 +345,7 @@ struct Search<'a> {
 const NONE: usize = usize::MAX;
 
 impl<'a> Search<'a> {
-    fn new(history: &'a History, group: Vec<usize>) -> Self {
+    fn new(history: &'a History, group: Vec<usize>, demands: Option<Demands>) -> Self {
         let dues = history.dues(&group);
         let mut moments: Vec<(u64, bool, usize)> = Vec::with_capacity(2 * group.len() + 1);
         for (place, number) in group.iter().enumerate() {
@@ -369,6 +382,7 @@ impl<'a> Search<'a> {
             missing: dues.iter().filter(|due| **due != u64::MAX).count(),
             history,
             dues,
+            demands,
             entries,
             call_of,
             return_of,
@@ -413,6 +427,10 @@ impl<'a> Search<'a> {
                 self.state.take_back(undo);
                 continue;
             }
+            if !self.leaves_room(place) {
+                self.state.take_back(undo);
+                continue;
+            }
             self.state.toggle(place);
             if !self.seen.insert(self.state.fingerprint) {
                 self.state.toggle(place);
@@ -450,6 +468,18 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Whether what must come can still come after this operation, which has just been done.
+    fn leaves_room(&mut self, place: usize) -> bool {
+        let Some(demands) = &mut self.demands else {
+            return true;
+        };
+        demands.take(place);
+        let what = &self.history.operations[self.group[place]].what;
+        let met = demands.are_met(what, &self.state);
+        demands.put_back(place);
+        met
+    }
+
     fn remember(&mut self, at: usize) {
         if at < self.furthest {
             return;
@@ -478,6 +508,9 @@ impl<'a> Search<'a> {
     }
 
     fn lift(&mut self, place: usize) {
+        if let Some(demands) = &mut self.demands {
+            demands.take(place);
+        }
         for at in [self.call_of[place], self.return_of[place]] {
             if at != NONE {
                 let Entry { before, after, .. } = self.entries[at];
@@ -492,6 +525,9 @@ impl<'a> Search<'a> {
         let Some(place) = self.placed.pop() else {
             return;
         };
+        if let Some(demands) = &mut self.demands {
+            demands.put_back(place);
+        }
         for at in [self.return_of[place], self.call_of[place]] {
             if at != NONE {
                 let Entry { before, after, .. } = self.entries[at];

@@ -3,28 +3,39 @@
 //! of which member answered.
 //!
 //! Each promise has a name among the invariants. What is known lies in rooms of its own: who wrote what
-//! (`authors`), what became of each znode (`znodes`), sequential znodes (`queue`), and sessions with
-//! what goes with them (`sessions`). A client keeps the book of its own watches.
+//! (`authors`), what became of each znode (`znodes`), sequential znodes (`queue`), sessions with what
+//! goes with them (`sessions`), who may do what (`permits`), and znodes that end by themselves (`mortals`).
+//! A client keeps the book of its own watches.
 
 mod authors;
 mod marks;
+mod mortals;
+mod permits;
 mod queue;
 mod sessions;
 mod znodes;
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
-pub(super) use self::marks::{QUEUE, REGISTERS, TOGGLES, audit_reads, mark_text};
+pub(super) use self::marks::{
+    GUARDED, MORTALS, QUEUE, REGISTERS, TOGGLES, USERS, audit_reads, is_open_to_all, mark_text,
+    user_name,
+};
 
 use self::authors::{Authors, Sent};
 use self::marks::{Mark, Place, below_queue, parse_item, parse_mark, place};
+use self::mortals::Mortals;
+use self::permits::Permits;
 use self::queue::{Item, Queue};
 use self::sessions::Sessions;
 use self::znodes::{State, Znodes};
+use super::clock::{Clocks, Since};
 use super::{ClientId, Invariant};
 use crate::id::{Index, SessionId};
 use crate::request::{Error, Op, Read, ReadKind, Reply, Request, Response, Stat};
+use crate::time::{Span, Time};
 
 /// Why a client may complain: the promise that was broken, and what was seen.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,12 +48,30 @@ pub(super) fn broken<T>(invariant: Invariant, text: String) -> Verdict<T> {
     Err(Complaint(invariant, text))
 }
 
+/// An answer to a client of the workload, and what it asked.
+pub(super) struct Answered<'a> {
+    pub(super) client: ClientId,
+    pub(super) tag: u64,
+    pub(super) session: SessionId,
+    /// Whom the client speaks for, of the workload's users.
+    pub(super) who: Option<u64>,
+    /// When it asked, and what `newest` was then.
+    pub(super) asked: Since,
+    pub(super) after: Index,
+    pub(super) now: Time,
+    pub(super) clocks: Clocks,
+    pub(super) request: &'a Request,
+    pub(super) reply: &'a Reply,
+}
+
 #[derive(Clone, Default)]
 pub(super) struct Oracle {
     authors: Authors,
     znodes: Znodes,
     queue: Queue,
     sessions: Sessions,
+    permits: Permits,
+    mortals: Mortals,
     /// The newest state that an answer has shown to anybody.
     newest: Index,
 }
@@ -59,6 +88,18 @@ impl Oracle {
             + self.znodes.forgotten
             + self.queue.forgotten
             + self.sessions.forgotten
+            + self.permits.forgotten
+            + self.mortals.forgotten
+    }
+
+    /// How many znodes that end by themselves were seen to be gone.
+    pub(super) const fn mortals_gone(&self) -> u64 {
+        self.mortals.gone
+    }
+
+    /// The longest time to live, and the paths of the znodes that must be gone when it has passed.
+    pub(super) fn ending(&self) -> (Span, Vec<String>) {
+        self.mortals.ending()
     }
 
     /// A client of the workload sends a write.
@@ -69,6 +110,8 @@ impl Oracle {
         let mut sent = Sent::new(tag, self.newest);
         sent.multi = matches!(request, Request::Multi(_));
         for op in ops {
+            self.permits.send(op);
+            self.mortals.send(op);
             match op {
                 Op::Check { .. } | Op::SetAcl { .. } => {}
                 Op::Delete { path, .. } if below_queue(path).is_some() => {
@@ -101,6 +144,8 @@ impl Oracle {
             if let Some(place) = place(path) {
                 self.znodes.wild(place);
             }
+            self.permits.wild(path);
+            self.mortals.wild(path);
             self.queue.wild |= path.starts_with(QUEUE);
         }
     }
@@ -113,6 +158,7 @@ impl Oracle {
         zxid: Index,
     ) -> Verdict {
         self.authors.attached(client, zxid);
+        self.permits.attached(client, zxid);
         self.sessions.alive(session, zxid)
     }
 
@@ -121,17 +167,20 @@ impl Oracle {
         self.sessions.ended(session, zxid);
     }
 
-    /// An answer to a client of the workload. `after` is what `newest` was when it asked.
-    pub(super) fn answer(
-        &mut self,
-        client: ClientId,
-        tag: u64,
-        session: SessionId,
-        after: Index,
-        request: &Request,
-        reply: &Reply,
-    ) -> Verdict {
+    /// An answer to a client of the workload.
+    pub(super) fn answer(&mut self, answered: &Answered<'_>) -> Verdict {
+        let &Answered {
+            client,
+            tag,
+            session,
+            after,
+            request,
+            reply,
+            ..
+        } = answered;
         self.newest = self.newest.max(reply.zxid);
+        self.permits.answer(answered)?;
+        self.mortals.answer(answered)?;
         let mark = (client, tag);
         match (request, &reply.result) {
             (Request::Write(op), Ok(response)) => {
@@ -161,6 +210,14 @@ impl Oracle {
             (Request::Latest(read), result) => {
                 fresh(&read.path, after, reply)?;
                 self.read(read, result, reply.zxid)
+            }
+            (Request::MultiRead(reads), Ok(Response::Multi(results))) => {
+                if results.len() != reads.len() {
+                    let text = format!("{} reads had {} results", reads.len(), results.len());
+                    return broken(Invariant::Answers, text);
+                }
+                let mut each = reads.iter().zip(results);
+                each.try_for_each(|(read, result)| self.read(read, result, reply.zxid))
             }
             (Request::Sync { path }, Ok(_)) => fresh(path, after, reply),
             _ => Ok(()),
@@ -212,7 +269,9 @@ impl Oracle {
                 }
                 Ok(())
             }
-            (Op::Check { .. }, Response::Checked) => Ok(()),
+            (Op::Check { .. }, Response::Checked) | (Op::SetAcl { .. }, Response::Stat(_)) => {
+                Ok(())
+            }
             _ => broken(
                 Invariant::Answers,
                 format!("{op:?} was answered by {response:?}"),
@@ -265,8 +324,10 @@ impl Oracle {
             return Ok(());
         };
         match place(path) {
-            Some(place @ Place::Register(_))
-                if error == Error::NoNode && self.znodes.was_there(place, after) =>
+            Some(place)
+                if place.stays()
+                    && error == Error::NoNode
+                    && self.znodes.was_there(place, after) =>
             {
                 let text = format!(
                     "{path} is said not to exist; it was made before, and nobody deletes it"
@@ -277,13 +338,19 @@ impl Oracle {
         }
     }
 
-    /// A read, answered by somebody who has applied up to `zxid`.
-    pub(super) fn read(
+    /// What a member holds, read by somebody who may read anything.
+    pub(super) fn audit(
         &mut self,
         read: &Read,
         result: &Result<Response, Error>,
         zxid: Index,
     ) -> Verdict {
+        self.permits.audit(read, result, zxid)?;
+        self.read(read, result, zxid)
+    }
+
+    /// A read, answered by somebody who has applied up to `zxid`.
+    fn read(&mut self, read: &Read, result: &Result<Response, Error>, zxid: Index) -> Verdict {
         if read.kind == ReadKind::Children {
             return match result {
                 Ok(Response::Children { names, .. }) if read.path == QUEUE => {

@@ -241,6 +241,12 @@ impl Case {
         if config.disk != plain.disk {
             let _ = write!(text, " disk {}", range(config.disk.min, config.disk.max));
         }
+        if node.lease_reads {
+            text += " leases on";
+        }
+        if node.container_check != plain.node.container_check {
+            let _ = write!(text, " container-check {}ms", node.container_check.as_ms());
+        }
         text + "\n"
     }
 }

@@ -1,6 +1,9 @@
 //! What a client of the workload does next: registers that several clients set, znodes that come and
 //! go, a queue of sequential ones, transactions, reads with watches, and a session that moves, ends or
-//! is left to expire. Every write carries its mark, so that the oracle knows it again.
+//! is left to expire; and the rest of the service (`service`). Every write carries its mark, so that the
+//! oracle knows it again.
+
+mod service;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -10,15 +13,20 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use self::service::{Service, guard};
 use super::ClientId;
-use super::oracle::{QUEUE, REGISTERS, TOGGLES, mark_text};
+use super::oracle::{GUARDED, MORTALS, QUEUE, REGISTERS, TOGGLES, mark_text};
 use crate::id::SessionId;
-use crate::request::{Acl, CreateMode, Error, Op, Read, ReadKind, Reply, Request, Response};
+use crate::request::{
+    Acl, CreateMode, Error, Op, Read, ReadKind, Reply, Request, Response, WatchMode,
+};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
 /// Sequential znodes that a client leaves standing before it deletes its oldest.
 const ITEMS: usize = 6;
+/// So many operations are of the rest of the service.
+const SERVICE_PER_MILLE: u32 = 250;
 
 /// What comes next.
 pub(super) enum Next {
@@ -40,12 +48,13 @@ pub(super) struct Worker {
     /// Mean time from one operation to the next; none stops it.
     interval: Option<Span>,
     next: Time,
-    /// Registers that it has to make first.
+    /// Znodes that it has to make first.
     to_make: VecDeque<String>,
     /// Its sequential znodes, oldest first, with the session that each goes with.
     items: VecDeque<(String, SessionId)>,
     /// Data versions as last seen.
     versions: [i32; REGISTERS as usize],
+    service: Service,
 }
 
 impl Worker {
@@ -60,8 +69,11 @@ impl Worker {
         let mine = (0..REGISTERS).filter(|register| register % workers == number);
         let mut to_make: VecDeque<String> = mine.map(|register| format!("/k{register}")).collect();
         if number == 0 {
+            to_make.push_front(MORTALS.into());
             to_make.push_front(QUEUE.into());
         }
+        let guarded = (0..GUARDED).filter(|guarded| guarded % workers == number);
+        to_make.extend(guarded.map(|guarded| format!("/a{guarded}")));
         let versions = [0; REGISTERS as usize];
         Self {
             rng,
@@ -71,6 +83,7 @@ impl Worker {
             to_make,
             items: VecDeque::new(),
             versions,
+            service: Service::new(number),
         }
     }
 
@@ -90,8 +103,24 @@ impl Worker {
         self.items.retain(|(_, session)| *session == SessionId(0));
     }
 
-    /// The next operation; `tag` is what its call will be numbered.
-    pub(super) fn draw(&mut self, now: Time, client: ClientId, tag: u64) -> Next {
+    /// Whom it speaks for, of the oracle's users.
+    pub(super) fn who(&self) -> Option<u64> {
+        self.service.who()
+    }
+
+    /// Another client takes its place.
+    pub(super) const fn begin_anew(&mut self) {
+        self.service.begin_anew();
+    }
+
+    /// The next operation; `tag` is what its call will be numbered, and `stays` its watch that stays.
+    pub(super) fn draw(
+        &mut self,
+        now: Time,
+        client: ClientId,
+        tag: u64,
+        stays: Option<(&str, WatchMode)>,
+    ) -> Next {
         let Some(interval) = self.interval else {
             return Next::Wait;
         };
@@ -99,11 +128,15 @@ impl Worker {
         self.next = now + Span(self.rng.between(mean / 2, mean + mean / 2));
         let mark = mark_text(client, tag);
         if let Some(path) = self.to_make.front() {
-            return Next::Ask(Request::Write(create(
-                path.clone(),
-                mark,
-                CreateMode::Persistent,
-            )));
+            let guard = path.starts_with("/a").then(|| guard(&mut self.rng, &mark));
+            let mut op = create(path.clone(), mark, CreateMode::Persistent);
+            if let (Op::Create { acl, .. }, Some(guard)) = (&mut op, guard) {
+                *acl = guard;
+            }
+            return Next::Ask(Request::Write(op));
+        }
+        if self.rng.chance(SERVICE_PER_MILLE) {
+            return Next::Ask(self.service.draw(&mut self.rng, mark, stays));
         }
         if self.rng.chance(self.write_per_mille) {
             return Next::Ask(self.write(mark));
@@ -118,6 +151,7 @@ impl Worker {
 
     /// What an answer changes in what it will do.
     pub(super) fn answer(&mut self, request: &Request, reply: &Reply) {
+        self.service.answer(request, reply);
         match (request, &reply.result) {
             (Request::Write(Op::Create { path, .. }), result)
                 if self.to_make.front() == Some(path)
@@ -243,6 +277,11 @@ impl Worker {
 
 fn register(path: &str) -> Option<usize> {
     path.strip_prefix("/k")?.parse().ok()
+}
+
+const fn read(kind: ReadKind, path: String) -> Read {
+    let watch = false;
+    Read { kind, path, watch }
 }
 
 fn set(path: String, mark: String, version: i32) -> Op {

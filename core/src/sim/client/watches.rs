@@ -90,8 +90,9 @@ impl Watches {
         Ok(())
     }
 
-    /// A watch fires at most once, and for a change after the state that it was left on.
-    pub(super) fn fired(&mut self, event: &WatchEvent) -> Verdict {
+    /// A watch fires at most once, and for a change after the state that it was left on. `stays` if a watch
+    /// that stays hears of the same, which may also tell what was before that.
+    pub(super) fn fired(&mut self, event: &WatchEvent, stays: bool) -> Verdict {
         let of = |child| self.left.get(&(child, event.path.clone())).copied();
         let (data, child) = (of(false), of(true));
         let watch = match event.kind {
@@ -102,6 +103,8 @@ impl Watches {
         };
         // Its read may still wait for its answer only if the order were wrong.
         let text = match watch {
+            None if stays => return Ok(()),
+            Some(watch) if stays && event.zxid <= watch.left => return Ok(()),
             None => format!("{:?} on {} without a watch", event.kind, event.path),
             Some(watch) if event.zxid <= watch.left => format!(
                 "{} fired for {}; the watch was left on {}",

@@ -12,6 +12,12 @@ use crate::sim::ClientId;
 pub(in crate::sim) const REGISTERS: u64 = 8;
 /// The workload's znodes that come and go.
 pub(in crate::sim) const TOGGLES: u64 = 4;
+/// The workload's znodes that are guarded by lists; made once and never deleted.
+pub(in crate::sim) const GUARDED: u64 = 2;
+/// Parent of the workload's containers and znodes with a time to live.
+pub(in crate::sim) const MORTALS: &str = "/m";
+/// The users that the workload's clients may be.
+pub(in crate::sim) const USERS: u64 = 2;
 /// Parent of the workload's sequential znodes.
 pub(in crate::sim) const QUEUE: &str = "/q";
 
@@ -23,6 +29,14 @@ pub(super) type Mark = (ClientId, u64);
 pub(super) enum Place {
     Register(u64),
     Toggle(u64),
+    Guarded(u64),
+}
+
+impl Place {
+    /// Whether nobody deletes it.
+    pub(super) const fn stays(self) -> bool {
+        matches!(self, Self::Register(_) | Self::Guarded(_))
+    }
 }
 
 /// What a path is to the workload.
@@ -30,6 +44,9 @@ pub(super) fn place(path: &str) -> Option<Place> {
     let number = |text: &str| text.parse::<u64>().ok();
     if let Some(rest) = path.strip_prefix("/k") {
         return number(rest).filter(|n| *n < REGISTERS).map(Place::Register);
+    }
+    if let Some(rest) = path.strip_prefix("/a") {
+        return number(rest).filter(|n| *n < GUARDED).map(Place::Guarded);
     }
     path.strip_prefix("/t")
         .and_then(number)
@@ -51,13 +68,35 @@ pub(in crate::sim) fn audit_reads() -> Vec<Read> {
     };
     let registers = (0..REGISTERS).map(|n| read(ReadKind::Data, format!("/k{n}")));
     let toggles = (0..TOGGLES).map(|n| read(ReadKind::Data, format!("/t{n}")));
+    let guarded = (0..GUARDED).map(|n| read(ReadKind::Data, format!("/a{n}")));
+    let lists = (0..GUARDED).map(|n| read(ReadKind::Acl, format!("/a{n}")));
     let queue = read(ReadKind::Children, QUEUE.into());
-    registers.chain(toggles).chain([queue]).collect()
+    let all = registers.chain(toggles).chain(guarded).chain(lists);
+    all.chain([queue]).collect()
 }
 
 /// The text that marks a write.
 pub(in crate::sim) fn mark_text(client: ClientId, tag: u64) -> String {
     format!("{}.{tag}", client.0)
+}
+
+/// Whether everybody may read what is there.
+pub(in crate::sim) fn is_open_to_all(path: &str) -> bool {
+    !matches!(place(path), Some(Place::Guarded(_)))
+}
+
+/// What a user is called.
+pub(in crate::sim) fn user_name(user: u64) -> String {
+    format!("otter{user}")
+}
+
+/// The mark of a znode that ends by itself, and whether it is the znode's child that the path names.
+pub(super) fn below_mortals(path: &str) -> Option<(Mark, bool)> {
+    let name = path.strip_prefix(MORTALS)?.strip_prefix('/')?;
+    match name.split_once('/') {
+        None => Some((parse_mark(name)?, false)),
+        Some((name, _)) => Some((parse_mark(name)?, true)),
+    }
 }
 
 pub(super) fn parse_mark(text: &str) -> Option<Mark> {

@@ -227,7 +227,7 @@ impl Znodes {
         if let Some(fact) = history.newest(zxid)
             && fact.state != State::Gone
         {
-            if matches!(place, Place::Register(_)) {
+            if place.stays() {
                 return lost(format!(
                     "{place:?} made by {} is gone at {zxid}; nobody deletes it",
                     fact.at
