@@ -375,6 +375,14 @@ pub enum Bug {
     /// A leader that no majority answers leads on, and commits what its own disk holds (MySQL's semi-synchronous
     /// replication after its timeout): both sides of a split accept.
     CommitsAlone,
+    /// Watches that stay are not set again after a reconnect (ZOOKEEPER-1416, which needed setWatches2 for it).
+    LastingWatchesLost,
+    /// Anybody may read an access control list (CVE-2019-0201, ZOOKEEPER-1392).
+    ListsShownToAll,
+    /// The end of a time to live is judged by a clock that is ahead of the one that began it (rule R12).
+    EndsByAnotherClock,
+    /// A leader that has cleaned once never looks again for what has ended (protocol section 8).
+    CleansOnce,
 }
 
 impl Bug {
@@ -443,5 +451,9 @@ impl Bug {
         Self::AppliesUncommitted,
         Self::LeaseFromReceipt,
         Self::CommitsAlone,
+        Self::LastingWatchesLost,
+        Self::ListsShownToAll,
+        Self::EndsByAnotherClock,
+        Self::CleansOnce,
     ];
 }

@@ -3,6 +3,7 @@
 
 use super::Node;
 use crate::command::Command;
+use crate::config::Bug;
 use crate::machine::Cursor;
 use crate::raft::message::Payload;
 use crate::time::{Span, Time};
@@ -47,7 +48,11 @@ impl Node {
         }
         let from = self.cleaning.from.take();
         // The leader's clock, not the stamps of the log, which may run ahead of it (rule R12).
-        let (znodes, next) = self.machine.worn_out(from, SLICE, self.now.as_ms());
+        let now = match self.config.has(Bug::EndsByAnotherClock) {
+            false => self.now,
+            true => self.now + Span::from_ms(1_000),
+        };
+        let (znodes, next) = self.machine.worn_out(from, SLICE, now.as_ms());
         let mut pause = PAUSE;
         if !znodes.is_empty() {
             pause = LONG_PAUSE;
@@ -55,10 +60,15 @@ impl Node {
             // A leader that is busy finds them again next time.
             let _ = self.raft.propose(self.now, Payload::Command(command));
         }
+        let cleaned = pause == LONG_PAUSE;
         if next.is_none() {
             pause = self.config.container_check;
         }
-        self.cleaning.due = self.now + pause;
+        let once = cleaned && self.config.has(Bug::CleansOnce);
+        self.cleaning.due = match once {
+            false => self.now + pause,
+            true => Time::NEVER,
+        };
         self.cleaning.from = next;
     }
 }

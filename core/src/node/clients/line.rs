@@ -87,7 +87,7 @@ impl Node {
         }
         let ids = client.ids.all();
         let result = match request {
-            Request::Read(read) if !read.watch => self.machine.read(session, read, ids),
+            Request::Read(read) if !read.watch => self.look(session, read, ids),
             Request::MultiRead(reads) => Ok(self.multi_read(session, reads, ids)),
             Request::List(list) if !list.latest => self.list(list, ids),
             Request::Ping => Ok(Response::Pong),
