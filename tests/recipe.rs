@@ -28,6 +28,8 @@ struct World {
     rng: Rng,
     /// When a paused client goes on.
     paused: BTreeMap<ClientId, Time>,
+    /// When a member that was cut off by the test is let in again.
+    cut_off: BTreeMap<NodeId, Time>,
     /// What clients were told and nobody has looked at.
     heard: Vec<(ClientId, ClientEvent)>,
 }
@@ -43,6 +45,7 @@ impl World {
             sim,
             rng: Rng::stream(seed, 77),
             paused: BTreeMap::new(),
+            cut_off: BTreeMap::new(),
             heard: Vec::new(),
         };
         for client in world.clients() {
@@ -63,6 +66,15 @@ impl World {
 
     fn wish(&mut self, client: ClientId, wish: Wish) {
         self.sim.apply(&Intervention::Recipe { client, wish });
+    }
+
+    /// Lets members in whose time has come.
+    fn let_in_again(&mut self) {
+        let now = self.sim.now();
+        let due = self.cut_off.extract_if(.., |_, until| *until <= now);
+        for (node, _) in due {
+            self.sim.apply(&Intervention::Rejoin(node));
+        }
     }
 
     /// One event, and what the clients heard of it.
@@ -160,6 +172,9 @@ fn rough() -> Faults {
 }
 
 fn heal(world: &mut World) {
+    for node in core::mem::take(&mut world.cut_off).into_keys() {
+        world.sim.apply(&Intervention::Rejoin(node));
+    }
     world.sim.apply(&Intervention::HealAll);
     for node in world.sim.nodes().collect::<Vec<_>>() {
         world.sim.apply(&Intervention::ThawDisk(node));

@@ -107,6 +107,7 @@ fn count(seed: u64, checks: bool) -> Outcome {
         for client in awake {
             world.sim.apply(&Intervention::ResumeClient(client));
         }
+        world.let_in_again();
         if !is_calm && calm <= now {
             is_calm = true;
             for client in core::mem::take(&mut world.paused).into_keys() {
@@ -168,22 +169,48 @@ fn count(seed: u64, checks: bool) -> Outcome {
     }
 }
 
-/// Something happens to a client: its process stands still, for longer than its session lives if it
-/// holds the lock, or it dies and another one begins.
+/// Something happens to a client, most often to one that is in the midst of what it holds the lock for: its
+/// process stands still, for longer than its session lives; it dies and another one begins; or the member
+/// that serves it is cut off from the others.
 fn misfortune(world: &mut World, sections: &mut BTreeMap<ClientId, Section>) {
-    let client = ClientId(world.rng.between(1, u64::from(CLIENTS)) as u32);
+    let awake = |client: &ClientId| !world.paused.contains_key(client);
+    let holders: Vec<ClientId> = sections.keys().copied().filter(awake).collect();
+    let anybody = ClientId(world.rng.between(1, u64::from(CLIENTS)) as u32);
+    let pick = world.rng.below(holders.len().max(1) as u64) as usize;
+    let aimed = holders.get(pick).filter(|_| world.rng.chance(800));
+    let client = aimed.copied().unwrap_or(anybody);
     if world.paused.contains_key(&client) {
         return;
     }
-    if world.rng.chance(700) {
-        let span = world.rng.between(TIMEOUT.0 / 2, TIMEOUT.0 * 2);
-        world.paused.insert(client, world.sim.now() + Span(span));
-        world.sim.apply(&Intervention::PauseClient(client));
-    } else {
-        world.sim.apply(&Intervention::KillClient(client));
-        sections.remove(&client);
-        world.open(client);
-        world.wish(client, lock(Kind::Exclusive));
+    match world.rng.below(10) {
+        0..5 => {
+            let shortest = match aimed {
+                Some(_) => TIMEOUT.0,
+                None => TIMEOUT.0 / 2,
+            };
+            let span = Span(world.rng.between(shortest, TIMEOUT.0 * 2));
+            world.paused.insert(client, world.sim.now() + span);
+            world.sim.apply(&Intervention::PauseClient(client));
+        }
+        5..7 => {
+            world.sim.apply(&Intervention::KillClient(client));
+            sections.remove(&client);
+            world.open(client);
+            world.wish(client, lock(Kind::Exclusive));
+        }
+        _ => {
+            let mut clients = world.sim.clients();
+            let Some(node) = clients
+                .find(|view| view.id == client)
+                .and_then(|view| view.node)
+            else {
+                return;
+            };
+            drop(clients);
+            let span = Span(world.rng.between(TIMEOUT.0 / 4, TIMEOUT.0 * 3 / 2));
+            world.cut_off.insert(node, world.sim.now() + span);
+            world.sim.apply(&Intervention::Isolate(node));
+        }
     }
 }
 

@@ -544,8 +544,10 @@ impl Client {
                 let node = self.node(server);
                 wire.events.push(ClientEvent::Attached { node, session });
                 wire.oracle.attached(self.id, session, self.last_zxid)?;
-                if let Some(request) = self.lasting.again(self.rng.chance(500)) {
-                    inputs.push_back(self.new_call(request));
+                if self.lasting.is_kept() {
+                    let by_set_watches = self.rng.chance(500);
+                    let again = self.lasting.again(by_set_watches);
+                    inputs.extend(again.map(|request| self.new_call(request)));
                 }
                 for request in core::mem::take(&mut self.waiting) {
                     inputs.push_back(self.new_call(request));

@@ -90,6 +90,11 @@ impl Lasting {
         Some((&watch.path, watch.mode))
     }
 
+    /// Whether there is one to be set again.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// What sets it again on a new connection: by setWatches, or by addWatch.
     pub(super) fn again(&self, by_set_watches: bool) -> Option<Request> {
         let watch = self.watch.as_ref()?;
