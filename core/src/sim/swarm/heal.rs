@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use super::reached::count;
 use super::{Failure, Gathered, SLICE, broken};
-use crate::acl::SUPER;
 use crate::id::{NodeId, SessionId};
 use crate::raft::note::Role;
 use crate::request::{Acl, CreateMode, Error, Identity, Op, Read, ReadKind, Request};
@@ -236,7 +235,7 @@ impl Sim {
         };
         let zxid = view.applied();
         let anybody = [Identity {
-            scheme: SUPER.into(),
+            scheme: "super".into(),
             id: String::new(),
         }];
         for read in crate::sim::oracle::audit_reads() {
