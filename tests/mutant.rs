@@ -39,16 +39,10 @@ const BY_STORY: &[Bug] = &[
     Bug::SnapshotOfNewestMembers,
     Bug::SnapshotOfferedOnce,
     Bug::LogCutBeforeSnapshot,
-    Bug::ClientsOutliveInstall,
-    Bug::SnapshotForgetsLives,
     Bug::LateAnswersConfirm,
-    Bug::DeadlinesOutliveLead,
-    Bug::ExpiresBesideTheLog,
     Bug::ProbeSentOnce,
     Bug::WindowNotAsked,
     Bug::HeartbeatsWaitForData,
-    Bug::WritesRunAgain,
-    Bug::AppliesUncommitted,
     Bug::LeaseFromReceipt,
 ];
 
