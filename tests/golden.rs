@@ -19,8 +19,9 @@ use otterkeeper_core::machine::Machine;
 use otterkeeper_core::message::Message;
 use otterkeeper_core::raft::message::{self as raft, Entry, Payload, SnapshotMeta, Vote};
 use otterkeeper_core::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, List, Listed, Op, Read, ReadKind,
-    Reconfig, Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind, WatchMode,
+    self, Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, List, Listed, Once, Op,
+    Read, ReadKind, Reconfig, Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind,
+    WatchMode,
 };
 use otterkeeper_core::rng::Rng;
 use otterkeeper_core::time::Time;
@@ -490,6 +491,7 @@ fn commands() -> Vec<Command> {
         write(WriteRequest::Multi(ops())),
         write(WriteRequest::Close),
         write(WriteRequest::Reconfig(reconfig())),
+        write(WriteRequest::Once(once())),
     ];
     commands.extend(ops().into_iter().map(|op| write(WriteRequest::Op(op))));
     commands
@@ -501,6 +503,17 @@ fn reconfig() -> Reconfig {
         leaving: "2".into(),
         members: String::new(),
         version: Some(Index(300)),
+    }
+}
+
+fn once() -> Once {
+    Once {
+        number: 300,
+        answered: 0,
+        change: request::Change::One(Op::Delete {
+            path: "/a".into(),
+            version: 3,
+        }),
     }
 }
 
@@ -581,6 +594,12 @@ fn client_frames() -> Vec<ClientFrame> {
             path: "/a".into(),
             kind: WatchKind::Persistent,
         },
+        Request::Once(once()),
+        Request::Once(Once {
+            answered: 299,
+            change: request::Change::All(ops()),
+            ..once()
+        }),
     ];
     requests
         .into_iter()
@@ -757,6 +776,13 @@ fn part() -> Kind {
                 version: 0,
             },
         ),
+        Command::Write {
+            session: SessionId(2),
+            epoch: Index(2),
+            number: 5,
+            ids: vec![identity()],
+            request: WriteRequest::Once(once()),
+        },
     ];
     for (index, command) in (1..).zip(&log) {
         let stamp = Time(1_700_000_000_000_000 + index * 1_000_000);

@@ -43,6 +43,7 @@ const BY_STORY: &[Bug] = &[
     Bug::ProbeSentOnce,
     Bug::WindowNotAsked,
     Bug::HeartbeatsWaitForData,
+    Bug::RepeatsRunAgain,
     Bug::LeaseFromReceipt,
 ];
 

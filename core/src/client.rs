@@ -12,15 +12,21 @@
 //! 3. It calls `handle(now, Input::Wake, ..)` at `deadline()`, after what has already arrived.
 //! 4. Its calls have numbers of its own choice.
 //!
-//! In return every call has exactly one outcome, outcomes come in the order of the calls, and those of calls
-//! on a connection that broke come before the event that says so.
+//! In return every call has exactly one outcome, and outcomes come in the order of the calls. What was asked on
+//! a connection that broke is asked again on the next one, in order; changes carry numbers, so that one whose
+//! answer was lost gets its first answer and is not made twice (rule R20). The outcome is unknown if the session
+//! ends before that, and at once for what cannot be repeated: a close, a change of the members, and everything
+//! if `ClientConfig::repeat` is off. These come before the event that says that the connection ended; those of
+//! a session that ended, and of what is asked before its end is told, come before that.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::config::ClientConfig;
 use crate::id::{Index, SessionId};
-use crate::request::{Connect, Hangup, Password, Read, Reply, Request, Response, WatchEvent};
+use crate::request::{
+    Change, Connect, Hangup, Once, Password, Read, Reply, Request, Response, WatchEvent,
+};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
@@ -161,7 +167,7 @@ pub enum Event {
 pub enum Outcome {
     /// With an answer.
     Answered(Reply),
-    /// The connection ended before the answer: a change may or may not have been made.
+    /// The connection or the session ended before the answer: a change may or may not have been made.
     Unknown,
     /// It was never sent: the session ended first, or there are too many calls.
     Unsent,
@@ -196,7 +202,20 @@ struct Pending {
     tag: u64,
     purpose: Purpose,
     request: Request,
+    /// Of a change.
+    number: Option<u64>,
     sent: Time,
+}
+
+/// A call that waits for the session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Waiting {
+    id: u64,
+    request: Request,
+    /// The number that it was sent with.
+    number: Option<u64>,
+    /// Whether it was sent before, and may have been carried out.
+    was_sent: bool,
 }
 
 /// One session and the search for a server that serves it.
@@ -211,6 +230,9 @@ pub struct Client {
     /// Losses since the session was last attached.
     attempts: u32,
     state: State,
+    /// A session that a server says has ended. It is told with the next input, so that whoever asks anew because
+    /// an outcome is unknown is not mistaken for one who knows already.
+    ended: Option<SessionId>,
     /// The last link, and the server at its other end.
     link: u64,
     server: u32,
@@ -228,8 +250,9 @@ pub struct Client {
     is_unsure: bool,
     last_tag: u64,
     pending: VecDeque<Pending>,
-    /// Calls that wait for the session.
-    waiting: VecDeque<(u64, Request)>,
+    waiting: VecDeque<Waiting>,
+    /// The number of the last change.
+    last_number: u64,
     watches: Watches,
     /// What the servers have believed about who the client is. It is said anew on each connection.
     proofs: Vec<Request>,
@@ -254,6 +277,7 @@ impl Client {
             place: 0,
             attempts: 0,
             state: State::Away(now),
+            ended: None,
             link: 0,
             server: 0,
             session: SessionId(0),
@@ -268,6 +292,7 @@ impl Client {
             last_tag: 0,
             pending: VecDeque::new(),
             waiting: VecDeque::new(),
+            last_number: 0,
             watches: Watches::default(),
             proofs: Vec::new(),
         }
@@ -335,6 +360,11 @@ impl Client {
 
     /// Something happens.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        if !matches!(input, Input::Call { .. })
+            && let Some(session) = self.ended.take()
+        {
+            self.tell(Event::Expired { session }, out);
+        }
         match input {
             Input::Call { id, request } => self.call(now, id, request, out),
             Input::Reply { link, tag, reply } if self.is_open(link) => {
@@ -363,6 +393,9 @@ impl Client {
     /// When it wants to do something by itself.
     #[must_use]
     pub fn deadline(&self) -> Time {
+        if self.ended.is_some() {
+            return self.heard;
+        }
         let own = match self.state {
             State::Gone => return Time::NEVER,
             State::Away(at) => at,
@@ -439,17 +472,41 @@ impl Client {
         let watches = self.config.watches as usize;
         let full = self.config.calls as usize <= self.calls()
             || leaves_watch(&request) && watches <= self.watches.count();
-        if full || self.is_gone() || matches!(request, Request::Connect(_)) {
+        let never = full || self.is_gone() || self.ended.is_some();
+        if never || matches!(request, Request::Connect(_)) {
             let outcome = Outcome::Unsent;
             self.tell(Event::Done { id, outcome }, out);
         } else if self.is_attached() {
             self.send(now, request, Purpose::Call(id), out);
         } else {
-            self.waiting.push_back((id, request));
+            self.waiting.push_back(Waiting {
+                id,
+                request,
+                number: None,
+                was_sent: false,
+            });
         }
     }
 
     fn send(&mut self, now: Time, request: Request, purpose: Purpose, out: &mut Vec<Output>) {
+        let number = match request {
+            Request::Write(_) | Request::Multi(_) if self.config.repeat => {
+                self.last_number += 1;
+                Some(self.last_number)
+            }
+            _ => None,
+        };
+        self.send_as(now, request, number, purpose, out);
+    }
+
+    fn send_as(
+        &mut self,
+        now: Time,
+        request: Request,
+        number: Option<u64>,
+        purpose: Purpose,
+        out: &mut Vec<Output>,
+    ) {
         self.last_tag += 1;
         self.asked = now;
         let (link, tag) = (self.link, self.last_tag);
@@ -461,8 +518,16 @@ impl Client {
             tag,
             purpose,
             request: request.clone(),
+            number,
             sent: now,
         });
+        // Numbers rise along `pending`, and all before its first one have been answered.
+        let mut numbers = self.pending.iter().filter_map(|pending| pending.number);
+        let answered = numbers.next().map_or(0, |first| first - 1);
+        let request = match number {
+            Some(number) => once(number, answered, request),
+            None => request,
+        };
         out.push(Output::Send {
             link,
             tag,
@@ -479,7 +544,7 @@ impl Client {
     }
 
     fn lost(&mut self, now: Time, reason: Option<Hangup>, out: &mut Vec<Output>) {
-        self.give_up_pending(out);
+        self.put_back_pending(out);
         let doublings = self.attempts.min(16);
         let longest = Span(self.config.pause.0 << doublings).min(self.config.pause_max);
         let pause = Span::from_ms(self.rng.between(1, longest.as_ms().max(1)));
@@ -541,6 +606,9 @@ impl Client {
                 let resumed = session == self.session;
                 if !resumed {
                     self.expired(out);
+                    if let Some(session) = self.ended.take() {
+                        self.tell(Event::Expired { session }, out);
+                    }
                 }
                 (self.session, self.password) = (session, password);
                 self.is_read_only = read_only;
@@ -567,8 +635,12 @@ impl Client {
                 for (key, read) in self.watches.to_leave_again() {
                     self.send(now, Request::Read(read), Purpose::Rearm(key), out);
                 }
-                for (id, request) in core::mem::take(&mut self.waiting) {
-                    self.send(now, request, Purpose::Call(id), out);
+                for waiting in core::mem::take(&mut self.waiting) {
+                    let purpose = Purpose::Call(waiting.id);
+                    match waiting.number {
+                        None => self.send(now, waiting.request, purpose, out),
+                        number => self.send_as(now, waiting.request, number, purpose, out),
+                    }
                 }
             }
             // The server hangs up next, and the search goes on with a new session.
@@ -592,7 +664,7 @@ impl Client {
         if session != SessionId(0) {
             // They were meant for the session that is over.
             self.give_up_waiting(out);
-            self.tell(Event::Expired { session }, out);
+            self.ended = Some(session);
         }
     }
 
@@ -612,6 +684,30 @@ impl Client {
         core::mem::take(&mut self.session)
     }
 
+    /// What was asked and not answered is asked again on the next connection, before anything newer.
+    fn put_back_pending(&mut self, out: &mut Vec<Output>) {
+        let mut again = VecDeque::new();
+        for pending in core::mem::take(&mut self.pending) {
+            let Purpose::Call(id) = pending.purpose else {
+                continue;
+            };
+            let is_final = matches!(pending.request, Request::Close | Request::Reconfig(_));
+            if is_final || !self.config.repeat {
+                let outcome = Outcome::Unknown;
+                self.tell(Event::Done { id, outcome }, out);
+            } else {
+                again.push_back(Waiting {
+                    id,
+                    request: pending.request,
+                    number: pending.number,
+                    was_sent: true,
+                });
+            }
+        }
+        again.append(&mut self.waiting);
+        self.waiting = again;
+    }
+
     fn give_up_pending(&mut self, out: &mut Vec<Output>) {
         for pending in core::mem::take(&mut self.pending) {
             if let Purpose::Call(id) = pending.purpose {
@@ -622,8 +718,11 @@ impl Client {
     }
 
     fn give_up_waiting(&mut self, out: &mut Vec<Output>) {
-        for (id, _) in core::mem::take(&mut self.waiting) {
-            let outcome = Outcome::Unsent;
+        for Waiting { id, was_sent, .. } in core::mem::take(&mut self.waiting) {
+            let outcome = match was_sent {
+                true => Outcome::Unknown,
+                false => Outcome::Unsent,
+            };
             self.tell(Event::Done { id, outcome }, out);
         }
     }
@@ -631,6 +730,19 @@ impl Client {
     fn tell(&self, event: Event, out: &mut Vec<Output>) {
         out.push(Output::Event(event));
     }
+}
+
+fn once(number: u64, answered: u64, request: Request) -> Request {
+    let change = match request {
+        Request::Write(op) => Change::One(op),
+        Request::Multi(ops) => Change::All(ops),
+        other => return other,
+    };
+    Request::Once(Once {
+        number,
+        answered,
+        change,
+    })
 }
 
 fn watched(request: &Request) -> Option<&Read> {

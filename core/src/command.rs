@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::configuration::{self, Configuration};
 use crate::id::{Index, NodeId, SessionId};
-use crate::request::{Acl, Error, EventKind, Identity, Op, Password, Reconfig, Response};
+use crate::request::{Acl, Error, EventKind, Identity, Once, Op, Password, Reconfig, Response};
 
 /// A client connection as the whole cluster knows it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -149,6 +149,8 @@ pub enum WriteRequest {
     Close,
     /// Changes the members.
     Reconfig(Reconfig),
+    /// Changes one znode or several, once.
+    Once(Once),
 }
 
 /// What became of a command, for the node that has a connection waiting for it.

@@ -14,6 +14,12 @@ use crate::time::Span;
 /// peer and is not listened to. Counting up from below never overflows, and a zxid fits Java's `long`.
 pub const NUMBERS: u64 = 1 << 62;
 
+/// Answers that a session keeps for changes that its client may ask for again (rule R20). Every replica must
+/// keep the same ones, so that this and the next are no settings.
+pub const KEPT_ANSWERS: usize = 32;
+/// Bytes of these answers.
+pub const KEPT_ANSWER_BYTES: u64 = 64 << 10;
+
 /// A node's settings. `Config::new` gives the defaults of rule R24.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Config {
@@ -220,6 +226,9 @@ pub struct ClientConfig {
     pub proofs: u32,
     /// Whether a server that has no leader will do, for reads that may be old (protocol section 17).
     pub read_only: bool,
+    /// Whether what was asked on a connection that broke is asked again on the next: changes get numbers, and
+    /// are made once. If not, its outcome is unknown at once.
+    pub repeat: bool,
 }
 
 impl ClientConfig {
@@ -237,6 +246,7 @@ impl ClientConfig {
             watches: 100_000,
             proofs: 16,
             read_only: false,
+            repeat: true,
         }
     }
 }
@@ -368,6 +378,8 @@ pub enum Bug {
     HeartbeatsWaitForData,
     /// A request that travelled twice runs twice (dissertation chapter 6).
     WritesRunAgain,
+    /// A change that its client asks for again runs again (dissertation 6.3).
+    RepeatsRunAgain,
     /// Entries are applied when they are durable, committed or not (ClickHouse/ClickHouse#107556).
     AppliesUncommitted,
     /// A lease counts from when a quorum's answers came (openraft#1747).
@@ -448,6 +460,7 @@ impl Bug {
         Self::WindowNotAsked,
         Self::HeartbeatsWaitForData,
         Self::WritesRunAgain,
+        Self::RepeatsRunAgain,
         Self::AppliesUncommitted,
         Self::LeaseFromReceipt,
         Self::CommitsAlone,

@@ -15,8 +15,10 @@ use crate::hash;
 use crate::id::{Index, SessionId};
 use crate::map;
 use crate::path;
-use crate::request::{Acl, Error, Identity, List, Listed, Password, Read, ReadKind, Response};
-use crate::session::{Session, Sessions};
+use crate::request::{
+    self, Acl, Error, Identity, List, Listed, Once, Password, Read, ReadKind, Response,
+};
+use crate::session::{Recall, Session, Sessions};
 use crate::time::Time;
 use crate::tree::{Facts, Record, Tree, Znode};
 
@@ -178,7 +180,10 @@ impl Machine {
                     return self.reconfig(index, asker, ids, request);
                 }
                 let moment = (index, stamp.as_ms());
-                let result = self.write(moment, session, ids, request, changes);
+                let result = match request {
+                    WriteRequest::Once(once) => self.once(moment, session, ids, once, changes),
+                    request => self.write(moment, session, ids, request, changes),
+                };
                 Applied::Wrote {
                     session,
                     epoch,
@@ -422,6 +427,7 @@ impl Machine {
                 origin,
                 next_number: 1,
             },
+            None,
         );
         Applied::Attached {
             origin,
@@ -474,11 +480,35 @@ impl Machine {
             WriteRequest::Multi(ops) => {
                 Ok(self.transaction(moment, session, ids, changes).multi(ops))
             }
-            // It does not come here.
-            WriteRequest::Reconfig(_) => Err(Error::Unimplemented),
+            // They do not come here.
+            WriteRequest::Reconfig(_) | WriteRequest::Once(_) => Err(Error::Unimplemented),
             WriteRequest::Close => {
                 self.end(moment, session, changes);
                 Ok(Response::Closed)
+            }
+        }
+    }
+
+    /// Runs a numbered change, or says what became of it the first time.
+    fn once(
+        &mut self,
+        moment: (Index, u64),
+        session: SessionId,
+        ids: &[Identity],
+        once: &Once,
+        changes: &mut Vec<Change>,
+    ) -> Result<Response, Error> {
+        match self.sessions.recall(session, once.number, once.answered) {
+            Recall::Answered(result) => result,
+            Recall::Forgotten => Err(Error::OutcomeUnknown),
+            Recall::New => {
+                let mut transaction = self.transaction(moment, session, ids, changes);
+                let result = match &once.change {
+                    request::Change::One(op) => transaction.op(op),
+                    request::Change::All(ops) => Ok(transaction.multi(ops)),
+                };
+                self.sessions.keep(session, &result);
+                result
             }
         }
     }

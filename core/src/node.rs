@@ -30,7 +30,7 @@ use self::cleaning::Cleaning;
 use self::clients::Clients;
 use self::members::Wishes;
 use self::snapshots::Snapshots;
-use crate::command::{Applied, Change, Command};
+use crate::command::{Applied, Change, Command, WriteRequest};
 use crate::config::{Bug, Config};
 use crate::id::{ConnId, Index, LogId, NodeId, SessionId, Term, WriteId};
 use crate::machine::Machine;
@@ -463,6 +463,15 @@ impl Node {
             } = command
         {
             self.machine.sessions.expect_number(*session, *number);
+        }
+        if self.config.has(Bug::RepeatsRunAgain)
+            && let Command::Write {
+                session,
+                request: WriteRequest::Once(_),
+                ..
+            } = command
+        {
+            self.machine.sessions.forget_answers(*session);
         }
         let mut changes = core::mem::take(&mut self.changes);
         let applied = self.machine.apply(index, self.stamp, command, &mut changes);

@@ -132,6 +132,7 @@ fn answer(outcome: &Outcome) -> Answer<'_> {
         Outcome::Answered(reply) => match &reply.result {
             Ok(response) => Answer::Yes(response),
             Err(Error::SessionExpired | Error::SessionMoved) => Answer::Not,
+            Err(Error::OutcomeUnknown) => Answer::Unknown,
             Err(error) => Answer::No(*error),
         },
         Outcome::Unknown => Answer::Unknown,

@@ -74,6 +74,41 @@ pub enum Request {
         /// Which.
         kind: WatchKind,
     },
+    /// A change that is made once, however often it is asked for (rule R20).
+    Once(Once),
+}
+
+/// A change with a number. Whoever asks for it again, because a connection was lost before the answer came, gets
+/// the answer that it had the first time. The session keeps a few answers (`KEPT_ANSWERS`); one that is asked
+/// for again after its answer went is `OutcomeUnknown`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Once {
+    /// Greater than the numbers of all changes before it in this session.
+    pub number: u64,
+    /// The client has the answers to all changes up to this number: they need not be kept.
+    pub answered: u64,
+    /// What is to change.
+    pub change: Change,
+}
+
+/// What is to change, once.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Change {
+    /// One znode.
+    One(Op),
+    /// Several znodes, all or nothing.
+    All(Vec<Op>),
+}
+
+impl Change {
+    /// The request for it without a number.
+    #[must_use]
+    pub fn request(self) -> Request {
+        match self {
+            Self::One(op) => Request::Write(op),
+            Self::All(ops) => Request::Multi(ops),
+        }
+    }
 }
 
 /// What a client says to open a session (section 3 of the protocol).
@@ -582,6 +617,9 @@ pub enum Error {
     QuotaExceeded = -125,
     /// The server has too much to do.
     ThrottledOp = -127,
+    /// A change was asked for again after its answer had to go: whether it was made is not known. ZooKeeper
+    /// has no such answer.
+    OutcomeUnknown = -1_000,
 }
 
 impl Error {
@@ -612,6 +650,7 @@ impl Error {
         Self::SessionClosedRequireSaslAuth,
         Self::QuotaExceeded,
         Self::ThrottledOp,
+        Self::OutcomeUnknown,
     ];
 
     /// ZooKeeper's number.
@@ -649,6 +688,7 @@ impl Error {
             Self::SessionClosedRequireSaslAuth => "SESSION_CLOSED_REQUIRE_SASL_AUTH",
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::ThrottledOp => "THROTTLED_OP",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
         }
     }
 }
@@ -688,6 +728,7 @@ impl fmt::Display for Error {
             }
             Self::QuotaExceeded => "a hard quota would be exceeded",
             Self::ThrottledOp => "the server has too much to do",
+            Self::OutcomeUnknown => "whether this change was made is not known any more",
         })
     }
 }

@@ -11,8 +11,12 @@ use crate::command::Origin;
 use crate::hash;
 use crate::id::{Index, SessionId};
 use crate::map::{Item, Key, Map};
+use crate::request::{Error, Response};
 
+mod answers;
 mod deadlines;
+
+pub(crate) use answers::{Answers, Recall};
 
 pub use deadlines::Deadlines;
 
@@ -47,6 +51,8 @@ pub(crate) struct Sessions {
 struct Live {
     id: SessionId,
     session: Session,
+    /// Nothing while it has asked for no numbered change.
+    answers: Option<Arc<Answers>>,
 }
 
 impl Sessions {
@@ -107,9 +113,10 @@ impl Sessions {
 
     /// Whether the digest is that of the sessions (rule R9). Looks at all of them.
     pub(crate) fn is_digest_right(&self) -> bool {
-        let add =
-            |sum: u64, (id, session): (SessionId, &Session)| sum.wrapping_add(digest(id, session));
-        self.iter().fold(0, add) == self.digest
+        let add = |sum: u64, live: &Live| sum.wrapping_add(digest(live));
+        let answers = self.live.iter().filter_map(|live| live.answers.as_ref());
+        self.live.iter().fold(0, add) == self.digest
+            && answers.into_iter().all(|answers| answers.is_digest_right())
     }
 
     pub(crate) fn digest(&self) -> u64 {
@@ -126,21 +133,54 @@ impl Sessions {
         self.live.iter().map(|live| (live.id, &live.session))
     }
 
-    /// The sessions from this id on.
-    pub(crate) fn from(&self, id: SessionId) -> impl Iterator<Item = (SessionId, &Session)> {
+    /// The sessions from this id on, with what they keep.
+    pub(crate) fn from(
+        &self,
+        id: SessionId,
+    ) -> impl Iterator<Item = (SessionId, &Session, Option<&Answers>)> {
         self.live
             .range(key(id))
-            .map(|live| (live.id, &live.session))
+            .map(|live| (live.id, &live.session, live.answers.as_deref()))
     }
 
     /// A new session, or one from a snapshot; `false` if there is one with its id.
-    pub(crate) fn insert(&mut self, id: SessionId, session: Session) -> bool {
+    pub(crate) fn insert(
+        &mut self,
+        id: SessionId,
+        session: Session,
+        answers: Option<Answers>,
+    ) -> bool {
         if self.get(id).is_some() {
             return false;
         }
-        self.live.insert(Live { id, session });
-        self.digest = self.digest.wrapping_add(digest(id, &session));
+        let live = Live {
+            id,
+            session,
+            answers: answers.map(Arc::new),
+        };
+        self.digest = self.digest.wrapping_add(digest(&live));
+        self.live.insert(live);
         true
+    }
+
+    /// What is known of a numbered change; the session's answers up to `answered` go.
+    pub(crate) fn recall(&mut self, id: SessionId, number: u64, answered: u64) -> Recall {
+        let recall = self.change_live(id, |live| {
+            Arc::make_mut(live.answers.get_or_insert_default()).recall(number, answered)
+        });
+        recall.unwrap_or(Recall::Forgotten)
+    }
+
+    /// The answer to the numbered change that has just run.
+    pub(crate) fn keep(&mut self, id: SessionId, result: &Result<Response, Error>) {
+        let _ = self.change_live(id, |live| {
+            Arc::make_mut(live.answers.get_or_insert_default()).keep(result);
+        });
+    }
+
+    /// Forgets what a session keeps: only for a bug that is planted.
+    pub(crate) fn forget_answers(&mut self, id: SessionId) {
+        let _ = self.change_live(id, |live| live.answers = None);
     }
 
     /// Gives a session to another connection and says which one had it.
@@ -175,28 +215,35 @@ impl Sessions {
     }
 
     pub(crate) fn close(&mut self, id: SessionId) {
-        let Some(Live { session, .. }) = self.live.remove(key(id)) else {
+        let Some(live) = self.live.remove(key(id)) else {
             return;
         };
-        self.digest = self.digest.wrapping_sub(digest(id, &session));
+        self.digest = self.digest.wrapping_sub(digest(&live));
     }
 
     fn change<R>(&mut self, id: SessionId, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
-        let session = &mut self.live.get_mut(key(id))?.session;
-        let before = digest(id, session);
-        let result = change(session);
-        let after = digest(id, session);
+        self.change_live(id, |live| change(&mut live.session))
+    }
+
+    fn change_live<R>(&mut self, id: SessionId, change: impl FnOnce(&mut Live) -> R) -> Option<R> {
+        let live = self.live.get_mut(key(id))?;
+        let before = digest(live);
+        let result = change(live);
+        let after = digest(live);
         self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
         Some(result)
     }
 }
 
-fn digest(id: SessionId, session: &Session) -> u64 {
+fn digest(live: &Live) -> u64 {
+    let session = &live.session;
+    let answers = live.answers.as_ref();
     let numbers = [
-        id.0,
+        live.id.0,
         session.timeout_ms.into(),
         session.epoch.0,
         session.next_number,
+        answers.map_or(0, |answers| answers.digest()),
     ];
     hash::of_words(&words(hash::of_words(&numbers), session.origin))
 }

@@ -601,6 +601,7 @@ impl Sim {
             servers,
             timeout_ms,
             read_only: false,
+            repeat: self.config.repeat,
             now: self.now,
             rng: Rng::stream(self.seed, stream::CLIENT + u64::from(id.0)),
         }

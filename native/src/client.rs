@@ -19,8 +19,9 @@
 //! ```
 //!
 //! A `Client` is a handle to one session; clones share it. The session is kept alive by itself and taken to
-//! another server when one fails. What was asked at that moment is asked again if it only reads; whether a
-//! change was made is not known then, and [`ClientError::Unanswered`] says so. Everything else that happens
+//! another server when one fails. What was asked at that moment is asked again there, and a change is made once
+//! all the same: it has a number, by which the servers know it. Only when the session ends before that, or no
+//! server answers, it is not known whether the change was made; [`ClientError::Unanswered`] says so. Everything else that happens
 //! to the session, and every watch, is a [`Event`] of [`Client::events`]; recipes run by [`Client::run`].
 
 use core::fmt;
@@ -62,7 +63,7 @@ pub enum ClientError {
     Leaderless(Vec<String>),
     /// The client is closed.
     Lost(&'static str),
-    /// The connection ended before the answer came, so that a change may or may not have been made.
+    /// No answer came before the session ended or patience did, so that a change may or may not have been made.
     Unanswered(&'static str),
     /// The session ended before the request could be sent: nothing was changed by it.
     Expired,
@@ -283,8 +284,8 @@ impl Client {
         Events { events }
     }
 
-    /// Asks and waits for the answer, which may be an error of the server. What only reads is asked again
-    /// when the connection breaks.
+    /// Asks and waits for the answer, which may be an error of the server. When the connection breaks, it is
+    /// asked again on the next one; a change is made once.
     ///
     /// # Errors
     /// If there is no answer.
@@ -305,7 +306,7 @@ impl Client {
                 Ok(Ok(Outcome::Unsent)) => return Err(ClientError::Expired),
                 Ok(Ok(Outcome::Unknown)) if reads => {}
                 Ok(Ok(Outcome::Unknown)) => {
-                    return Err(ClientError::Unanswered("the connection broke"));
+                    return Err(ClientError::Unanswered("the session has ended"));
                 }
             }
         }
@@ -546,6 +547,9 @@ pub fn explain(error: Error, path: &str) -> String {
         }
         Error::NoAuth => format!("{path} does not permit this; see `acl get {path}`, and --auth"),
         Error::SessionExpired => "the session has expired; run the command again".into(),
+        Error::OutcomeUnknown => {
+            format!("whether {path} was changed is not known any more; look before you repeat it")
+        }
         other => format!("{path}: {other:?} ({})", other.code()),
     }
 }

@@ -8,7 +8,9 @@ use otterkeeper_core::id::{Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use otterkeeper_core::message::Message;
 use otterkeeper_core::node::View;
 use otterkeeper_core::raft::message::{Entry, Message as Raft, Payload, SnapshotMeta};
-use otterkeeper_core::request::{Acl, CreateMode, Identity, Op, Read, ReadKind, Reconfig};
+use otterkeeper_core::request::{
+    Acl, Change, CreateMode, Identity, Once, Op, Read, ReadKind, Reconfig,
+};
 use otterkeeper_core::time::Time;
 use otterkeeper_core::wire;
 
@@ -202,10 +204,18 @@ fn command(draw: &mut Draw<'_>) -> Bytes {
             epoch: Index(draw.near(session.0)),
             number: draw.number(),
             ids: (0..draw.below(3)).map(|_| identity(draw)).collect(),
-            request: match draw.below(6) {
+            request: match draw.below(8) {
                 0 => WriteRequest::Close,
                 1 => WriteRequest::Multi((0..draw.below(4)).map(|_| op(draw)).collect()),
                 2 => WriteRequest::Reconfig(reconfig(draw)),
+                3 => WriteRequest::Once(Once {
+                    number: draw.below(4).into(),
+                    answered: draw.below(4).into(),
+                    change: match draw.below(2) {
+                        0 => Change::One(op(draw)),
+                        _ => Change::All((0..draw.below(4)).map(|_| op(draw)).collect()),
+                    },
+                }),
                 _ => WriteRequest::Op(op(draw)),
             },
         },

@@ -6,7 +6,7 @@ use otterkeeper_core::acl;
 use otterkeeper_core::command::{Command, WriteRequest};
 use otterkeeper_core::raft::message::{Entry, Payload};
 use otterkeeper_core::request::{
-    Acl, CreateMode, Error, EventKind, Op, Read, ReadKind, Reply, Request, Response, Stat,
+    Acl, Change, CreateMode, Error, EventKind, Op, Read, ReadKind, Reply, Request, Response, Stat,
 };
 use otterkeeper_core::sim::{ClientEvent, ClientId};
 use otterkeeper_core::wire;
@@ -201,6 +201,7 @@ pub(crate) fn typed(request: &Request) -> String {
         Request::SetWatches(_) => "setWatches".to_owned(),
         Request::CheckWatches { path, kind } => format!("checkWatches {kind:?} {path}"),
         Request::RemoveWatches { path, kind } => format!("removewatches {kind:?} {path}"),
+        Request::Once(once) => typed_change(&once.change),
     }
 }
 
@@ -298,6 +299,7 @@ pub(crate) const fn error_name(error: Error) -> &'static str {
         Error::SessionClosedRequireSaslAuth => "SESSIONCLOSEDREQUIRESASLAUTH",
         Error::QuotaExceeded => "QUOTAEXCEEDED",
         Error::ThrottledOp => "THROTTLEDOP",
+        Error::OutcomeUnknown => "OUTCOMEUNKNOWN",
     }
 }
 
@@ -409,6 +411,13 @@ fn path_of(request: &Request) -> Option<String> {
     }
 }
 
+fn typed_change(change: &Change) -> String {
+    match change {
+        Change::One(op) => typed_op(op),
+        Change::All(ops) => format!("multi {}", ops.len()),
+    }
+}
+
 fn typed_op(op: &Op) -> String {
     match op {
         Op::Create {
@@ -463,6 +472,7 @@ fn command_label(command: &Command) -> String {
             WriteRequest::Multi(ops) => format!("multi {}", ops.len()),
             WriteRequest::Close => "close session".to_owned(),
             WriteRequest::Reconfig(_) => "members".to_owned(),
+            WriteRequest::Once(once) => typed_change(&once.change),
         },
     }
 }

@@ -9,7 +9,8 @@ use super::{Client, Event, Input, Outcome, Output};
 use crate::config::ClientConfig;
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Error, EventKind, Hangup, Op, Read, ReadKind, Reply, Request, Response, Stat, WatchEvent,
+    Change, Error, EventKind, Hangup, Once, Op, Read, ReadKind, Reply, Request, Response, Stat,
+    WatchEvent,
 };
 use crate::time::{Span, Time};
 
@@ -34,7 +35,11 @@ impl Bench {
 
     /// One that has session 5.
     fn attached() -> Self {
-        let mut bench = Self::new(ClientConfig::new(3));
+        Self::attached_as(ClientConfig::new(3))
+    }
+
+    fn attached_as(config: ClientConfig) -> Self {
+        let mut bench = Self::new(config);
         bench.wake();
         bench.attach(SessionId(5));
         bench.out.clear();
@@ -119,6 +124,26 @@ fn delete() -> Request {
         path: "/a".into(),
         version: -1,
     })
+}
+
+fn once(number: u64, answered: u64, request: Request) -> Request {
+    let change = match request {
+        Request::Write(op) => Change::One(op),
+        other => panic!("{other:?}"),
+    };
+    Request::Once(Once {
+        number,
+        answered,
+        change,
+    })
+}
+
+/// Asks nothing again.
+fn forgetful() -> ClientConfig {
+    ClientConfig {
+        repeat: false,
+        ..ClientConfig::new(3)
+    }
 }
 
 fn stat(mzxid: u64, pzxid: u64) -> Stat {
@@ -251,12 +276,74 @@ fn calls_wait_for_the_session_and_are_sent_in_order() {
         .into_iter()
         .map(|(_, request)| request)
         .collect();
-    assert_eq!(sent, [delete(), Request::Ping]);
+    assert_eq!(sent, [once(1, 0, delete()), Request::Ping]);
+}
+
+#[test]
+fn what_was_asked_on_a_lost_connection_is_asked_again_in_order() {
+    let mut bench = Bench::attached();
+    bench.call(1, delete());
+    bench.call(2, delete());
+    let tag = bench.sent()[0].0;
+    bench.answer(tag, 11, Ok(Response::Deleted));
+    bench.call(3, read(ReadKind::Exists, "/a", true));
+    bench.call(4, delete());
+    bench.reconnect();
+    bench.call(5, delete());
+    bench.attach(SessionId(5));
+    let requests = |bench: &mut Bench| {
+        let sent = bench.sent();
+        sent.into_iter()
+            .map(|(_, request)| request)
+            .collect::<Vec<_>>()
+    };
+    let expected = [
+        once(2, 1, delete()),
+        read(ReadKind::Exists, "/a", true),
+        once(3, 1, delete()),
+        once(4, 1, delete()),
+    ];
+    assert_eq!(requests(&mut bench), expected);
+    // Again, and then the session turns out to have ended: nobody knows, except of what was never sent.
+    bench.events();
+    bench.reconnect();
+    bench.call(6, delete());
+    let (tag, _) = bench.sent().pop().expect("it asks to be attached");
+    bench.events();
+    bench.answer(tag, 12, Ok(Response::Expired));
+    // Whoever asks anew because of that has not been told of the end yet.
+    bench.call(7, delete());
+    bench.wake();
+    let session = SessionId(5);
+    let expected = vec![
+        done(2, Outcome::Unknown),
+        done(3, Outcome::Unknown),
+        done(4, Outcome::Unknown),
+        done(5, Outcome::Unknown),
+        done(6, Outcome::Unsent),
+        done(7, Outcome::Unsent),
+        Event::Expired { session },
+    ];
+    assert_eq!(bench.events(), expected);
+}
+
+#[test]
+fn what_cannot_be_repeated_is_unknown_at_once() {
+    let mut bench = Bench::attached();
+    bench.call(1, delete());
+    bench.call(2, Request::Close);
+    let (link, reason) = (bench.client.link, None);
+    bench.input(Input::Ended { link, reason });
+    let expected = vec![
+        done(2, Outcome::Unknown),
+        Event::Disconnected { reason: None },
+    ];
+    assert_eq!(bench.events(), expected);
 }
 
 #[test]
 fn an_answer_that_does_not_come_leaves_the_outcome_unknown() {
-    let mut bench = Bench::attached();
+    let mut bench = Bench::attached_as(forgetful());
     bench.call(1, delete());
     bench.call(2, read(ReadKind::Exists, "/a", false));
     let link = bench.client.link;
@@ -281,7 +368,7 @@ fn an_answer_that_does_not_come_leaves_the_outcome_unknown() {
 
 #[test]
 fn an_answer_out_of_turn_ends_the_connection() {
-    let mut bench = Bench::attached();
+    let mut bench = Bench::attached_as(forgetful());
     bench.call(1, delete());
     bench.call(2, delete());
     let tags: Vec<u64> = bench.sent().into_iter().map(|(tag, _)| tag).collect();
@@ -307,6 +394,7 @@ fn what_waits_for_a_session_that_has_expired_is_never_sent() {
     assert_eq!((connect.session, connect.password), (SessionId(5), [9; 16]));
     bench.out.clear();
     bench.answer(tag, 12, Ok(Response::Expired));
+    bench.wake();
     let session = SessionId(5);
     let expected = vec![done(1, Outcome::Unsent), Event::Expired { session }];
     assert_eq!(bench.events(), expected);
@@ -361,7 +449,11 @@ fn who_it_is_is_said_again_on_each_connection() {
         .into_iter()
         .map(|(_, request)| request)
         .collect();
-    assert_eq!(sent, [auth, delete()], "before anything that needs it");
+    assert_eq!(
+        sent,
+        [auth, once(1, 0, delete())],
+        "before anything that needs it"
+    );
 }
 
 #[test]

@@ -252,6 +252,9 @@ impl Node {
                         let number = self.barrier(conn);
                         self.wait(conn, tag, What::Latest(number, ids, read), out);
                     }
+                    Request::Once(once) => {
+                        self.write(conn, session, epoch, tag, WriteRequest::Once(once), out);
+                    }
                     Request::Close => {
                         self.write(conn, session, epoch, tag, WriteRequest::Close, out)
                     }

@@ -17,7 +17,7 @@ use crate::raft::note::{Note as RaftNote, Role, TransferStage};
 use crate::recipe::Told;
 use crate::recipe::group::Called;
 use crate::recipe::queue::{Put, Take};
-use crate::request::{Op, Read, Reply, Request, Response};
+use crate::request::{Change, Once, Op, Read, Reply, Request, Response};
 use crate::sim::{Cargo, ClientEvent, ClientId, End, LossReason, What};
 use crate::time::Time;
 use crate::wire;
@@ -246,6 +246,10 @@ pub fn payload(entry: &Entry) -> String {
         Ok(Command::Attach { session, .. }) => format!("attach {session}"),
         Ok(Command::Write { request, .. }) => match request {
             WriteRequest::Op(op) => op_text(&op),
+            WriteRequest::Once(Once {
+                change: Change::One(op),
+                ..
+            }) => op_text(&op),
             WriteRequest::Close => "close".into(),
             other => format!("{other:?}"),
         },

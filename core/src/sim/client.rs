@@ -57,6 +57,8 @@ pub(super) struct Start {
     pub(super) timeout_ms: u32,
     /// Whether a member without a leader will do, for reads.
     pub(super) read_only: bool,
+    /// Whether it asks again what a lost connection left open.
+    pub(super) repeat: bool,
     pub(super) now: Time,
     pub(super) rng: Rng,
 }
@@ -128,6 +130,7 @@ impl Client {
             servers,
             timeout_ms,
             read_only,
+            repeat,
             now,
             mut rng,
         } = start;
@@ -138,6 +141,7 @@ impl Client {
             pause: PAUSE,
             pause_max: PAUSE,
             read_only,
+            repeat: repeat && worker.is_none(),
             // There are nine at most.
             ..ClientConfig::new(servers.len() as u32)
         };
@@ -487,17 +491,26 @@ impl Client {
             return;
         };
         self.last_tag += 1;
-        let tag = self.last_tag;
+        // Whoever looks on sees the change, and that it is asked for once.
+        let plain = match &request {
+            Request::Once(once) => once.change.clone().request(),
+            request => request.clone(),
+        };
+        let before = call.and_then(|id| self.places.get(&id).copied());
+        let before = before.and_then(|place| self.calls.get(place));
+        let tag = before.map_or(self.last_tag, |call| call.tag);
         if self.worker.is_some() {
-            wire.oracle.send(self.id, tag, &request);
-            self.lasting.sent(&request);
+            wire.oracle.send(self.id, tag, &plain);
+            self.lasting.sent(&plain);
         }
-        if let Some(id) = call {
+        if let Some(id) = call
+            && before.is_none()
+        {
             self.places.insert(id, self.calls.next());
             self.calls.push(Call {
                 tag,
                 node,
-                request: request.clone(),
+                request: plain.clone(),
                 invoked: wire.now,
                 end: None,
             });
@@ -506,13 +519,13 @@ impl Client {
             }
             wire.events.push(ClientEvent::Called {
                 tag,
-                request: request.clone(),
+                request: plain.clone(),
             });
         }
         self.pending.push_back(Pending {
             tag,
             of,
-            request: request.clone(),
+            request: plain,
             since: wire.clocks.mark(wire.now),
             after: wire.oracle.newest(),
         });

@@ -27,6 +27,9 @@ pub struct SimConfig {
     pub workload: Option<Workload>,
     /// Faults that come by themselves; `None` for none.
     pub faults: Option<Faults>,
+    /// Whether clients that are not of the workload ask again what a lost connection left open, by number. The
+    /// others live with unknown outcomes, as ZooKeeper's do.
+    pub repeat: bool,
     /// A known bug that every member has. Without the feature `planted` it has no effect.
     pub planted: Option<Bug>,
     /// Virtual time at the start.
@@ -58,6 +61,7 @@ impl SimConfig {
             },
             workload: None,
             faults: None,
+            repeat: false,
             planted: None,
             // 2026-01-01 00:00 UTC: a date that a znode's Stat can show.
             start: Time(1_767_225_600_000_000),

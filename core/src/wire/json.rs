@@ -27,8 +27,9 @@ use serde::{Deserialize, Serialize};
 use super::client::ServerFrame;
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Acl, Connect, CreateMode, Error, EventKind, Hangup, List, Listed, Op, Read, ReadKind, Reconfig,
-    Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind, WatchMode,
+    Acl, Change, Connect, CreateMode, Error, EventKind, Hangup, List, Listed, Once, Op, Read,
+    ReadKind, Reconfig, Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind,
+    WatchMode,
 };
 
 mod shape;
@@ -93,11 +94,7 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             ..Fields::default()
         },
         Request::Write(op) => op_fields(op),
-        Request::Multi(ops) => Fields {
-            op: Some(Verb::Multi),
-            ops: Some(ops.iter().map(op_fields).collect()),
-            ..Fields::default()
-        },
+        Request::Multi(ops) => multi_fields(ops),
         Request::Read(read) => read_fields(read),
         Request::Latest(read) => Fields {
             read: Some(Consistency::Linearizable),
@@ -148,6 +145,15 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             path: Some(path.clone()),
             kind: Some((*kind).into()),
             ..Fields::default()
+        },
+        Request::Once(Once {
+            number,
+            answered,
+            change,
+        }) => Fields {
+            number: Some(*number),
+            answered: (*answered != 0).then_some(*answered),
+            ..change_fields(change)
         },
         Request::Sync { path } => Fields {
             op: Some(Verb::Sync),
@@ -344,7 +350,10 @@ fn request(mut fields: Fields) -> Result<Request, String> {
                 .take()
                 .map(|old| (old.session.into(), old.password.0)),
         }),
-        Verb::Create | Verb::Delete | Verb::Set | Verb::SetAcl => Request::Write(op(&mut fields)?),
+        Verb::Create | Verb::Delete | Verb::Set | Verb::SetAcl => {
+            let op = op(&mut fields)?;
+            numbered(&mut fields, Change::One(op))
+        }
         Verb::Check => return Err("check stands only inside a multi".into()),
         Verb::Multi => {
             let ops = fields.ops.take().ok_or("multi needs ops")?;
@@ -353,7 +362,8 @@ fn request(mut fields: Fields) -> Result<Request, String> {
                 nothing_left(&fields)?;
                 Ok(op)
             });
-            Request::Multi(ops.collect::<Result<_, String>>()?)
+            let ops = ops.collect::<Result<_, String>>()?;
+            numbered(&mut fields, Change::All(ops))
         }
         Verb::Get
         | Verb::Exists
@@ -432,6 +442,18 @@ fn request(mut fields: Fields) -> Result<Request, String> {
     fields.id = None;
     nothing_left(&fields)?;
     Ok(request)
+}
+
+/// With a number it is made once.
+fn numbered(fields: &mut Fields, change: Change) -> Request {
+    match fields.number.take() {
+        None => change.request(),
+        Some(number) => Request::Once(Once {
+            number,
+            answered: fields.answered.take().unwrap_or(0),
+            change,
+        }),
+    }
 }
 
 fn op(fields: &mut Fields) -> Result<Op, String> {
@@ -542,6 +564,21 @@ fn nothing_left(fields: &Fields) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("this op does not take {}", write(&left)))
+}
+
+fn change_fields(change: &Change) -> Fields {
+    match change {
+        Change::One(op) => op_fields(op),
+        Change::All(ops) => multi_fields(ops),
+    }
+}
+
+fn multi_fields(ops: &[Op]) -> Fields {
+    Fields {
+        op: Some(Verb::Multi),
+        ops: Some(ops.iter().map(op_fields).collect()),
+        ..Fields::default()
+    }
 }
 
 fn op_fields(op: &Op) -> Fields {

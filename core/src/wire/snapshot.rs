@@ -17,7 +17,7 @@ use crate::id::SessionId;
 use crate::machine::{Constants, Machine, Members, Retired};
 use crate::map::{Item, Key};
 use crate::request::Acl;
-use crate::session::{Session, Sessions};
+use crate::session::{Answers, Session, Sessions};
 use crate::tree::Record;
 
 const TOTALS: u8 = 0;
@@ -73,11 +73,11 @@ impl Machine {
             Cursor::Session(last) => Some(SessionId(last.0.saturating_add(1))),
             Cursor::Acl(_) | Cursor::Znode(_) => None,
         };
-        for (id, session) in next_session
+        for (id, session, answers) in next_session
             .into_iter()
             .flat_map(|id| self.sessions.from(id))
         {
-            put(SESSION, &(id, session), &mut out);
+            put(SESSION, &(id, session, answers), &mut out);
             if limit <= out.len() {
                 return (out.into(), Some(Cursor::Session(id).write()));
             }
@@ -223,8 +223,13 @@ impl Rebuild {
                 Ok(rest)
             }
             (SESSION, Some(_)) if machine.tree.count() == 0 => {
-                let ((id, session), rest) = take::<(SessionId, Session)>(bytes)?;
-                if id <= self.last_session || !machine.sessions.insert(id, session) {
+                let ((id, session, kept), rest) =
+                    take::<(SessionId, Session, Option<Answers>)>(bytes)?;
+                let answers = match kept {
+                    Some(kept) => Some(kept.restored().ok_or(WireError::Malformed)?),
+                    None => None,
+                };
+                if id <= self.last_session || !machine.sessions.insert(id, session, answers) {
                     return Err(WireError::Malformed);
                 }
                 self.last_session = id;

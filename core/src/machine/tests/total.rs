@@ -10,7 +10,7 @@ use super::*;
 use crate::command::Reconfigure;
 use crate::configuration::{Change as MemberChange, Member, Standing};
 use crate::id::ReplicaId;
-use crate::request::Reconfig;
+use crate::request::{Once, Reconfig};
 
 fn path() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -123,6 +123,10 @@ fn any_request() -> impl Strategy<Value = WriteRequest> {
             version: version.map(Index),
         })),
         1 => Just(WriteRequest::Close),
+        4 => (0..6_u64, 0..6_u64, any_op()).prop_map(|(number, answered, op)| {
+            let change = request::Change::One(op);
+            WriteRequest::Once(Once { number, answered, change })
+        }),
     ]
 }
 

@@ -77,6 +77,7 @@ impl Node {
             Request::Connect(_) => return self.hang_up(conn, Hangup::Refused, out),
             Request::Write(_)
             | Request::Multi(_)
+            | Request::Once(_)
             | Request::Reconfig(_)
             | Request::Sync { .. }
             | Request::Latest(_) => answered(Err(Error::NotReadOnly)),

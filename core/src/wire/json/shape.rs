@@ -23,6 +23,10 @@ pub(super) struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) op: Option<Verb>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) answered: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<Data>,

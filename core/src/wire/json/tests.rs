@@ -223,6 +223,26 @@ fn requests() {
             kind: WatchKind::Any,
         },
     );
+    let delete = Op::Delete {
+        path: path(),
+        version: -1,
+    };
+    check(
+        r#"{"id":7,"op":"delete","number":3,"answered":2,"path":"/a"}"#,
+        Request::Once(Once {
+            number: 3,
+            answered: 2,
+            change: Change::One(delete.clone()),
+        }),
+    );
+    check(
+        r#"{"id":7,"op":"multi","number":3,"ops":[{"op":"delete","path":"/a"}]}"#,
+        Request::Once(Once {
+            number: 3,
+            answered: 0,
+            change: Change::All(vec![delete]),
+        }),
+    );
     check(r#"{"id":7,"op":"ping"}"#, Request::Ping);
     check(r#"{"id":7,"op":"close"}"#, Request::Close);
     check(
