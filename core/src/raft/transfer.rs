@@ -56,7 +56,7 @@ impl Raft {
             Some(id) => id,
             None => self.successor().ok_or("no other voting member follows")?,
         };
-        self.begin_transfer(to, out);
+        self.begin_transfer(to, self.now + self.config.election_max(), out);
         Ok(to)
     }
 
@@ -76,9 +76,11 @@ impl Raft {
 
     /// A leader whose disk stands still lets another one lead, if there is one that could (rule R5).
     pub(super) fn yield_lead(&mut self, out: &mut Vec<Effect>) -> bool {
-        let successor = self.successor();
+        // Counted from the write that it waits for, and not from when it notices: it may have stood still itself.
+        let until = self.stall_due() + self.config.election_max();
+        let successor = self.successor().filter(|_| self.now < until);
         if let Some(to) = successor {
-            self.begin_transfer(to, out);
+            self.begin_transfer(to, until, out);
         }
         successor.is_some()
     }
@@ -138,12 +140,9 @@ impl Raft {
         }
     }
 
-    fn begin_transfer(&mut self, to: NodeId, out: &mut Vec<Effect>) {
-        self.handover = Some(Handover {
-            to,
-            until: self.now + self.config.election_max(),
-            told: None,
-        });
+    fn begin_transfer(&mut self, to: NodeId, until: Time, out: &mut Vec<Effect>) {
+        let told = None;
+        self.handover = Some(Handover { to, until, told });
         let stage = TransferStage::Begun;
         self.note(|| Note::Transfer { to, stage }, out);
     }

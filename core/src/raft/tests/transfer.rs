@@ -183,3 +183,28 @@ fn a_leader_whose_disk_stands_still_hands_over() {
     net.settle();
     assert_eq!(net.commits(), [3, 3, 3]);
 }
+
+/// Its process stood still while the time of its disk ran out.
+#[test]
+fn a_leader_that_notices_late_has_less_time_to_hand_over() {
+    let mut net = Net::new(3);
+    net.elect(1);
+    // Nobody writes, so that nobody has all that the next leader needs.
+    (1..=3).for_each(|node| net.disk(node).frozen = true);
+    let config = net.configs[&1].clone();
+    let limit = net.now + config.disk_stall_limit + config.election_max();
+    let late = net.now + config.disk_stall_limit - Span::from_ms(100);
+    net.propose(1);
+    net.settle();
+    while net.now < late {
+        net.beat(1);
+    }
+    net.pass(Span::from_ms(300));
+    net.tick(1);
+    net.settle();
+    assert!(net.raft(1).transferring().is_some(), "it still tries");
+    while net.raft(1).is_leader() {
+        assert!(net.now < limit, "it leads on");
+        net.beat(1);
+    }
+}
