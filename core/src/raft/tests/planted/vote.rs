@@ -34,9 +34,8 @@ pub(super) fn goes_wrong(scene: Bug, bug: Option<Bug>) -> Option<bool> {
         Bug::CommitsAlone => {
             net.elect(1);
             net.isolate(1);
-            (0..20).for_each(|_| net.beat(1));
             net.propose(1);
-            net.settle();
+            (0..20).for_each(|_| net.beat(1));
             net.raft(1).commit() == net.raft(1).last().index
         }
         Bug::RecoveringHearsNobody => {
