@@ -1,6 +1,7 @@
 //! The tree at a million znodes: bytes beside path and data, the price of a clone, pauses while a
-//! snapshot is made, and time of a setData and a getData; `steps` has the pauses of whole members. `cargo test --release tree_size -- --nocapture`
-//! prints figures that can be quoted; the test profile is slower.
+//! snapshot is made, and time of a setData and a getData; `steps` has the pauses of whole members.
+//! `cargo test --release tree_size -- --nocapture` prints figures that can be quoted; the test profile is
+//! slower.
 
 use core::time::Duration;
 

@@ -321,13 +321,15 @@ impl Client {
 
 /// Length and bytes.
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    // Paths, values and single requests of this file: far below 4 GiB.
     let length = u32::try_from(bytes.len()).expect("what is sent here is short");
     out.extend(length.to_be_bytes());
     out.extend(bytes);
 }
 
+/// Of the path that a record begins with; 0 if it is too short for one.
 fn path_length(record: &[u8]) -> usize {
-    let length = record[..4].try_into().expect("a record begins with a path");
+    let length = record.first_chunk().copied().unwrap_or_default();
     u32::from_be_bytes(length) as usize
 }
 
