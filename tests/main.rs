@@ -7,6 +7,8 @@ mod conformance;
 mod counting;
 mod crash;
 mod explore;
+mod export;
+mod exported;
 mod foreign;
 mod fuzzing;
 mod golden;

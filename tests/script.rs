@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use otterkeeper_core::config::Bug;
+use otterkeeper_core::scenario::Miss;
 use otterkeeper_core::sim::Invariant;
 
 pub(crate) use rule::caught_by_stories;
-use stage::{Miss, Stage};
+use stage::Stage;
 
 #[test]
 fn stories() {
@@ -158,10 +159,15 @@ fn tell(text: &str, bug: Option<Bug>) -> Story {
             };
             match played {
                 Ok(()) => {}
-                Err(Miss::Command(text)) => complain(By::Command, text),
-                Err(Miss::Expect) => complain(By::Expect, "does not hold".into()),
-                Err(Miss::Until(text)) => complain(By::Until, text),
-                Err(Miss::Recovery(text)) => complain(By::Recovery, text),
+                Err(miss) => {
+                    let by = match miss {
+                        Miss::Command(_) => By::Command,
+                        Miss::Expect | Miss::Digest(_) => By::Expect,
+                        Miss::Until(_) => By::Until,
+                        Miss::Recovery(_) => By::Recovery,
+                    };
+                    complain(by, miss.text());
+                }
             }
         }
     }

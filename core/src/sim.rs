@@ -25,6 +25,7 @@ mod profile;
 pub mod shrink;
 mod store;
 pub mod swarm;
+pub mod tell;
 mod view;
 mod workload;
 

@@ -7,8 +7,7 @@ use otterkeeper_core::id::NodeId;
 use otterkeeper_core::node::Note;
 use otterkeeper_core::raft::note::{Note as RaftNote, Role};
 use otterkeeper_core::scenario::words::{moment, sentence};
-use otterkeeper_core::scenario::{self, PATIENCE, span};
-use otterkeeper_core::sim::swarm::recover;
+use otterkeeper_core::scenario::{self, Miss, PATIENCE, play_line};
 use otterkeeper_core::sim::{Sim, What};
 
 use super::{By, Complaint};
@@ -28,24 +27,6 @@ pub(super) struct Stage {
 }
 
 pub(super) type Played = Result<(), String>;
-
-/// Why a command of a story fails.
-pub(super) enum Miss {
-    /// It cannot be carried out.
-    Command(String),
-    /// It is an `expect`, and that does not hold.
-    Expect,
-    /// It is an `until`, and that does not come.
-    Until(String),
-    /// It is `recover`, and the cluster does not.
-    Recovery(String),
-}
-
-impl From<String> for Miss {
-    fn from(text: String) -> Self {
-        Self::Command(text)
-    }
-}
 
 impl Stage {
     pub(super) fn new(bug: Option<Bug>) -> Self {
@@ -67,19 +48,11 @@ impl Stage {
         }
         self.observe();
         match words[..] {
-            ["run", time] => {
-                let until = self.sim()?.now() + span(time)?;
-                self.sim()?.run_until(until, u64::MAX);
-            }
-            ["at", time] => {
-                let until = self.sim()?.config().start + span(time)?;
-                self.sim()?.run_until(until, u64::MAX);
-            }
-            ["recover"] => {
-                if let Some(failure) = recover(self.sim()?) {
-                    let text = format!("{}: {}", failure.name, failure.text);
-                    return Err(Miss::Recovery(text));
+            ["expect", ref condition @ ..] => {
+                if !self.holds(condition)? {
+                    return Err(Miss::Expect);
                 }
+                self.line("ok");
             }
             ["until", ref condition @ ..] => {
                 if !self.until(condition)? {
@@ -87,21 +60,11 @@ impl Stage {
                     return Err(Miss::Until(text));
                 }
             }
-            ["expect", ref condition @ ..] => {
-                if !self.holds(condition)? {
-                    return Err(Miss::Expect);
-                }
-                self.line("ok");
-            }
             ["messages", on] => self.messages = on == "on",
             ["status"] => self.status()?,
             ["log"] => self.logs()?,
             ["flights"] => self.flights()?,
-            _ => {
-                for deed in scenario::deeds(self.sim()?, &words)? {
-                    self.sim()?.apply(&deed);
-                }
-            }
+            _ => play_line(self.sim()?, &words)?,
         }
         self.observe();
         Ok(())

@@ -17,9 +17,17 @@ use crate::sim::{ClientId, Intervention, Sim};
 /// What a queue's producers say who do not care.
 const PRIORITY: u16 = 100;
 
+/// What stands in front of the numbers of clients that have no letters.
+const NUMBERED: &str = "client-";
+
 /// Whether this word is a client's name.
 pub(super) fn is_name(word: &str) -> bool {
-    word.len() == 1 && word.bytes().all(|letter| letter.is_ascii_lowercase())
+    let letter = word.len() == 1 && word.bytes().all(|letter| letter.is_ascii_lowercase());
+    letter || numbered(word).is_some()
+}
+
+fn numbered(word: &str) -> Option<u32> {
+    word.strip_prefix(NUMBERED)?.parse().ok()
 }
 
 /// Whether a line says what a client does.
@@ -29,9 +37,10 @@ pub fn is_of_client(line: &str) -> bool {
     first == "holder" || is_name(first)
 }
 
-/// Scripts' clients have letters for names.
+/// Scripts' clients have letters for names, those of a visitor numbers.
 pub(super) fn named(name: &str) -> ClientId {
-    ClientId(name.bytes().next().unwrap_or_default().into())
+    let letter = name.bytes().next().unwrap_or_default().into();
+    ClientId(numbered(name).unwrap_or(letter))
 }
 
 /// The client whose recipe at this path has what it is for.

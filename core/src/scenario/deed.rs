@@ -4,13 +4,15 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 
 use super::client;
 use super::parse::{link, list, node, number, span, spans};
 use super::words::cargo;
 use crate::config::Bug;
 use crate::id::NodeId;
-use crate::sim::{ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, Workload};
+use crate::sim::{ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, Workload, tell};
+use crate::wire;
 
 /// The cluster that the first line of a script asks for, and its seed:
 ///
@@ -70,8 +72,9 @@ pub fn set_up(words: &[&str]) -> Result<(SimConfig, u64), String> {
 
 /// What a line does to a cluster: to members (`kill 1`, `isolate leader`, `pause follower`,
 /// `restart all`), to links (`cut 1->2`, `delay 1->2 5ms..15ms`), to messages under way
-/// (`drop 1->2 append`), or by a client with a letter for a name (`a at 2`, `a create /x v`) or by the one whose
-/// recipe at a path has what it is for (`holder /l kill`).
+/// (`drop 1->2 append`, `drop 17`), or by a client with a letter or a number for a name (`a at 2`, `client-7 create
+/// /x v`) or by the one whose recipe at a path has what it is for (`holder /l kill`). What has no words is `raw` and
+/// bytes.
 ///
 /// # Errors
 /// What is wrong with the line, or cannot be done now.
@@ -100,6 +103,11 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
     let link = |text: &str| link(sim, text);
     let list = |text: &str| list(sim, text);
     let find = |on: &str, kind: &str| find(sim, on, kind);
+    let links = |text: &str| match text {
+        "all" => Ok(None),
+        _ => link(text).map(Some),
+    };
+    let flight = |id: &str| number(id).map(FlightId);
     Ok(match *words {
         ["campaign", id] => Intervention::Campaign(node(id)?),
         ["transfer", from, "to", to] => Intervention::Transfer {
@@ -147,16 +155,21 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
             Intervention::Heal { from, to }
         }
         ["loss", on, per_mille] => Intervention::Loss {
-            link: Some(link(on)?),
+            link: links(on)?,
+            per_mille: number(per_mille)? as u32,
+        },
+        ["duplicates", on, per_mille] => Intervention::Duplicate {
+            link: links(on)?,
+            per_mille: number(per_mille)? as u32,
+        },
+        ["reorder", on, per_mille] => Intervention::Reorder {
+            link: links(on)?,
             per_mille: number(per_mille)? as u32,
         },
         ["delay", on, delay] => {
             let (min, max) = spans(delay)?;
-            Intervention::Delay {
-                link: Some(link(on)?),
-                min,
-                max,
-            }
+            let link = links(on)?;
+            Intervention::Delay { link, min, max }
         }
         ["clog", on] => {
             let (from, to) = link(on)?;
@@ -186,6 +199,17 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
         }
         ["drop-client", id] => Intervention::DropClient(ClientId(number(id)? as u32)),
         ["snapshot", id] => Intervention::TakeSnapshot(node(id)?),
+        ["workload", rate] => Intervention::Workload {
+            ops_per_second: number(rate)? as u32,
+        },
+        ["drop", id] => Intervention::DropFlight(flight(id)?),
+        ["deliver", id] => Intervention::DeliverFlight(flight(id)?),
+        ["duplicate", id] => Intervention::DuplicateFlight(flight(id)?),
+        ["hold", id, by] => Intervention::DelayFlight {
+            flight: flight(id)?,
+            by: span(by)?,
+        },
+        ["raw", bytes] => raw(bytes)?,
         ["drop", on, kind] => Intervention::DropFlight(find(on, kind)?),
         ["deliver", on, kind] => Intervention::DeliverFlight(find(on, kind)?),
         ["duplicate", on, kind] => Intervention::DuplicateFlight(find(on, kind)?),
@@ -195,6 +219,35 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
         },
         _ => return Err("no such command".into()),
     })
+}
+
+/// The line for an intervention: [`deeds`] reads it as the same one.
+pub(super) fn line(sim: &Sim, deed: &Intervention) -> String {
+    if let Some(line) = tell::deed(deed) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // A value with a blank in it, say, has no words either. A quote could end the string of an exported test.
+        if !line.contains('"') && deeds(sim, &words).is_ok_and(|read| read[..] == [deed.clone()]) {
+            return line;
+        }
+    }
+    let mut bytes = Vec::new();
+    wire::encode(deed, &mut bytes);
+    let mut line = String::from("raw ");
+    bytes.iter().for_each(|byte| {
+        let _ = write!(line, "{byte:02x}");
+    });
+    line
+}
+
+fn raw(text: &str) -> Result<Intervention, String> {
+    let bad = || format!("{text} is no intervention");
+    let digits = text.as_bytes().chunks(2);
+    let bytes = digits.map(|pair| {
+        let pair = core::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let bytes: Vec<u8> = bytes.collect::<Option<_>>().ok_or_else(bad)?;
+    wire::decoded(&bytes).map_err(|_| bad())
 }
 
 /// `split 1,2,3 4,5`: no message passes between the parts, in either direction.

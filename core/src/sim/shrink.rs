@@ -12,9 +12,8 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::swarm::{self, Failure, Options, run_seed};
-use super::{Intervention, Sim, SimConfig};
-use crate::id::NodeId;
-use crate::time::{Span, Time};
+use super::{Intervention, Sim, SimConfig, tell};
+use crate::time::Time;
 
 /// Runs that one shrinking may take, unless said otherwise.
 pub const RUNS: u32 = 600;
@@ -91,8 +90,8 @@ impl Case {
             self.failure.after.as_ms(),
             self.failure.text
         );
-        text += &self.settings();
-        text += "\n";
+        text += &tell::settings(&self.config, self.seed);
+        text += "\n\n";
         let start = self.config.start;
         let mut at = start;
         for (time, deed) in &self.deeds {
@@ -100,7 +99,7 @@ impl Case {
                 at = *time;
                 let _ = writeln!(text, "at {}us", time.since(start).0);
             }
-            text += &words(deed);
+            text += &tell::deed(deed).unwrap_or_else(|| format!("# {deed:?}"));
             text += "\n";
         }
         let _ = writeln!(text, "at {}us", self.until.since(start).0);
@@ -195,60 +194,6 @@ impl Case {
         self.failure = failure;
         true
     }
-
-    /// `nodes 3 seed 7 ...`, with what is not as a script has it anyway.
-    fn settings(&self) -> String {
-        let (config, plain) = (&self.config, SimConfig::new(self.config.nodes));
-        let mut text = format!("nodes {} seed {}", config.nodes, self.seed);
-        let mut say = |name: &str, value: u64, usual: u64| {
-            if value != usual {
-                let _ = write!(text, " {name} {value}");
-            }
-        };
-        let voters = config.voters.unwrap_or(config.nodes);
-        say("voters", voters.into(), config.nodes.into());
-        let (link, usual) = (&config.link, &plain.link);
-        say(
-            "loss",
-            link.loss_per_mille.into(),
-            usual.loss_per_mille.into(),
-        );
-        say(
-            "duplicate",
-            link.duplicate_per_mille.into(),
-            usual.duplicate_per_mille.into(),
-        );
-        say(
-            "reorder",
-            link.reorder_per_mille.into(),
-            usual.reorder_per_mille.into(),
-        );
-        let (node, usual) = (&config.node, &plain.node);
-        say("compact", node.compact_entries, usual.compact_entries);
-        say("keep", node.keep_entries, usual.keep_entries);
-        say(
-            "part-bytes",
-            node.snapshot_part_bytes,
-            usual.snapshot_part_bytes,
-        );
-        if let Some(workload) = config.workload {
-            say("clients", workload.clients.into(), 0);
-            say("workload", workload.ops_per_second.into(), 0);
-        }
-        if link.delay_min != plain.link.delay_min || link.delay_max != plain.link.delay_max {
-            let _ = write!(text, " delay {}", range(link.delay_min, link.delay_max));
-        }
-        if config.disk != plain.disk {
-            let _ = write!(text, " disk {}", range(config.disk.min, config.disk.max));
-        }
-        if node.lease_reads {
-            text += " leases on";
-        }
-        if node.container_check != plain.node.container_check {
-            let _ = write!(text, " container-check {}ms", node.container_check.as_ms());
-        }
-        text + "\n"
-    }
 }
 
 /// Runs to a moment; false if an invariant broke on the way.
@@ -257,63 +202,4 @@ fn advance(sim: &mut Sim, time: Time) -> bool {
         sim.run_until(time, SLICE);
     }
     sim.violations().is_empty()
-}
-
-/// An intervention as a script says it. Those that only a person makes have no words: no seed draws one.
-fn words(deed: &Intervention) -> String {
-    match deed {
-        Intervention::Kill(id) => format!("kill {id}"),
-        Intervention::Crash { node, keep } => format!("crash {node} keep {keep}"),
-        Intervention::Restart(id) => format!("restart {id}"),
-        Intervention::Pause(id) => format!("pause {id}"),
-        Intervention::Resume(id) => format!("resume {id}"),
-        Intervention::Isolate(id) => format!("isolate {id}"),
-        Intervention::Rejoin(id) => format!("rejoin {id}"),
-        Intervention::Cut { from, to } => format!("cut {from}->{to}"),
-        Intervention::Heal { from, to } => format!("heal {from}->{to}"),
-        Intervention::HealAll => "heal".into(),
-        Intervention::Clog { from, to } => format!("clog {from}->{to}"),
-        Intervention::Unclog { from, to } => format!("unclog {from}->{to}"),
-        Intervention::ClockRate { node, per_mille } => format!("clock-rate {node} {per_mille}"),
-        Intervention::ClockJump { node, by } => format!("clock-jump {node} {}us", by.0),
-        Intervention::Delay {
-            link: Some((from, to)),
-            min,
-            max,
-        } => {
-            format!("delay {from}->{to} {}", range(*min, *max))
-        }
-        Intervention::FreezeDisk(id) => format!("freeze-disk {id}"),
-        Intervention::ThawDisk(id) => format!("thaw-disk {id}"),
-        Intervention::SlowDisk { node, min, max } => {
-            format!("slow-disk {node} {}", range(*min, *max))
-        }
-        Intervention::Campaign(id) => format!("campaign {id}"),
-        Intervention::Transfer { from, to: None } => format!("transfer {from}"),
-        Intervention::Transfer { from, to: Some(to) } => format!("transfer {from} to {to}"),
-        Intervention::Wipe(id) => format!("wipe {id}"),
-        Intervention::Members {
-            node,
-            voters,
-            learners,
-        } => {
-            let list = |ids: &[NodeId]| {
-                let ids: Vec<String> = ids.iter().map(|id| format!("{id}")).collect();
-                ids.join(",")
-            };
-            let mut words = format!("members {node} to {}", list(voters));
-            if !learners.is_empty() {
-                words += &format!(" learners {}", list(learners));
-            }
-            words
-        }
-        Intervention::CancelTransfer(id) => format!("cancel-transfer {id}"),
-        Intervention::TakeSnapshot(id) => format!("snapshot {id}"),
-        Intervention::DropClient(client) => format!("drop-client {}", client.0),
-        other => format!("# {other:?}"),
-    }
-}
-
-fn range(min: Span, max: Span) -> String {
-    format!("{}us..{}us", min.0, max.0)
 }
