@@ -45,6 +45,7 @@ const BY_STORY: &[Bug] = &[
     Bug::HeartbeatsWaitForData,
     Bug::RepeatsRunAgain,
     Bug::LeaseFromReceipt,
+    Bug::LostLogUnnoticed,
 ];
 
 /// The fewest bugs that must be caught at all, and by the swarm alone.

@@ -395,6 +395,9 @@ pub enum Bug {
     EndsByAnotherClock,
     /// A leader that has cleaned once never looks again for what has ended (protocol section 8).
     CleansOnce,
+    /// A member that has lost entries which it acknowledged goes on with those that it has (etcd-io/etcd#10166,
+    /// without its panic).
+    LostLogUnnoticed,
 }
 
 impl Bug {
@@ -468,5 +471,6 @@ impl Bug {
         Self::ListsShownToAll,
         Self::EndsByAnotherClock,
         Self::CleansOnce,
+        Self::LostLogUnnoticed,
     ];
 }

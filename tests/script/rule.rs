@@ -67,9 +67,7 @@ const TRAPS: &[Trap] = &[
     ("2.4.4", "who is removed is told", Story),
     ("2.4.5", "learners catch up before they vote", Story),
     ("2.4.6", "an identity is never used again", Story),
-    ("2.4.7", "a lost log is noticed", Tests(&[
-        ("core/src/raft/tests/traps.rs", "a_node_that_lost_acknowledged_entries_says_so"),
-    ])),
+    ("2.4.7", "a lost log is noticed", Story),
     ("2.5.1", "a snapshot replaces a log that does not fit", Story),
     ("2.5.2", "a snapshot has its own configuration", Story),
     ("2.5.3", "sending a snapshot comes to an end", Story),

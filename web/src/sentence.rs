@@ -413,6 +413,8 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
         Intervention::Transfer { from, to: Some(to) } => link("deed-transfer-to", from, to),
         Intervention::Members { node: id, .. } => node("deed-members", id),
         Intervention::Wipe(id) => node("deed-wipe", id),
+        Intervention::CopyDisk(id) => node("deed-copy-disk", id),
+        Intervention::PutBackDisk(id) => node("deed-put-back-disk", id),
         Intervention::CancelTransfer(id) => node("deed-cancel-transfer", id),
         Intervention::OpenClient { client: id, node } => words.with(
             "deed-open",

@@ -221,6 +221,8 @@ fn is_sane(deed: &Intervention, nodes: u8) -> bool {
         | Intervention::TakeSnapshot(id)
         | Intervention::Members { node: id, .. }
         | Intervention::Wipe(id)
+        | Intervention::CopyDisk(id)
+        | Intervention::PutBackDisk(id)
         | Intervention::CancelTransfer(id) => node(id),
         Intervention::Transfer { from, to } => node(from) && to.as_ref().is_none_or(node),
         Intervention::Cut { from, to }

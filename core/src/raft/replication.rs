@@ -537,7 +537,8 @@ impl Raft {
             return;
         }
         let last = self.log.last().index;
-        let beyond = self.config.has(Bug::CommitBeyondMatch);
+        let beyond =
+            self.config.has(Bug::CommitBeyondMatch) || self.config.has(Bug::LostLogUnnoticed);
         let commit = if beyond { commit.min(last) } else { commit };
         if last < commit {
             // The leader names no more than this node once acknowledged.

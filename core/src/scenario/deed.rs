@@ -119,6 +119,8 @@ fn deed(sim: &Sim, words: &[&str]) -> Result<Intervention, String> {
             to: None,
         },
         ["wipe", id] => Intervention::Wipe(node(id)?),
+        ["copy-disk", id] => Intervention::CopyDisk(node(id)?),
+        ["put-back-disk", id] => Intervention::PutBackDisk(node(id)?),
         ["members", id, "to", "all"] => Intervention::Members {
             node: node(id)?,
             voters: sim.nodes().collect(),

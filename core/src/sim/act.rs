@@ -126,6 +126,12 @@ impl Sim {
                 self.wish(node, Admin::Reconfigure(request));
             }
             Intervention::Wipe(id) => self.wipe(id),
+            Intervention::CopyDisk(id) => {
+                if let Some(member) = self.member_mut(id) {
+                    member.disk.copy();
+                }
+            }
+            Intervention::PutBackDisk(id) => self.put_back_disk(id),
             Intervention::CancelTransfer(id) => self.wish(id, Admin::CancelTransfer),
             Intervention::OpenClient { client, node } => {
                 if self.member(node).is_some() {

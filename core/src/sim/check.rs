@@ -44,7 +44,7 @@ pub enum Invariant {
     NewestMembers,
     /// One change of the members at a time, and nobody votes who has not caught up.
     OneChange,
-    /// No member halts or refuses its own disk.
+    /// No member halts or refuses its own disk, unless somebody put an older one in its place.
     NoHalt,
     /// Each call is answered once, in the order of asking, by an answer of its kind.
     Answers,
@@ -287,8 +287,8 @@ impl Checker {
         }
     }
 
-    /// A member has lost its disk, and with it what it promised: it comes back as another replica.
-    pub(super) fn wiped(&mut self, id: NodeId, replica: ReplicaId) {
+    /// A member has lost its disk or the end of it, and so what it promised. It comes back as this replica.
+    pub(super) fn forgot(&mut self, id: NodeId, replica: ReplicaId) {
         if let Some(shadow) = shadow(&mut self.shadows, id) {
             shadow.replica = replica;
             shadow.granted = (Term(0), NodeId(0));

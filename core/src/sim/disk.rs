@@ -53,6 +53,8 @@ pub(super) struct Disk {
     unfinished: Option<SnapshotImage>,
     /// Finished files, the newest last. One goes when a later one is in force.
     files: VecDeque<Arc<SnapshotImage>>,
+    /// What somebody copied.
+    copy: Option<Image>,
 }
 
 impl Disk {
@@ -72,6 +74,7 @@ impl Disk {
             saving: None,
             unfinished: None,
             files: VecDeque::new(),
+            copy: None,
         }
     }
 
@@ -173,6 +176,25 @@ impl Disk {
         self.saves.clear();
         self.unfinished = None;
         Ok(lost)
+    }
+
+    /// Keeps a copy of what a crash now surely leaves.
+    pub(super) fn copy(&mut self) {
+        self.copy = Some(self.synced.clone());
+    }
+
+    /// What was synced since the copy is lost too. False if there is no copy. Only after a crash.
+    pub(super) fn put_back(&mut self) -> bool {
+        let Some(copy) = &self.copy else {
+            return false;
+        };
+        self.synced = copy.clone();
+        self.files = self.synced.snapshot.iter().cloned().collect();
+        true
+    }
+
+    pub(super) const fn has_copy(&self) -> bool {
+        self.copy.is_some()
     }
 
     /// Records that a crash now may take.

@@ -219,6 +219,11 @@ pub enum Intervention {
         /// Whether the store looks at the fencing token.
         fenced: bool,
     },
+    /// Somebody copies the member's disk, as it would be after a crash now.
+    CopyDisk(NodeId),
+    /// The member's process ends, its disk becomes what was copied, and it boots on that: the same replica,
+    /// which has lost what was synced since. Nothing happens without a copy.
+    PutBackDisk(NodeId),
 }
 
 impl Intervention {
@@ -241,6 +246,8 @@ impl Intervention {
             | Self::TakeSnapshot(id)
             | Self::CancelTransfer(id)
             | Self::Wipe(id)
+            | Self::CopyDisk(id)
+            | Self::PutBackDisk(id)
             | Self::Members { node: id, .. }
             | Self::Crash { node: id, .. }
             | Self::SlowDisk { node: id, .. }

@@ -36,6 +36,8 @@ pub(super) struct Member {
     calls: u64,
     /// Which data directory it has; a wiped member gets another one.
     replica: ReplicaId,
+    /// Whether that was put back from an older copy, so that the member has forgotten what it promised.
+    forgetful: bool,
     pub(super) disk: Disk,
 }
 
@@ -43,6 +45,7 @@ impl Member {
     pub(super) fn new(now: Time, profile: DiskProfile, replica: ReplicaId) -> Self {
         Self {
             replica,
+            forgetful: false,
             clock: Clock::new(now),
             node: None,
             due: Time::NEVER,
@@ -244,7 +247,22 @@ impl Sim {
         let clock = member.clock;
         *member = Member::new(now, profile, replica);
         member.clock = clock;
-        self.checker.wiped(id, replica);
+        self.checker.forgot(id, replica);
+        self.boot(id);
+    }
+
+    /// A member comes back as the same replica on an older copy of its disk.
+    pub(super) fn put_back_disk(&mut self, id: NodeId) {
+        if !self.member(id).is_some_and(|member| member.disk.has_copy()) {
+            return;
+        }
+        self.kill(id, 0);
+        let Some(member) = self.member_mut(id) else {
+            return;
+        };
+        member.forgetful = member.disk.put_back();
+        let replica = member.replica;
+        self.checker.forgot(id, replica);
         self.boot(id);
     }
 
@@ -548,8 +566,11 @@ impl Sim {
         }
     }
 
+    /// A member that has forgotten what it promised does well to halt.
     fn halted(&mut self, id: NodeId, why: String) {
-        self.broken(Invariant::NoHalt, format!("{id}: {why}"));
+        if !self.member(id).is_some_and(|member| member.forgetful) {
+            self.broken(Invariant::NoHalt, format!("{id}: {why}"));
+        }
         self.note(|| What::Halted { node: id, why });
     }
 }

@@ -132,6 +132,8 @@ pub fn deed(deed: &Intervention) -> Option<String> {
         Intervention::Transfer { from, to: None } => format!("transfer {from}"),
         Intervention::Transfer { from, to: Some(to) } => format!("transfer {from} to {to}"),
         Intervention::Wipe(id) => format!("wipe {id}"),
+        Intervention::CopyDisk(id) => format!("copy-disk {id}"),
+        Intervention::PutBackDisk(id) => format!("put-back-disk {id}"),
         Intervention::Members {
             node,
             voters,
