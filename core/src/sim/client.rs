@@ -73,6 +73,8 @@ struct Pending {
     since: Since,
     /// Shown to anybody before this was asked.
     after: Index,
+    /// The same two of the first time that it was asked.
+    first: (Since, Index),
 }
 
 #[derive(Clone)]
@@ -104,6 +106,8 @@ pub(super) struct Client {
     /// The last call's number in the core, and the places of those without an outcome in `calls`.
     last_call: u64,
     places: BTreeMap<u64, u64>,
+    /// When those were first asked, and what had been shown then.
+    firsts: BTreeMap<u64, (Since, Index)>,
     worker: Option<Worker>,
     recipes: recipe::Any,
     /// What has arrived while the process stood still; nothing if it runs.
@@ -141,7 +145,7 @@ impl Client {
             pause: PAUSE,
             pause_max: PAUSE,
             read_only,
-            repeat: repeat && worker.is_none(),
+            repeat,
             // There are nine at most.
             ..ClientConfig::new(servers.len() as u32)
         };
@@ -163,6 +167,7 @@ impl Client {
             calls: Chunks::new(1),
             last_call: 0,
             places: BTreeMap::new(),
+            firsts: BTreeMap::new(),
             worker,
             recipes: recipe::Any::default(),
             paused: None,
@@ -500,7 +505,10 @@ impl Client {
         let before = before.and_then(|place| self.calls.get(place));
         let tag = before.map_or(self.last_tag, |call| call.tag);
         if self.worker.is_some() {
-            wire.oracle.send(self.id, tag, &plain);
+            match before {
+                None => wire.oracle.send(self.id, tag, &plain),
+                Some(_) => wire.oracle.send_again(self.id, tag, &plain),
+            }
             self.lasting.sent(&plain);
         }
         if let Some(id) = call
@@ -522,12 +530,18 @@ impl Client {
                 request: plain.clone(),
             });
         }
+        let (since, after) = (wire.clocks.mark(wire.now), wire.oracle.newest());
+        let first = match call {
+            Some(id) => *self.firsts.entry(id).or_insert((since, after)),
+            None => (since, after),
+        };
         self.pending.push_back(Pending {
             tag,
             of,
             request: plain,
-            since: wire.clocks.mark(wire.now),
-            after: wire.oracle.newest(),
+            since,
+            after,
+            first,
         });
         let (from, to) = (End::Client(self.id), End::Node(node));
         wire.net.stream(
@@ -557,7 +571,7 @@ impl Client {
                 let node = self.node(server);
                 wire.events.push(ClientEvent::Attached { node, session });
                 wire.oracle.attached(self.id, session, self.last_zxid)?;
-                if self.lasting.is_kept() {
+                if self.lasting.is_kept() && !self.sets_watches() {
                     let by_set_watches = self.rng.chance(500);
                     let again = self.lasting.again(by_set_watches);
                     inputs.extend(again.map(|request| self.new_call(request)));
@@ -593,7 +607,19 @@ impl Client {
         Ok(())
     }
 
+    /// Whether a call without an outcome, which is asked again, sets the watch that stays.
+    fn sets_watches(&self) -> bool {
+        let mut open = self.places.values().filter_map(|at| self.calls.get(*at));
+        open.any(|call| {
+            matches!(
+                call.request,
+                Request::AddWatch { .. } | Request::SetWatches(_)
+            )
+        })
+    }
+
     fn done(&mut self, wire: &mut Wire<'_>, id: u64, outcome: &Outcome) {
+        self.firsts.remove(&id);
         // One that was never sent is not in the history.
         let place = self.places.remove(&id);
         let Some(call) = place.and_then(|place| self.calls.get_mut(place)) else {
@@ -665,13 +691,18 @@ impl Client {
                 wire.oracle.ended(self.core.session(), reply.zxid);
             }
         } else if let Some(worker) = &self.worker {
+            // A change may have been made when it was first asked for; a read is made anew.
+            let (asked, after) = match pending.request {
+                Request::Write(_) | Request::Multi(_) => pending.first,
+                _ => (pending.since, pending.after),
+            };
             wire.oracle.answer(&Answered {
                 client: self.id,
                 tag,
                 session: self.core.session(),
                 who: worker.who(),
-                asked: pending.since,
-                after: pending.after,
+                asked,
+                after,
                 now: wire.now,
                 clocks: wire.clocks,
                 request: &pending.request,

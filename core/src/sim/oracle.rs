@@ -74,6 +74,9 @@ pub(super) struct Oracle {
     mortals: Mortals,
     /// The newest state that an answer has shown to anybody.
     newest: Index,
+    /// Changes that were asked for again, and answers to those that had been made before that.
+    repeats: u64,
+    first_answers: u64,
 }
 
 impl Oracle {
@@ -131,6 +134,24 @@ impl Oracle {
             }
         }
         self.authors.send(client, sent);
+    }
+
+    /// A client of the workload sends a write again, which may have been made already, and must not be made twice.
+    pub(super) fn send_again(&mut self, client: ClientId, tag: u64, request: &Request) {
+        let Some(ops) = changes(request) else {
+            return;
+        };
+        self.repeats += 1;
+        self.authors.send_again(client, tag);
+        for op in ops {
+            self.permits.send_again(op);
+            self.mortals.send(op);
+        }
+    }
+
+    /// How often a change was asked for again, and how often it was seen that it had been made before that.
+    pub(super) const fn repeats(&self) -> (u64, u64) {
+        (self.repeats, self.first_answers)
     }
 
     /// A client that is not of the workload writes: what it touches is no longer judged.
@@ -200,7 +221,7 @@ impl Oracle {
                 self.sessions.alive(session, reply.zxid)
             }
             (Request::Write(_) | Request::Multi(_), Err(error)) => {
-                if *error == Error::SystemError {
+                if matches!(error, Error::SystemError | Error::OutcomeUnknown) {
                     return Ok(());
                 }
                 self.authors.refuse(client, tag);
@@ -287,6 +308,7 @@ impl Oracle {
         let Some(place) = place(path) else {
             return Ok(());
         };
+        self.first_answers += u64::from(stat.mzxid < zxid);
         let state = State::There {
             version: Some(stat.version),
             czxid: Some(stat.czxid),

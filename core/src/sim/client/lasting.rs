@@ -154,6 +154,11 @@ impl Lasting {
                 Ok(Response::WatchesSet) => watch.answered(reply.zxid, false)?,
                 _ => self.watch = None,
             },
+            // Asked again on a new connection, it comes before the watch is set again.
+            (
+                Request::CheckWatches { .. } | Request::RemoveWatches { .. },
+                Err(Error::NoWatcher),
+            ) if !watch.is_set => {}
             (Request::CheckWatches { .. }, Err(Error::NoWatcher)) => {
                 let text = format!("the watch on {} is not there any more", watch.path);
                 return broken(Invariant::LastingWatches, text);

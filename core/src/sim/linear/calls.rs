@@ -273,7 +273,7 @@ impl Recorder {
 
     fn write(&mut self, ops: &[Op], reply: Option<&Reply>) -> Option<What> {
         let results: Option<Vec<Result<&Response, Error>>> = match reply.map(|r| &r.result) {
-            None | Some(Err(Error::SystemError)) => None,
+            None | Some(Err(Error::SystemError | Error::OutcomeUnknown)) => None,
             Some(Ok(Response::Multi(results))) => {
                 Some(results.iter().map(|r| r.as_ref().map_err(|e| *e)).collect())
             }

@@ -89,6 +89,16 @@ impl Authors {
         }
     }
 
+    /// A write that has no answer yet is sent again: it can happen after all.
+    pub(super) fn send_again(&mut self, client: ClientId, tag: u64) {
+        if let Some(all) = self.sent.get_mut(&client)
+            && let Some(at) = find(all, tag)
+            && let Some(sent) = all.get_mut(at)
+        {
+            sent.until = None;
+        }
+    }
+
     /// A session was attached to a new connection: what the old one sent cannot happen any more.
     pub(super) fn attached(&mut self, client: ClientId, zxid: Index) {
         let Some(all) = self.sent.get_mut(&client) else {

@@ -261,6 +261,19 @@ impl Permits {
         }
     }
 
+    /// A client of the workload sends a list again: it can happen after all.
+    pub(super) fn send_again(&mut self, op: &Op) {
+        let (Op::Create { path, acl, .. } | Op::SetAcl { path, acl, .. }) = op else {
+            return;
+        };
+        if let Some((_, lists)) = self.of(path)
+            && let (_, Some(mark)) = Rights::of(acl)
+            && let Some(sent) = lists.sent.get_mut(of_mark(mark))
+        {
+            sent.until = None;
+        }
+    }
+
     /// An answer to a client of the workload.
     pub(super) fn answer(&mut self, answered: &Answered<'_>) -> Verdict {
         let reply = answered.reply;
@@ -322,7 +335,7 @@ impl Permits {
                 lists.show(place, stat.mzxid, stat.aversion)?;
                 lists.permitted(place, answered.who, wanted, stat.aversion)
             }
-            (_, Err(Error::SystemError)) => Ok(()),
+            (_, Err(Error::SystemError | Error::OutcomeUnknown)) => Ok(()),
             (_, Err(error)) => {
                 if let Some(sent) = lists.sent.get_mut(of_mark(mark)) {
                     sent.refused = true;

@@ -171,10 +171,12 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
     if profile == Profile::Calm {
         config.faults = None;
     }
+    config.repeat = rng.chance(500);
     let plan = format!(
-        "{nodes} nodes,{}{}",
+        "{nodes} nodes,{}{}{}",
         if words.is_empty() { " calm" } else { &words },
-        if leases { ", leases" } else { "" }
+        if leases { ", leases" } else { "" },
+        if config.repeat { ", repeats" } else { "" }
     );
     (config, plan)
 }

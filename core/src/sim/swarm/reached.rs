@@ -107,6 +107,10 @@ situations! {
     calls_answered,
     /// Calls whose outcome the client never learned.
     calls_unknown,
+    /// Changes that were asked for again on another connection.
+    changes_repeated,
+    /// Of those, the ones that had been made already, and had the answer of the first time.
+    first_answers,
     /// Runs of whose calls an order was found that explains them all.
     orders_found,
     /// Reads that had to be linearizable.
@@ -190,6 +194,9 @@ impl Reached {
     pub(super) fn close(&mut self, sim: &Sim) {
         self.mortals_gone += sim.oracle.mortals_gone();
         self.clusters_with_leases += u64::from(sim.config().node.lease_reads);
+        let (repeats, first_answers) = sim.oracle.repeats();
+        self.changes_repeated += repeats;
+        self.first_answers += first_answers;
         self.overtakings += sim.net.overtook;
         self.repetitions += sim.net.repeated;
         for (fault, drawn) in sim.faults_drawn() {
