@@ -89,6 +89,8 @@ pub struct Config {
     pub compact_entries: u64,
     /// Entries kept behind a snapshot for slow followers.
     pub keep_entries: u64,
+    /// ... if they have no more bytes than this, else fewer.
+    pub keep_bytes: u64,
 
     /// Shortest session timeout a client can have.
     pub session_min: Span,
@@ -163,6 +165,7 @@ impl Config {
             compact_bytes: 64 << 20,
             compact_entries: 1_000_000,
             keep_entries: 10_000,
+            keep_bytes: 16 << 20,
             session_min: Span::from_ms(4_000),
             session_max: Span::from_ms(40_000),
             read_only_mode: false,

@@ -142,6 +142,9 @@ pub struct Settings {
     /// Entries kept behind a snapshot for slow followers [default: 10000].
     #[arg(long, env = "OTTERKEEPER_KEEP_ENTRIES", value_name = "NUMBER")]
     keep_entries: Option<u64>,
+    /// ... if they have no more bytes than this, else fewer [default: 16777216].
+    #[arg(long, env = "OTTERKEEPER_KEEP_BYTES", value_name = "BYTES")]
+    keep_bytes: Option<u64>,
 }
 
 /// Settings that make sense.
@@ -209,6 +212,7 @@ impl Settings {
             compact_bytes: self.compact_bytes.or(file.compact_bytes),
             compact_entries: self.compact_entries.or(file.compact_entries),
             keep_entries: self.keep_entries.or(file.keep_entries),
+            keep_bytes: self.keep_bytes.or(file.keep_bytes),
         })
     }
 
@@ -293,6 +297,7 @@ impl Settings {
         node.compact_bytes = self.compact_bytes.unwrap_or(node.compact_bytes);
         node.compact_entries = self.compact_entries.unwrap_or(node.compact_entries);
         node.keep_entries = self.keep_entries.unwrap_or(node.keep_entries);
+        node.keep_bytes = self.keep_bytes.unwrap_or(node.keep_bytes);
         if let Some(digest) = self.super_digest.as_ref()
             && digest
                 .split_once(':')

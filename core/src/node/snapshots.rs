@@ -130,7 +130,11 @@ impl Snapshots {
     fn wants_to_take(&self, config: &Config, log_bytes: u64, log_entries: u64) -> bool {
         self.taking.is_none()
             && self.receiving.is_none()
-            && (log_bytes > config.compact_bytes.max(self.bytes)
+            && (log_bytes
+                > config
+                    .compact_bytes
+                    .max(2 * config.keep_bytes)
+                    .max(self.bytes)
                 || log_entries > config.compact_entries.max(2 * config.keep_entries))
     }
 
@@ -267,9 +271,10 @@ impl Node {
         }
     }
 
-    /// The first entry that a snapshot up to `last` leaves in the log.
+    /// The first entry that a snapshot up to `last` leaves in the log, for peers that are a little behind.
     fn keep_from(&self, last: Index) -> Index {
-        Index(last.0.saturating_sub(self.config.keep_entries) + 1)
+        let few = Index(last.0.saturating_sub(self.config.keep_entries) + 1);
+        few.max(self.raft.tail(last, self.config.keep_bytes))
     }
 
     /// A leader offers a snapshot, because the entries this node needs are gone.
@@ -505,3 +510,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

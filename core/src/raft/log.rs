@@ -157,6 +157,22 @@ impl Log {
         self.last_sum.bytes - self.sum_at(index).bytes
     }
 
+    /// The first entry of the longest tail up to `last` that has no more bytes than this; the one after `last`, if
+    /// that one alone has more.
+    pub(super) fn tail(&self, last: Index, limit_bytes: u64) -> Index {
+        let end = self.sum_at(last).bytes;
+        let (mut low, mut high) = (self.base.index.0, last.min(self.last.index).0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if end - self.sum_at(Index(middle)).bytes <= limit_bytes {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Index(low).next()
+    }
+
     /// Rolling hash of the log from its base on.
     pub(super) fn hash(&self) -> u64 {
         self.last_sum.hash
@@ -444,6 +460,12 @@ mod tests {
         assert_eq!(log.entry(index), plain.get(at));
         assert_eq!(log.bytes_after(index), bytes(&plain[at + 1..]));
         let limit = rng.below(400);
+        let tail = log.tail(index, limit);
+        let kept = &plain[(tail.0 - base - 1) as usize..=at];
+        assert!(bytes(kept) <= limit);
+        if let Some(more) = plain[..=at].len().checked_sub(kept.len() + 1) {
+            assert!(limit < bytes(&plain[more..=at]));
+        }
         let some = log.entries(index, log.last().index, limit);
         assert_eq!(some, plain[at..at + some.len()]);
         assert!(some.len() == 1 || bytes(&some) <= limit);

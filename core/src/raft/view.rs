@@ -168,6 +168,12 @@ impl Raft {
         self.log.bytes()
     }
 
+    /// The first of the last entries up to `last` that have no more bytes than this.
+    #[must_use]
+    pub fn tail(&self, last: Index, limit_bytes: u64) -> Index {
+        self.log.tail(last, limit_bytes)
+    }
+
     /// Encoded bytes of the entries that are not committed, as far as this node knows. Counted from the log
     /// itself, so that nothing can leak.
     #[must_use]
