@@ -186,7 +186,7 @@ impl Node {
         self.carry_out(&mut effects, out);
         self.apply_committed(out);
         self.lead(out);
-        self.steer_members(&mut effects);
+        self.steer_members(&mut effects, out);
         self.carry_out(&mut effects, out);
         self.part_when_leaderless(out);
         self.flush_clients(out);

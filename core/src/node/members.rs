@@ -84,7 +84,7 @@ impl Node {
 
     /// Leads what is in force to what is wanted; one step at a time, each when the one before is
     /// committed. A change that does not get on is given up.
-    pub(super) fn steer_members(&mut self, effects: &mut Effects) {
+    pub(super) fn steer_members(&mut self, effects: &mut Effects, out: &mut Vec<Output>) {
         // Only a step that cannot be taken is given up; all else has a clock of its own, or none.
         self.wishes.give_up_at = None;
         if self.leads.is_none() || !self.machine.initialised() {
@@ -96,6 +96,11 @@ impl Node {
             self.wishes.begun = pending.map(|at| (at, self.now));
         }
         let target = members.pending().map_or(members.settled(), |p| &p.target);
+        if target.voters().next().is_none() {
+            // Nobody could commit anything after that, nor take it back.
+            let sentence = "this node's state names no member that votes, which no run leads to: remove its data and add it again under a new number";
+            return self.halt(sentence.into(), out);
+        }
         if self.raft.configuration().is_joint() {
             return; // Raft ends that by itself.
         }
@@ -132,5 +137,76 @@ impl Node {
             Some(due) if self.leads.is_some() => due,
             _ => Time::NEVER,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::configuration::Configuration;
+    use crate::id::LogId;
+    use crate::id::Term;
+    use crate::machine::Machine;
+    use crate::node::{Boot, Input, SnapshotImage};
+    use crate::raft::message::{SnapshotMeta, Vote};
+
+    /// A node whose snapshot was made by such an `Init` in its first entry, and what it halts with.
+    fn halts_with(members: Configuration) -> Option<String> {
+        let mut machine = Machine::new();
+        let init = Command::Init {
+            members,
+            secret: [7; 32],
+            features: 1,
+            max_depth: 10,
+        };
+        machine.apply(Index(1), Time(0), &init, &mut Vec::new());
+        let (part, _) = machine.part(&[], u64::MAX);
+        let term = Term(1);
+        let vote = Vote {
+            term,
+            voted_for: None,
+        };
+        let meta = SnapshotMeta {
+            last: LogId {
+                term,
+                index: Index(1),
+            },
+            stamp: Time(0),
+            configuration: Configuration::of_voters([NodeId(1)]),
+        };
+        let boot = Boot {
+            vote,
+            commit_hint: Index(1),
+            snapshot: Some(SnapshotImage {
+                meta,
+                parts: vec![part],
+            }),
+            log: Vec::new(),
+        };
+        let config = Config::new(NodeId(1), vec![NodeId(1)]);
+        let mut node = Node::boot(config, boot, [7; 32], Time(0)).unwrap();
+        let (mut inputs, mut out) = (Vec::new(), Vec::new());
+        for ms in 0..100 {
+            node.step(Time(ms * 1_000), inputs.drain(..), &mut out);
+            for output in out.drain(..) {
+                match output {
+                    Output::Write { id, .. } => inputs.push(Input::Written(id)),
+                    Output::Halt(sentence) => return Some(sentence),
+                    _ => {}
+                }
+            }
+        }
+        assert!(node.raft.serving());
+        None
+    }
+
+    #[test]
+    fn a_state_without_voters_ends_the_leader_and_does_not_stall_it() {
+        assert_eq!(halts_with(Configuration::of_voters([NodeId(1)])), None);
+        let sentence = halts_with(Configuration::default());
+        assert!(sentence.is_some_and(|text| text.contains("names no member that votes")));
     }
 }
