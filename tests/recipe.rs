@@ -168,6 +168,7 @@ fn rough() -> Faults {
         members: 0,
         least_voters: 3,
         wipe: 0,
+        bounce: 0,
     }
 }
 

@@ -56,11 +56,13 @@ pub enum Fault {
     Members,
     /// A member loses its disk, and is asked for again.
     Wipe,
+    /// Members end and are back within moments, one after the other.
+    Bounce,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Crash,
         Self::CrashAll,
         Self::Pause,
@@ -82,6 +84,7 @@ impl Fault {
         Self::Transfer,
         Self::Members,
         Self::Wipe,
+        Self::Bounce,
     ];
 
     const fn weight(self, faults: &Faults) -> u32 {
@@ -107,6 +110,7 @@ impl Fault {
             Self::Transfer => faults.transfer,
             Self::Members => faults.members,
             Self::Wipe => faults.wipe,
+            Self::Bounce => faults.bounce,
         }
     }
 }
@@ -345,6 +349,19 @@ impl Nemesis {
                 lasting(Intervention::Wipe(node), again)
             }
             Fault::Wipe => (vec![], vec![]),
+            Fault::Bounce => {
+                let (mut at, mut node) = (now, node);
+                let mut bounces = Vec::new();
+                for _ in 0..6 + draw % 12 {
+                    let back = at + Span::from_ms(self.rng.between(1, 50));
+                    bounces.push((at, Intervention::Kill(node)));
+                    bounces.push((back, Intervention::Restart(node)));
+                    at += Span::from_ms(self.rng.between(10, 90));
+                    node = NodeId(self.rng.between(1, aim.members));
+                }
+                let (_, first) = bounces.remove(0);
+                (vec![first], bounces)
+            }
         };
         self.drawn[fault as usize] += u64::from(!deeds.is_empty());
         self.repairs.extend(repairs);

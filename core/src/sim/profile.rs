@@ -187,4 +187,7 @@ pub struct Faults {
     pub least_voters: u8,
     /// A member loses its disk and is asked for again; only while all others are members that kept theirs.
     pub wipe: u32,
+    /// Members end and are back within moments, one after the other: before anybody misses them, and in the
+    /// middle of the elections that come of it.
+    pub bounce: u32,
 }

@@ -59,6 +59,9 @@ pub fn settings(config: &SimConfig, seed: u64) -> String {
         let usual = Workload::default();
         say("clients", workload.clients.into(), usual.clients.into());
         let _ = write!(text, " workload {}", workload.ops_per_second);
+        if workload.write_per_mille != usual.write_per_mille {
+            let _ = write!(text, " writes {}", workload.write_per_mille);
+        }
     }
     if (link.delay_min, link.delay_max) != (calm.delay_min, calm.delay_max) {
         let _ = write!(text, " delay {}", range(link.delay_min, link.delay_max));

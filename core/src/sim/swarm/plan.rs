@@ -167,16 +167,23 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         members: weight(members, 4),
         least_voters: 3,
         wipe: weight(members, 2),
+        bounce: weight(crashes, 3),
     });
     if profile == Profile::Calm {
         config.faults = None;
     }
     config.repeat = rng.chance(500);
+    // Most services are read far more than written. Who waits for no write asks on, whoever leads.
+    let reads = rng.chance(300);
+    if reads && let Some(workload) = &mut config.workload {
+        workload.write_per_mille = 100;
+    }
     let plan = format!(
-        "{nodes} nodes,{}{}{}",
+        "{nodes} nodes,{}{}{}{}",
         if words.is_empty() { " calm" } else { &words },
         if leases { ", leases" } else { "" },
-        if config.repeat { ", repeats" } else { "" }
+        if config.repeat { ", repeats" } else { "" },
+        if reads { ", mostly read" } else { "" }
     );
     (config, plan)
 }

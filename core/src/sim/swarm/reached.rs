@@ -59,6 +59,8 @@ situations! {
     crashes,
     /// Of those, the ones that lost records that were not synced.
     torn_tails,
+    /// Members ended and were back within moments, one after the other.
+    bounces,
     /// Processes that were paused.
     pauses,
     /// Disks that froze.
@@ -173,6 +175,8 @@ situations! {
     leases_held,
     /// Clusters whose leaders read by lease.
     clusters_with_leases,
+    /// Clusters that were mostly read.
+    clusters_mostly_read,
     /// Clusters of one member.
     clusters_of_1,
     /// Clusters of two voters.
@@ -194,6 +198,9 @@ impl Reached {
     pub(super) fn close(&mut self, sim: &Sim) {
         self.mortals_gone += sim.oracle.mortals_gone();
         self.clusters_with_leases += u64::from(sim.config().node.lease_reads);
+        let workload = sim.config().workload;
+        let reads = workload.is_some_and(|workload| workload.write_per_mille <= 100);
+        self.clusters_mostly_read += u64::from(reads);
         let (repeats, first_answers) = sim.oracle.repeats();
         self.changes_repeated += repeats;
         self.first_answers += first_answers;
@@ -202,6 +209,7 @@ impl Reached {
         for (fault, drawn) in sim.faults_drawn() {
             let situation = match fault {
                 Fault::CrashAll => &mut self.crashes_of_all,
+                Fault::Bounce => &mut self.bounces,
                 Fault::Slow => &mut self.slow_disks,
                 Fault::Halves => &mut self.partitions,
                 Fault::Bridge => &mut self.bridges,
