@@ -160,7 +160,7 @@ fn has_two_parts(id: &str) -> bool {
 /// Plain, or as Kerberos has it: user@REALM or service/host@REALM.
 fn is_principal(id: &str) -> bool {
     match id.split_once('@') {
-        None => !id.is_empty(),
+        None => true,
         Some((name, realm)) => !realm.contains(['/', '@']) && name.split('/').count() <= 2,
     }
 }
@@ -268,7 +268,8 @@ mod tests {
             true,
             &["otter", "otter@RAFT", "zookeeper/host@RAFT"],
         );
-        check("sasl", false, &["", "a@b@c", "a/b/c@d", "a@b/c"]);
+        check("sasl", true, &[""]);
+        check("sasl", false, &["a@b@c", "a/b/c@d", "a@b/c"]);
         check(
             "x509",
             true,

@@ -106,15 +106,15 @@ impl Limits {
         }
     }
 
-    /// Whether a change that adds `more` to what is used may be made. What adds nothing is never refused,
-    /// so that a subtree that is over its quota can shrink.
+    /// Whether a change that adds `more` to what is used may be made. As in ZooKeeper, data that is replaced by
+    /// less is refused too while that leaves the subtree over its quota; taking znodes out never is.
     ///
     /// # Errors
     /// `QuotaExceeded`.
     pub fn admit(&self, used: Usage, more: Usage) -> Result<(), Error> {
         let after = used.plus(more);
         let beyond =
-            |limit: Option<i64>, more, after| 0 < more && limit.is_some_and(|limit| limit < after);
+            |limit: Option<i64>, more, after| more != 0 && limit.is_some_and(|limit| limit < after);
         if beyond(self.hard.0, more.count, after.count)
             || beyond(self.hard.1, more.bytes, after.bytes)
         {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_adds_is_refused() {
+    fn what_stays_above_a_hard_limit_is_refused() {
         let limits = Limits::parse(b"count=1;countHardLimit=5;byteHardLimit=100");
         let check = |used: (i64, i64), more: (i64, i64), fits: bool| {
             let usage = |(count, bytes)| Usage { count, bytes };
@@ -200,7 +200,8 @@ mod tests {
         check((4, 0), (1, 100), true);
         check((5, 0), (1, 0), false);
         check((4, 1), (1, 100), false);
-        check((9, 999), (0, -1), true);
+        check((9, 999), (0, -1), false);
+        check((9, 101), (0, -1), true);
         check((9, 10), (0, 5), true);
         check((i64::MAX, 0), (1, 0), false);
         assert!(limits.is_exceeded(Usage { count: 6, bytes: 0 }));

@@ -91,8 +91,8 @@ struct Held {
 /// What is said without the node.
 enum What {
     Refusal(Refusal),
-    /// A step of a conversation about who the client is.
-    Token(String),
+    /// A step of a conversation about who the client is; none if it has failed.
+    Token(Option<String>),
 }
 
 impl Outbox {
@@ -197,7 +197,10 @@ impl Outbox {
                     encode::header(&mut self.bytes, xid, zxid, refusal.code);
                     self.closing |= refusal.close;
                 }
-                What::Token(token) => encode::sasl(&mut self.bytes, xid, &token),
+                What::Token(token) => {
+                    encode::sasl(&mut self.bytes, xid, token.as_deref());
+                    self.closing |= token.is_none();
+                }
             }
             self.answered += 1;
             self.sent += 1;
@@ -600,19 +603,16 @@ impl Connection {
         let step = self.sasl.take(token, nonce, &self.server.users);
         let mut out = self.out.borrow_mut();
         match step {
-            Ok(Step::Challenge(token)) => out.hold(xid, What::Token(token)),
+            Ok(Step::Challenge(token)) => out.hold(xid, What::Token(Some(token))),
             Ok(Step::Done { token, user }) => {
                 let scheme = "sasl".to_owned();
                 self.server.hub.identify(id, Identity { scheme, id: user });
-                out.hold(xid, What::Token(token));
+                out.hold(xid, What::Token(Some(token)));
             }
-            Err(sasl::Failed) => out.refuse(
-                xid,
-                Refusal {
-                    code: Error::AuthFailed.code(),
-                    close: true,
-                },
-            ),
+            Err(sasl::Failed) => {
+                out.deaf = true;
+                out.hold(xid, What::Token(None));
+            }
         }
     }
 

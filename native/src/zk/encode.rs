@@ -67,11 +67,16 @@ pub(super) fn header(out: &mut Vec<u8>, xid: i32, zxid: Index, code: i32) {
     head(out, xid, zxid, code);
 }
 
-/// The next step of a conversation that shows who the client is.
-pub(super) fn sasl(out: &mut Vec<u8>, xid: i32, token: &str) {
+/// The next step of a conversation that shows who the client is; without a token, that it has failed. This is the
+/// one refusal with a body.
+pub(super) fn sasl(out: &mut Vec<u8>, xid: i32, token: Option<&str>) {
+    let code = match token {
+        Some(_) => 0,
+        None => Error::AuthFailed.code(),
+    };
     out.frame(|out| {
-        head(out, xid, Index(0), 0);
-        out.text(token);
+        head(out, xid, Index(0), code);
+        out.buffer(token.map(str::as_bytes));
     });
 }
 

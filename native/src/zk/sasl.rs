@@ -3,6 +3,7 @@
 //! Knows texts and hashes; no sockets and no sessions.
 
 use core::fmt::Write;
+use core::mem;
 use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
@@ -28,11 +29,14 @@ pub(super) enum Step {
     Done { token: String, user: String },
 }
 
-/// A conversation; a new one begins with an empty token.
+/// A conversation. As Java's server has it, the first token may be anything, and there is one for each connection.
 #[derive(Default)]
-pub(super) struct Conversation {
-    /// What the client must answer to.
-    nonce: Option<String>,
+pub(super) enum Conversation {
+    #[default]
+    New,
+    /// The client must answer to this nonce.
+    Asked(String),
+    Over,
 }
 
 impl Conversation {
@@ -46,16 +50,18 @@ impl Conversation {
         nonce: impl FnOnce() -> Option<String>,
         users: &Users,
     ) -> Result<Step, Failed> {
-        if token.is_empty() {
-            let nonce = nonce().ok_or(Failed)?;
-            let challenge = format!(
-                "realm=\"{HOST}\",nonce=\"{nonce}\",qop=\"auth\",charset=utf-8,algorithm=md5-sess"
-            );
-            self.nonce = Some(nonce);
-            return Ok(Step::Challenge(challenge));
-        }
         // A nonce is good for one try.
-        let nonce = self.nonce.take().ok_or(Failed)?;
+        let nonce = match mem::replace(self, Self::Over) {
+            Self::New => {
+                let nonce = nonce().ok_or(Failed)?;
+                let challenge =
+                    format!("realm=\"{HOST}\",nonce=\"{nonce}\",charset=utf-8,algorithm=md5-sess");
+                *self = Self::Asked(nonce);
+                return Ok(Step::Challenge(challenge));
+            }
+            Self::Asked(nonce) => nonce,
+            Self::Over => return Err(Failed),
+        };
         let text = core::str::from_utf8(token).map_err(|_| Failed)?;
         let fields = (token.len() <= TOKEN_LIMIT).then(|| fields(text)).flatten();
         let fields = fields.ok_or(Failed)?;
@@ -205,8 +211,7 @@ mod tests {
     fn asked() -> Conversation {
         let mut conversation = Conversation::default();
         let challenge = conversation.take(b"", || Some("n".into()), &users());
-        let expected =
-            "realm=\"zk-sasl-md5\",nonce=\"n\",qop=\"auth\",charset=utf-8,algorithm=md5-sess";
+        let expected = "realm=\"zk-sasl-md5\",nonce=\"n\",charset=utf-8,algorithm=md5-sess";
         assert_eq!(challenge, Ok(Step::Challenge(expected.into())));
         conversation
     }
@@ -235,13 +240,14 @@ mod tests {
             answer("otter", "raft", "n") + ",authzid=\"beaver\"",
             "username=\"otter".into(),
             "nonsense".into(),
+            String::new(),
             "x".repeat(TOKEN_LIMIT + 1),
         ] {
             let taken = asked().take(token.as_bytes(), || None, &users());
             assert_eq!(taken, Err(Failed), "{token}");
         }
-        let unasked = Conversation::default().take(b"x", || None, &users());
-        assert_eq!(unasked, Err(Failed));
+        let unasked = Conversation::default().take(b"x", || Some("n".into()), &users());
+        assert!(matches!(unasked, Ok(Step::Challenge(_))), "{unasked:?}");
     }
 
     /// The example of RFC 2831, section 4, shows the hashes, with another realm; ours is fixed, so the
