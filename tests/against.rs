@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 mod compare;
 mod deed;
+mod digest;
 mod servers;
 mod side;
 mod stream;
@@ -22,7 +23,7 @@ use otterkeeper_tests::process::Cluster;
 use self::answer::op;
 use self::compare::{DIFFERENCES, Pair, Pairing, Said, Verdict};
 use self::deed::Deed;
-use self::servers::ZooKeeper;
+use self::servers::{Lives, ZooKeeper};
 use self::side::{SLOTS, Side};
 use self::stream::Stream;
 
@@ -35,6 +36,9 @@ const WORKERS: u64 = 2;
 const EACH: u64 = 1_000;
 /// Where the seeds of the streams for the ensemble begin.
 const ENSEMBLE_SEEDS: u64 = 10_000;
+/// Requests to servers whose sessions and mortal znodes end, and where the seeds of their streams begin.
+const SHORT: u64 = 6_000;
+const SHORT_SEEDS: u64 = 20_000;
 /// Stands for no operation in the count.
 const RAW: i32 = i32::MIN + 1;
 /// How many differences are told before the test gives up.
@@ -44,19 +48,20 @@ const TOLD: usize = 12;
 #[ignore = "needs ZooKeeper: cargo xtask test --against-zookeeper"]
 fn otterkeeper_answers_as_zookeeper_does() {
     let fewer = number("OTTERKEEPER_REQUESTS").map_or(1_000, |wanted| wanted / 100);
-    let (alone, ensemble) = (ALONE * fewer / 1_000, ENSEMBLE * fewer / 1_000);
+    let [alone, ensemble, short] = [ALONE, ENSEMBLE, SHORT].map(|wanted| wanted * fewer / 1_000);
     let mut run = Run::default();
     if number("OTTERKEEPER_SEED").is_some() {
         run.told = usize::MAX;
     }
     match number("OTTERKEEPER_SEED") {
-        Some(seed) if seed < ENSEMBLE_SEEDS => run.phase(1, seed..=seed, 0),
-        Some(seed) => run.phase(3, seed..=seed, 0),
+        Some(seed) if seed < ENSEMBLE_SEEDS => run.phase(1, Lives::Long, seed..=seed, 0),
+        Some(seed) if seed < SHORT_SEEDS => run.phase(3, Lives::Long, seed..=seed, 0),
+        Some(seed) => run.phase(1, Lives::Short, seed..=seed, 0),
         None => {
             // Each worker has servers of its own, so that one computes while another waits for a disk.
             let worker = |from: u64| {
                 let mut run = Run::default();
-                run.phase(1, from.., alone / WORKERS);
+                run.phase(1, Lives::Long, from.., alone / WORKERS);
                 run
             };
             let runs = thread::scope(|scope| {
@@ -66,7 +71,8 @@ fn otterkeeper_answers_as_zookeeper_does() {
                 workers.into_iter().map(end).collect::<Vec<_>>()
             });
             runs.into_iter().for_each(|other| run.add(other));
-            run.phase(3, ENSEMBLE_SEEDS.., ensemble);
+            run.phase(1, Lives::Short, SHORT_SEEDS.., short);
+            run.phase(3, Lives::Long, ENSEMBLE_SEEDS.., ensemble);
         }
     }
     run.close();
@@ -106,17 +112,26 @@ impl Default for Run {
 
 impl Run {
     /// Fresh servers on both sides, and streams of these seeds until so many requests were made.
-    fn phase(&mut self, members: usize, seeds: impl Iterator<Item = u64>, wanted: u64) {
+    fn phase(
+        &mut self,
+        members: usize,
+        lives: Lives,
+        seeds: impl Iterator<Item = u64>,
+        wanted: u64,
+    ) {
         const SIGN: Duration = Duration::from_secs(10);
-        let ours = Cluster::start_with(3, servers::OURS);
-        let theirs = ZooKeeper::start(members);
+        let options = lives.ours();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let ours = Cluster::start_with(3, &options);
+        let theirs = ZooKeeper::start(members, lives);
         self.pairing = Pairing::default();
         let zk = (0..ours.count()).map(|at| ours.member(at).zk.clone());
         let addresses = [theirs.addresses(), zk.collect()];
         let until = self.asked() + wanted;
         let mut signed = Instant::now();
         for seed in seeds {
-            self.stream(&addresses, seed, 1 < members);
+            let stream = Stream::new(seed, 1 < members, lives);
+            self.stream(&addresses, stream, seed);
             if until <= self.asked() || TOLD <= self.failures.len() {
                 break;
             }
@@ -149,9 +164,8 @@ impl Run {
     }
 
     /// One stream; the first difference ends it, because the two may go apart from there.
-    fn stream(&mut self, addresses: &[Vec<String>; 2], seed: u64, ensemble: bool) {
+    fn stream(&mut self, addresses: &[Vec<String>; 2], mut stream: Stream, seed: u64) {
         let mut sides = addresses.each_ref().map(|each| Side::new(each.clone()));
-        let mut stream = Stream::new(seed, ensemble);
         let mut history = Vec::new();
         let before = self.asked();
         for deed in stream.beginning() {
@@ -176,7 +190,11 @@ impl Run {
         history: &mut Vec<String>,
     ) -> bool {
         if deed.is_request() {
-            let op = match deed {
+            let asked = match deed {
+                Deed::Until { deed, .. } => deed,
+                other => other,
+            };
+            let op = match asked {
                 Deed::Ask { op, .. } => *op,
                 Deed::Connect { .. } => op::HELLO,
                 _ => RAW,
@@ -314,6 +332,7 @@ fn name(op: i32) -> String {
         op::MULTI_READ => "multiRead",
         op::AUTH => "auth",
         op::SET_WATCHES => "setWatches",
+        op::SASL => "sasl",
         op::SET_WATCHES2 => "setWatches2",
         op::GET_EPHEMERALS => "getEphemerals",
         op::GET_ALL_CHILDREN_NUMBER => "getAllChildrenNumber",

@@ -25,6 +25,13 @@ pub(super) enum Deed {
     Raw { slot: usize, bytes: Vec<u8> },
     /// The client closes the connection and says nothing.
     Drop { slot: usize },
+    /// And then all wait until a znode is gone: a session expires, or the cleaner comes by.
+    Until {
+        deed: Box<Self>,
+        path: Vec<u8>,
+        /// Whose connection looks for it.
+        by: usize,
+    },
 }
 
 /// The first packet of a connection.
@@ -46,6 +53,11 @@ pub(super) enum Piece {
     /// The zxid of an answer so many answers ago.
     Zxid {
         back: usize,
+    },
+    /// The answer to the challenge that this server sent last.
+    Proof {
+        user: &'static str,
+        password: &'static str,
     },
 }
 
@@ -72,7 +84,7 @@ impl Deed {
 
     /// Whether ephemerals may go by it.
     pub(super) fn ends_session(&self) -> bool {
-        matches!(self, Self::Ask { op: op::CLOSE, .. })
+        matches!(self, Self::Ask { op: op::CLOSE, .. } | Self::Until { .. })
     }
 
     /// Whether it reads or watches the empty path, or watches one that no znode can have.
@@ -115,6 +127,7 @@ impl Deed {
             | Self::Ask { slot, .. }
             | Self::Raw { slot, .. }
             | Self::Drop { slot } => slot,
+            Self::Until { ref deed, .. } => deed.slot(),
         }
     }
 }
@@ -152,12 +165,18 @@ impl fmt::Display for Deed {
                     match piece {
                         Piece::Bytes(bytes) => write!(f, " \"{}\"", bytes.escape_ascii())?,
                         Piece::Zxid { back } => write!(f, " (zxid {back} back)")?,
+                        Piece::Proof { user, password } => {
+                            write!(f, " (proof of {user} with {password})")?;
+                        }
                     }
                 }
                 write!(f, ", without the last {cut} bytes")
             }
             Self::Raw { slot, bytes } => write!(f, "{slot}: bytes {bytes:02x?}"),
             Self::Drop { slot } => write!(f, "{slot}: drop"),
+            Self::Until { deed, path, by } => {
+                write!(f, "{deed}, until {by} sees no {}", path.escape_ascii())
+            }
         }
     }
 }

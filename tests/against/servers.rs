@@ -12,28 +12,34 @@ use std::time::Instant;
 
 use otterkeeper_tests::process::word;
 
+/// The longest session on both sides.
+const SESSION_MAX_MS: u32 = 40_000;
 /// A virtual machine that starts on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// ZooKeeper's switches for what ours always does: znodes that are mortal, hard quotas; and the superuser, and
-/// no cleaner that comes in between.
+/// ZooKeeper's switches for what ours always does: znodes that are mortal, hard quotas; and the superuser.
 const PROPERTIES: &[&str] = &[
     "-Dzookeeper.extendedTypesEnabled=true",
     "-Dzookeeper.enforceQuota=true",
     "-Dzookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
-    "-Dznode.container.checkIntervalMs=3600000",
     "-Dzookeeper.admin.enableServer=false",
+    "-Dzookeeper.authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
     "-Dzookeeper.4lw.commands.whitelist=*",
 ];
+/// Who may prove who they are by DIGEST-MD5.
+const USERS: &str = "Server {
+  org.apache.zookeeper.server.auth.DigestLoginModule required
+  user_otter=\"raft\"
+  user_beaver=\"dam\";
+};
+";
 /// The same for ours.
-pub(super) const OURS: &[&str] = &[
+const OURS: &[&str] = &[
     "--super-digest",
     "super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
-    "--container-check-ms",
-    "3600000",
-    "--session-min-ms",
-    "30000",
-    "--session-max-ms",
-    "40000",
+    "--sasl-user",
+    "otter:raft",
+    "--sasl-user",
+    "beaver:dam",
     "--four-letter-words",
     "*",
     "--reconfig",
@@ -46,6 +52,43 @@ pub(super) const OURS: &[&str] = &[
     "200",
 ];
 
+/// How long what is mortal lives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lives {
+    /// Longer than the test, so that nothing goes by itself.
+    Long,
+    /// Until a session's few seconds are over, or the cleaner comes by.
+    Short,
+}
+
+impl Lives {
+    /// Between two visits of the cleaner.
+    const fn check_ms(self) -> u32 {
+        match self {
+            Self::Long => 3_600_000,
+            Self::Short => 500,
+        }
+    }
+
+    const fn session_min_ms(self) -> u32 {
+        match self {
+            Self::Long => 30_000,
+            Self::Short => 4_000,
+        }
+    }
+
+    /// For our servers, with what is always the same.
+    pub(super) fn ours(self) -> Vec<String> {
+        let own = [
+            format!("--container-check-ms={}", self.check_ms()),
+            format!("--session-min-ms={}", self.session_min_ms()),
+            format!("--session-max-ms={SESSION_MAX_MS}"),
+        ];
+        let always = OURS.iter().copied().map(String::from);
+        always.chain(own).collect()
+    }
+}
+
 /// One server by itself, or an ensemble.
 pub(super) struct ZooKeeper {
     members: Vec<Child>,
@@ -54,14 +97,22 @@ pub(super) struct ZooKeeper {
 }
 
 impl ZooKeeper {
-    pub(super) fn start(members: usize) -> Self {
+    pub(super) fn start(members: usize, lives: Lives) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("otterkeeper-zookeeper-{}-{count}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let ports = free_ports(members * 3);
         let (clients, peers) = ports.split_at(members);
-        let start = |at: usize| spawn(&folder.join((at + 1).to_string()), at, clients, peers);
+        let start = |at: usize| {
+            spawn(
+                &folder.join((at + 1).to_string()),
+                at,
+                clients,
+                peers,
+                lives,
+            )
+        };
         let zookeeper = Self {
             members: (0..members).map(start).collect(),
             ports: clients.to_vec(),
@@ -104,13 +155,14 @@ impl Drop for ZooKeeper {
     }
 }
 
-fn spawn(folder: &Path, at: usize, clients: &[u16], peers: &[u16]) -> Child {
+fn spawn(folder: &Path, at: usize, clients: &[u16], peers: &[u16], lives: Lives) -> Child {
     let jars = std::env::var("OTTERKEEPER_ZOOKEEPER").expect("OTTERKEEPER_ZOOKEEPER has the jars");
     let data = folder.join("data");
     fs::create_dir_all(&data).expect("a folder for the data");
     let mut config = format!(
-        "tickTime=500\ninitLimit=20\nsyncLimit=20\nminSessionTimeout=30000\nmaxSessionTimeout=40000\n\
+        "tickTime=500\ninitLimit=20\nsyncLimit=20\nminSessionTimeout={}\nmaxSessionTimeout={SESSION_MAX_MS}\n\
          dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nreconfigEnabled=true\n",
+        lives.session_min_ms(),
         data.display(),
         clients[at]
     );
@@ -123,10 +175,20 @@ fn spawn(folder: &Path, at: usize, clients: &[u16], peers: &[u16]) -> Child {
     }
     let file = folder.join("zoo.cfg");
     fs::write(&file, config).expect("a file");
+    let users = folder.join("users.jaas");
+    fs::write(&users, USERS).expect("a file");
     let log = File::create(folder.join("log")).expect("a file");
     Command::new("java")
         .args(["-Xmx256m", "-cp", &format!("{jars}/*")])
         .args(PROPERTIES)
+        .arg(format!(
+            "-Dznode.container.checkIntervalMs={}",
+            lives.check_ms()
+        ))
+        .arg(format!(
+            "-Djava.security.auth.login.config={}",
+            users.display()
+        ))
         .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
         .arg(file)
         .stdin(Stdio::null())

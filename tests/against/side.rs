@@ -1,10 +1,14 @@
 //! One of the two servers, or clusters of them, and the connections of a stream to it.
 
+use core::time::Duration;
 use std::collections::VecDeque;
+use std::thread::sleep;
+use std::time::Instant;
 
 use super::answer::{Answer, EVENT, op};
 use super::compare::Said;
 use super::deed::{Deed, Hello, Piece};
+use super::digest;
 use super::wire::{Jute, Wire};
 
 /// Connections of one stream.
@@ -25,7 +29,17 @@ pub(super) struct Side {
 struct Slot {
     wire: Option<Wire>,
     session: Option<Session>,
+    talk: Talk,
     said: Vec<Said>,
+}
+
+/// A conversation of DIGEST-MD5.
+#[derive(Default)]
+struct Talk {
+    /// What the server wants an answer to.
+    nonce: String,
+    /// What it must say to prove that it knows the password too.
+    proof: String,
 }
 
 #[derive(Clone, Copy)]
@@ -72,12 +86,13 @@ impl Side {
                 body,
                 cut,
             } => {
-                let mut frame = self.fill(Jute::default().int(*xid).int(*op), body);
+                let mut frame = self.fill(*slot, Jute::default().int(*xid).int(*op), body);
                 frame.0.truncate(frame.0.len() - cut);
                 self.write(*slot, &frame.framed());
             }
             Deed::Raw { slot, bytes } => self.write(*slot, bytes),
             Deed::Drop { slot } => self.slots[*slot].wire = None,
+            Deed::Until { deed, .. } => self.send(deed),
         }
     }
 
@@ -87,9 +102,37 @@ impl Side {
             Deed::Connect {
                 slot, ref hello, ..
             } => self.greeted(slot, hello),
+            Deed::Until {
+                ref deed,
+                ref path,
+                by,
+            } => {
+                self.receive(deed);
+                self.wait_until_gone(path, by);
+            }
             Deed::Ask { slot, op, .. } => self.read_until(slot, op, |_| true),
             Deed::Raw { slot, .. } => self.read_until(slot, op::PING, |_| true),
             Deed::Drop { .. } => {}
+        }
+    }
+
+    /// Asks again and again for a znode. The answers are told no more than barriers'.
+    fn wait_until_gone(&mut self, path: &[u8], by: usize) {
+        const NO_NODE: i32 = -101;
+        const LIMIT: Duration = Duration::from_secs(60);
+        const PAUSE: Duration = Duration::from_millis(50);
+        let exists = Jute::default().int(BARRIER).int(op::EXISTS).text(path);
+        let until = Instant::now() + LIMIT;
+        loop {
+            self.write(by, &exists.clone().bool(false).framed());
+            self.read_until(by, op::EXISTS, |answer| answer.xid == BARRIER);
+            match self.slots[by].said.last() {
+                Some(Said::Answer(answer)) if answer.error != NO_NODE => {}
+                _ => return,
+            }
+            let path = path.escape_ascii();
+            assert!(Instant::now() < until, "{path} stays for {LIMIT:?}");
+            sleep(PAUSE);
         }
     }
 
@@ -142,7 +185,7 @@ impl Side {
         }
     }
 
-    fn fill(&self, frame: Jute, body: &[Piece]) -> Jute {
+    fn fill(&mut self, slot: usize, frame: Jute, body: &[Piece]) -> Jute {
         body.iter().fold(frame, |mut frame, piece| match *piece {
             Piece::Bytes(ref bytes) => {
                 frame.0.extend(bytes);
@@ -151,6 +194,12 @@ impl Side {
             Piece::Zxid { back } => {
                 let at = back.min(self.zxids.len() - 1);
                 frame.long(self.zxids[at])
+            }
+            Piece::Proof { user, password } => {
+                let talk = &mut self.slots[slot].talk;
+                let (token, proof) = digest::answer(user, password, &talk.nonce);
+                talk.proof = proof;
+                frame.text(token.as_bytes())
             }
         })
     }
@@ -198,6 +247,9 @@ impl Side {
             };
             let is_event = frame.starts_with(&EVENT.to_be_bytes());
             let answer = Answer::read(op, &frame);
+            if !is_event && answer.op == op::SASL {
+                own.talk.hear(&frame);
+            }
             let enough = !is_event && pleases(&answer);
             if !is_event && answer.xid != BARRIER && 0 < answer.applied() {
                 self.zxids.push_front(answer.applied());
@@ -209,6 +261,19 @@ impl Side {
             if enough && !last_words {
                 return;
             }
+        }
+    }
+}
+
+impl Talk {
+    /// Keeps the nonce of a challenge, and holds the server to its proof.
+    fn hear(&mut self, frame: &[u8]) {
+        let text = String::from_utf8_lossy(frame);
+        if let Some((_, behind)) = text.split_once("nonce=\"") {
+            self.nonce = behind.split('"').next().unwrap_or_default().to_owned();
+        }
+        if let Some((_, proof)) = text.split_once("rspauth=") {
+            assert_eq!(proof, self.proof, "the server does not know the password");
         }
     }
 }

@@ -3,13 +3,15 @@
 //!
 //! Not sent, because ZooKeeper 3.9.5 takes harm or does something else every time: createTTL with flags of no TTL
 //! mode (ends it for good), to an ensemble writes that end early or multis that it cannot read (they wedge it; rule
-//! R21a), createSession (-10) and deleteContainer (20) (it lets clients do both; ours are unknown operations), sasl (its
-//! challenges are random).
+//! R21a), createSession (-10) and deleteContainer (20) (it lets clients do both; ours are unknown operations).
+
+use std::collections::VecDeque;
 
 use otterkeeper_core::rng::Rng;
 
 use super::answer::op;
 use super::deed::{Deed, Hello, Piece};
+use super::servers::Lives;
 use super::side::{SLOTS, Side};
 use super::wire::Jute;
 
@@ -21,21 +23,29 @@ pub(super) struct Stream {
     xid: i32,
     /// Whether the servers are clusters on both sides.
     ensemble: bool,
+    lives: Lives,
+    /// How many znodes that go by themselves were made.
+    mortals: u32,
     /// Draws what an ensemble's multi can bear.
     careful: bool,
+    /// What follows upon what was drawn last.
+    soon: VecDeque<Deed>,
 }
 
 const OTTER: &[u8] = b"otter:6+nLZUxJQMd1J/h66uXmTocs6oo=";
 const BEAVER: &[u8] = b"beaver:g4RY4gX0bnf7keQACH36X9pb/Hw=";
 
 impl Stream {
-    pub(super) fn new(seed: u64, ensemble: bool) -> Self {
+    pub(super) fn new(seed: u64, ensemble: bool, lives: Lives) -> Self {
         Self {
             rng: Rng::stream(seed, 1),
             root: format!("/s{seed}"),
             xid: 0,
             ensemble,
+            lives,
+            mortals: 0,
             careful: false,
+            soon: VecDeque::new(),
         }
     }
 
@@ -78,6 +88,11 @@ impl Stream {
 
     /// The next deed, for connections in this state.
     pub(super) fn next(&mut self, side: &Side) -> Deed {
+        while let Some(deed) = self.soon.pop_front() {
+            if side.is_open(deed.slot()) || matches!(deed, Deed::Connect { .. }) {
+                return deed;
+            }
+        }
         let slot = self.rng.below(SLOTS as u64) as usize;
         if !side.is_open(slot) {
             return self.connect(slot, side);
@@ -93,7 +108,147 @@ impl Stream {
                 let body = self.path_alone();
                 self.ask(slot, op, body)
             }
+            21..=27 => self.sasl(slot),
+            28..=36 => self.quota(slot),
+            37..=56 if self.lives == Lives::Short => self.mortal(slot, side),
             _ => self.request(slot),
+        }
+    }
+
+    /// A conversation of DIGEST-MD5, most often one that succeeds.
+    fn sasl(&mut self, slot: usize) -> Deed {
+        let (user, password) = match self.rng.below(10) {
+            0 => ("otter", "wrong"),
+            1 => ("nobody", "raft"),
+            2..=5 => ("beaver", "dam"),
+            _ => ("otter", "raft"),
+        };
+        let proof = Piece::Proof { user, password };
+        let mut nothing = || self.ask(slot, op::SASL, Jute::default().text(b""));
+        let (first, mut second) = (nothing(), nothing());
+        if let Deed::Ask { body, .. } = &mut second {
+            *body = vec![proof];
+        }
+        match self.rng.below(12) {
+            // Without a question, or without an answer.
+            0 => return second,
+            1 => second = first.clone(),
+            2 => {
+                let token = Jute::default().text(b"username=\"otter\"");
+                second = self.ask(slot, op::SASL, token);
+            }
+            3 => self.soon.push_back(second.clone()),
+            _ => {}
+        }
+        self.soon.push_front(second);
+        first
+    }
+
+    /// A session that expires, a container that is empty again, or a znode whose time is over; somebody watches.
+    fn mortal(&mut self, slot: usize, side: &Side) -> Deed {
+        let others = (0..SLOTS).filter(|&other| other != slot && side.is_open(other));
+        let others: Vec<usize> = others.collect();
+        if others.is_empty() {
+            return self.request(slot);
+        }
+        let by = self.pick(&others);
+        self.mortals += 1;
+        let path = format!("/m{}-{}", &self.root[2..], self.mortals);
+        let open = acl(&[(31, b"world", b"anyone")]);
+        let create = |path: &str, flags: i32| {
+            let head = Jute::default().text(path.as_bytes()).buffer(Some(b"x"));
+            Jute([head.0, open.clone()].concat()).int(flags)
+        };
+        let name = |path: &str| Jute::default().text(path.as_bytes());
+        let watch = self.ask(by, op::EXISTS, name(&path).bool(true));
+        let again = self.ask(by, op::GET_DATA, name(&path).bool(true));
+        let mut deeds = vec![watch];
+        let last = match self.rng.below(3) {
+            0 => {
+                let hello = Hello {
+                    timeout_ms: 4_000,
+                    ..self.fresh()
+                };
+                deeds.push(self.ask(slot, op::CLOSE, Jute::default()));
+                deeds.push(Deed::Connect {
+                    slot,
+                    server: slot,
+                    hello,
+                });
+                deeds.push(self.ask(slot, op::CREATE, create(&path, 1)));
+                let own = format!("{}/e", self.root);
+                deeds.push(self.ask(slot, op::CREATE2, create(&own, 3)));
+                Deed::Drop { slot }
+            }
+            1 => {
+                let child = format!("{path}/child");
+                deeds.push(self.ask(slot, op::CREATE_CONTAINER, create(&path, 4)));
+                deeds.push(self.ask(slot, op::CREATE, create(&child, 0)));
+                deeds.push(self.ask(by, op::GET_CHILDREN, name(&path).bool(true)));
+                self.ask(slot, op::DELETE, name(&child).int(-1))
+            }
+            _ => {
+                // Long enough to be watched while it lives, so the last deed waits for it and does no more.
+                let ttl = 1_500;
+                deeds.push(self.ask(slot, op::CREATE_TTL, create(&path, 5).long(ttl)));
+                self.ask(slot, op::PING, Jute::default())
+            }
+        };
+        deeds.push(again);
+        deeds.push(Deed::Until {
+            deed: Box::new(last),
+            path: path.into_bytes(),
+            by,
+        });
+        let first = deeds.remove(0);
+        self.soon.extend(deeds);
+        first
+    }
+
+    /// Sets a quota below the stream's root, changes one, or looks at one.
+    fn quota(&mut self, slot: usize) -> Deed {
+        const LIMITS: &[&[u8]] = &[
+            b"count=4,bytes=-1",
+            b"count=-1,bytes=-1=;byteHardLimit=6;countHardLimit=-1",
+            b"count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=5",
+            b"count=2,bytes=3=;byteHardLimit=12;countHardLimit=9",
+            b"byteHardLimit=20;countHardLimit=12",
+            b"count=-1,bytes=-1",
+        ];
+        let own = self.root.clone() + self.pick(&["", "", "/a", "/a/b"]);
+        let place = format!("/zookeeper/quota{own}");
+        let (limits, stats) = (
+            format!("{place}/zookeeper_limits"),
+            format!("{place}/zookeeper_stats"),
+        );
+        let text = self.pick(LIMITS);
+        let open = acl(&[(31, b"world", b"anyone")]);
+        let create = |path: &str, data: &[u8]| {
+            let head = Jute::default().text(path.as_bytes()).buffer(Some(data));
+            Jute([head.0, open.clone()].concat()).int(0)
+        };
+        let path = |path: &str| Jute::default().text(path.as_bytes());
+        match self.rng.below(8) {
+            0 => self.ask(slot, op::GET_DATA, path(&stats).bool(true)),
+            1 => self.ask(slot, op::DELETE, path(&limits).int(-1)),
+            2 => self.ask(slot, op::DELETE, path(&stats).int(-1)),
+            3 => self.ask(slot, op::SET_DATA, path(&limits).buffer(Some(text)).int(-1)),
+            4 => self.ask(slot, op::GET_CHILDREN2, path(&place).bool(false)),
+            _ => {
+                let bodies = [
+                    create(&place, b""),
+                    create(&limits, text),
+                    create(&stats, b"count=0,bytes=0"),
+                    path(&stats).bool(false),
+                ];
+                let ops = [op::CREATE, op::CREATE, op::CREATE2, op::GET_DATA];
+                for (op, body) in ops.into_iter().zip(bodies) {
+                    let deed = self.ask(slot, op, body);
+                    self.soon.push_back(deed);
+                }
+                let whole = format!("/zookeeper/quota{}", self.root);
+                self.ask(slot, op::CREATE, create(&whole, b""))
+            }
         }
     }
 
@@ -112,8 +267,13 @@ impl Stream {
     }
 
     fn fresh(&mut self) -> Hello {
+        let timeouts: &[i32] = match self.lives {
+            Lives::Long => &[30_000, 1, -5, 0, 35_000, 35_001, 1_000_000, i32::MAX],
+            // Only what is meant to expire does.
+            Lives::Short => &[35_000, 40_000, 1_000_000],
+        };
         Hello {
-            timeout_ms: self.pick(&[30_000, 1, -5, 0, 35_000, 35_001, 1_000_000, i32::MAX]),
+            timeout_ms: self.pick(timeouts),
             long: self.rng.chance(600),
             ..Hello::default()
         }
@@ -175,6 +335,7 @@ impl Stream {
         let op = match drawn.expect("a weight below the sum").1 {
             // A server that stands alone has no members to change.
             op::RECONFIG if !self.ensemble => op::WHO_AM_I,
+            op::CREATE_CONTAINER | op::CREATE_TTL if self.lives == Lives::Short => op::CREATE2,
             op => op,
         };
         if op == op::SET_WATCHES || op == op::SET_WATCHES2 {
@@ -201,7 +362,7 @@ impl Stream {
             .iter()
             .map(|piece| match piece {
                 Piece::Bytes(bytes) => bytes.len(),
-                Piece::Zxid { .. } => 8,
+                Piece::Zxid { .. } | Piece::Proof { .. } => 8,
             })
             .sum();
         let mut cut = 0;
@@ -308,6 +469,7 @@ impl Stream {
 
     fn create(&mut self, op: i32) -> Jute {
         let flags = match op {
+            _ if self.lives == Lives::Short => self.pick(&[0, 0, 0, 1, 1, 2, 3]),
             _ if self.careful => self.pick(&[0, 0, 0, 1, 2, 3, 4]),
             op::CREATE_CONTAINER => self.pick(&[4, 4, 4, 4, 0, 1, 2, 3, 5, 7, -1]),
             _ => self.pick(&[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, -1]),
@@ -350,6 +512,10 @@ impl Stream {
                     self.pick(&[op::GET_DATA, op::EXISTS, op::SET_ACL, op::MULTI, 99])
                 }
                 _ => self.pick(&kinds),
+            };
+            let kind = match kind {
+                op::CREATE_CONTAINER | op::CREATE_TTL if self.lives == Lives::Short => op::CREATE2,
+                kind => kind,
             };
             let body = self.body(kind);
             jute = Jute([jute.int(kind).bool(false).int(-1).0, body.0].concat());
@@ -534,6 +700,12 @@ impl Stream {
             17 => acl(&[(31, b"super", b"super"), (31, b"world", b"anyone")]),
             18 => acl(&[(31, b"", b"anyone")]),
             19 => acl(&[(31, b"ip", b"::1"), (31, b"world", b"anyone")]),
+            20 => acl(&[(31, b"sasl", b"otter"), (1, b"world", b"anyone")]),
+            21 => acl(&[(
+                31,
+                b"sasl",
+                self.pick::<&[u8]>(&[b"beaver", b"", b"a/b@C", b"a@b@c", b"a/b"]),
+            )]),
             _ => acl(&[(31, b"world", b"anyone")]),
         }
     }
