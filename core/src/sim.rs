@@ -335,6 +335,12 @@ impl Sim {
             .map(Client::view)
     }
 
+    /// All clients that have a history, in ascending order, also those that are gone.
+    pub fn callers(&self) -> impl Iterator<Item = ClientId> {
+        let spoke = self.clients.iter().filter(|(_, one)| one.has_history());
+        spoke.map(|(id, _)| *id)
+    }
+
     /// A client's calls, oldest first; the last may be without an answer. At most the last 1,024.
     pub fn history(&self, client: ClientId) -> impl Iterator<Item = &Call> {
         self.clients
@@ -452,6 +458,7 @@ impl Sim {
                     flight: flight.id,
                     from: flight.from,
                     to: flight.to,
+                    sent: flight.sent,
                     cargo: flight.cargo.clone(),
                 });
                 self.arrive_at_node(id, flight);
@@ -461,6 +468,7 @@ impl Sim {
                     flight: flight.id,
                     from: flight.from,
                     to: flight.to,
+                    sent: flight.sent,
                     cargo: flight.cargo.clone(),
                 });
                 if let Cargo::End { conn, .. } = &flight.cargo {
@@ -478,6 +486,7 @@ impl Sim {
             flight: flight.id,
             from: flight.from,
             to: flight.to,
+            sent: flight.sent,
             at_per_mille: (at * 1_000 / way) as u32,
             cargo: flight.cargo,
             why,

@@ -38,6 +38,8 @@ pub enum What {
         from: End,
         /// To where.
         to: End,
+        /// When it left.
+        sent: Time,
         /// What it carried.
         cargo: Cargo,
     },
@@ -49,6 +51,8 @@ pub enum What {
         from: End,
         /// To where.
         to: End,
+        /// When it left.
+        sent: Time,
         /// What it carried.
         cargo: Cargo,
         /// How far it had come, in thousandths of its way.

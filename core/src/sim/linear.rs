@@ -27,6 +27,7 @@
 //! assert_eq!(why.operation, 1);
 //! ```
 
+mod behind;
 mod calls;
 mod demands;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
+pub use self::behind::{Behind, behind};
 pub use self::calls::{Recorded, of_calls};
 
 use self::demands::Demands;
