@@ -15,11 +15,13 @@ use crate::state::{Action, Model, Notice, Tab};
 use crate::view::clients::Clients;
 use crate::view::header::Header;
 use crate::view::help::Help;
+use crate::view::history::History;
 use crate::view::inspect::Inspect;
 use crate::view::lesson::Lesson;
 use crate::view::logs::Logs;
 use crate::view::network::Network;
 use crate::view::runs::Runs;
+use crate::view::spacetime::SpaceTime;
 use crate::view::stage::Stage;
 use crate::view::story::{Story, spoken};
 use crate::view::time::Time;
@@ -103,10 +105,17 @@ impl Component for App {
                 true
             }
             Msg::Acted => {
+                self.desk.write().judge();
                 (self.picture, self.panels) = (version, version);
                 true
             }
-            Msg::Panels => core::mem::replace(&mut self.panels, version) != version,
+            Msg::Panels => {
+                let changed = core::mem::replace(&mut self.panels, version) != version;
+                if changed {
+                    self.desk.write().judge();
+                }
+                changed
+            }
             Msg::Speech => {
                 let spoken = spoken(&self.desk.read());
                 core::mem::replace(&mut self.spoken, spoken.clone()) != spoken
@@ -146,9 +155,13 @@ impl Component for App {
         let right = match right {
             Tab::Znodes => html! { <Znodes ..panels.clone() /> },
             Tab::Clients => html! { <Clients ..panels.clone() /> },
+            Tab::History => html! { <History ..panels.clone() /> },
             Tab::Runs => html! { <Runs ..panels.clone() /> },
             _ => html! { <Inspect ..panels.clone() /> },
         };
+        if model.embedded {
+            return self.embedded(&model, picture, panels);
+        }
         html! {
             <div class="page" lang={model.words.lang.tag()}>
                 <Header ..panels.clone() />
@@ -162,7 +175,7 @@ impl Component for App {
                     { self.tabs(&model, narrow) }
                     <div class="slot">{ right }</div>
                 </main>
-                <Time ..panels.clone() />
+                <div class="times"><SpaceTime ..panels.clone() /><Time ..panels.clone() /></div>
                 <Verdicts ..panels.clone() />
                 <Help ..panels />
                 <p class="sr" aria-live="polite" data-testid="chosen">{ chosen(&model) }</p>
@@ -173,6 +186,24 @@ impl Component for App {
 }
 
 impl App {
+    /// The stage and the play bar, as part of another page.
+    fn embedded(&self, model: &Model, picture: Seen, panels: Seen) -> Html {
+        let whole = match &model.course {
+            Some(course) if course.lesson.rule => format!("#/rule/{}", course.lesson.name),
+            Some(course) => format!("#/learn/{}/{}", course.lesson.name, course.step + 1),
+            None => "#/".to_owned(),
+        };
+        html! {
+            <div class="page embed" lang={model.words.lang.tag()} data-testid="embed">
+                <main class="work"><div class="centre"><Stage ..picture /></div></main>
+                <div class="times"><SpaceTime ..panels.clone() /><Time ..panels.clone() /></div>
+                <Help ..panels />
+                <a class="whole" href={whole} target="_blank" rel="noopener" data-testid="whole">{ model.words.get("embed-open") }</a>
+                <p class="sr" aria-live="polite">{ self.spoken.as_ref().map(|(_, text)| text.clone()).unwrap_or_default() }</p>
+            </div>
+        }
+    }
+
     fn tabs(&self, model: &Model, narrow: bool) -> Html {
         let on_wide = (!narrow && model.tab.is_narrow()).then(|| model.beside());
         let chosen = on_wide.unwrap_or(model.tab);
@@ -184,6 +215,7 @@ impl App {
                 Tab::Inspect => "tab-inspect",
                 Tab::Znodes => "tab-znodes",
                 Tab::Clients => "tab-clients",
+                Tab::History => "tab-history",
                 Tab::Logs => "tab-logs",
                 Tab::Runs => "tab-runs",
                 Tab::Network => "tab-network",
@@ -254,11 +286,25 @@ fn read_hash(model: &mut Model) {
     let hash = web_sys::window()
         .and_then(|window| window.location().hash().ok())
         .unwrap_or_default();
+    model.embedded = hash.starts_with("#/embed/");
     if let Some(place) = hash.strip_prefix("#/learn/") {
         let (name, step) = place.split_once('/').unwrap_or((place, ""));
         // People count from one.
         let step = step.parse::<usize>().unwrap_or(1).saturating_sub(1);
         learn(model, name, step);
+        return;
+    }
+    if let Some(place) = hash.strip_prefix("#/embed/") {
+        let (name, step) = place.split_once('/').unwrap_or((place, ""));
+        model.coached = true;
+        // A cluster without a lesson goes by this name.
+        if name != "sandbox" {
+            learn(
+                model,
+                name,
+                step.parse::<usize>().unwrap_or(1).saturating_sub(1),
+            );
+        }
         return;
     }
     if let Some(name) = hash.strip_prefix("#/rule/") {

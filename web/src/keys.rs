@@ -123,7 +123,10 @@ fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Op
             "k" => Action::KillOrRestart,
             "p" => Action::Pause,
             "i" => Action::Isolate,
-            "c" if shift => Action::Tab(Tab::Network),
+            "c" if shift => {
+                later("matrix");
+                Action::Tab(Tab::Network)
+            }
             "c" => Action::Scissors,
             "h" => Action::HealAll,
             "t" => Action::Campaign,
@@ -133,6 +136,8 @@ fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Op
             "w" => Action::Message(Deal::Duplicate),
             "n" => Action::Message(Deal::Now),
             "m" => Action::Mute,
+            "v" => Action::Diagram,
+            "b" => Action::Bookmark,
             "s" => {
                 drop(model);
                 app::share(desk);

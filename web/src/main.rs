@@ -3,6 +3,7 @@
 mod app;
 mod command;
 mod desk;
+mod diagram;
 mod frame;
 mod geometry;
 mod hooks;

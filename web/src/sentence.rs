@@ -210,7 +210,12 @@ pub(crate) fn flight(words: &Words, flight: &Flight) -> String {
 
 /// What kind of message it is.
 pub(crate) fn kind(words: &Words, cargo: &Cargo) -> String {
-    words.get(match cargo {
+    words.get(kind_key(cargo))
+}
+
+/// The key of its kind.
+pub(crate) fn kind_key(cargo: &Cargo) -> &'static str {
+    match cargo {
         Cargo::Peer(message) => match &**message {
             Message::Raft(message) => match message {
                 Raft::PreVote { .. } => "kind-pre-vote",
@@ -241,7 +246,7 @@ pub(crate) fn kind(words: &Words, cargo: &Cargo) -> String {
         Cargo::Reply { .. } => "kind-reply",
         Cargo::Watch { .. } => "kind-watch",
         Cargo::End { .. } => "kind-end",
-    })
+    }
 }
 
 /// What a message between members says, as a sentence.

@@ -2,9 +2,12 @@
 //! markup; components only draw it and send it actions.
 
 mod act;
+mod judge;
 mod lesson;
+mod mark;
 mod mirror;
 mod run;
+mod stroke;
 #[cfg(test)]
 mod tests;
 mod travel;
@@ -19,8 +22,11 @@ use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Sim, What}
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
+pub(crate) use self::judge::{Judged, Order};
 pub(crate) use self::lesson::{Course, all as lessons, key_of, set_up as lesson_cluster};
+pub(crate) use self::mark::Bookmark;
 pub(crate) use self::run::{Deed, Run};
+pub(crate) use self::stroke::Stroke;
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
 use crate::i18n::{Lang, Words};
@@ -48,18 +54,20 @@ pub(crate) enum Tab {
     Inspect,
     Znodes,
     Clients,
+    History,
     Logs,
     Runs,
     Network,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Lesson,
         Self::Story,
         Self::Inspect,
         Self::Znodes,
         Self::Clients,
+        Self::History,
         Self::Logs,
         Self::Runs,
         Self::Network,
@@ -73,6 +81,7 @@ impl Tab {
             Self::Inspect => "inspect",
             Self::Znodes => "znodes",
             Self::Clients => "clients",
+            Self::History => "history",
             Self::Logs => "logs",
             Self::Runs => "runs",
             Self::Network => "network",
@@ -204,6 +213,20 @@ pub(crate) enum Action {
     },
     Language(Lang),
     Help(bool),
+    /// Shows or hides the space-time diagram.
+    Diagram,
+    /// How high it is, in pixels.
+    Tall(u32),
+    /// How much time it shows: twice as much, or half.
+    Zoom(i32),
+    /// How much time the history shows.
+    Window(u32),
+    /// To a moment at which a message was under way, and selects it.
+    GoToFlight(FlightId, Span),
+    /// Marks this moment, or takes its mark away.
+    Bookmark,
+    /// To a marked moment.
+    GoToBookmark(usize),
     Dismiss,
     Coached,
     Mute,
@@ -277,6 +300,17 @@ pub(crate) struct Model {
     pub(crate) sliders: (u32, u32, u32),
     /// Entries that a node has thrown away, for a while: node, index, term, label.
     pub(crate) lost_entries: Vec<LostEntry>,
+    pub(crate) judged: Judged,
+    pub(crate) bookmarks: Vec<Bookmark>,
+    /// The space-time diagram: whether it is shown, its height, and the power of two of a quarter
+    /// second that it spans.
+    pub(crate) diagram: bool,
+    pub(crate) tall: u32,
+    pub(crate) zoom: i32,
+    /// Seconds that the history shows; 0 for all.
+    pub(crate) window: u32,
+    /// Only the stage and the play bar are shown: the page is part of another one.
+    pub(crate) embedded: bool,
     mirror: BTreeMap<(NodeId, u64), (Term, String)>,
     redo: Vec<Deed>,
     /// Part of a microsecond that the last frame could not play.
@@ -322,6 +356,13 @@ impl Model {
             znode: "/".to_owned(),
             sliders: (0, 15, 0),
             lost_entries: Vec::new(),
+            judged: Judged::default(),
+            bookmarks: Vec::new(),
+            diagram: false,
+            tall: 260,
+            zoom: 1,
+            window: 0,
+            embedded: false,
             mirror: BTreeMap::new(),
             redo: Vec::new(),
             rest: 0.0,
@@ -425,6 +466,7 @@ impl Model {
                 });
             }
             Action::GoTo(at) => {
+                self.playing = false;
                 self.seek(at);
             }
             Action::GoToEvent(event) => {
@@ -458,6 +500,17 @@ impl Model {
             Action::New { nodes, seed } => self.renew(nodes, seed),
             Action::Language(lang) => self.words = Words::new(lang),
             Action::Help(on) => self.help = on,
+            Action::Diagram => self.diagram = !self.diagram,
+            // Whoever drags it down far enough closes it.
+            Action::Tall(pixels) => {
+                self.diagram = 90 < pixels;
+                self.tall = pixels.clamp(120, 640);
+            }
+            Action::Zoom(by) => self.zoom = (self.zoom + by).clamp(-4, 8),
+            Action::Window(seconds) => self.window = seconds,
+            Action::GoToFlight(id, at) => self.go_to_flight(id, at),
+            Action::Bookmark => self.bookmark(),
+            Action::GoToBookmark(place) => self.go_to_bookmark(place),
             Action::Dismiss => self.notice = None,
             Action::Coached => self.coached = true,
             Action::Mute => self.muted = !self.muted,
@@ -655,6 +708,8 @@ impl Model {
         self.lost_entries.clear();
         self.mirror.clear();
         self.redo.clear();
+        self.judged = Judged::default();
+        self.bookmarks.clear();
         self.notice = None;
         self.replay = None;
         self.rest = 0.0;
@@ -671,7 +726,10 @@ impl Model {
             Some(Selection::Node(id)) => {
                 self.at = id;
                 self.client = self.client_at(id).or(self.client);
-                if !matches!(self.tab, Tab::Znodes | Tab::Clients | Tab::Logs) {
+                if !matches!(
+                    self.tab,
+                    Tab::Znodes | Tab::Clients | Tab::History | Tab::Logs
+                ) {
                     self.tab = Tab::Inspect;
                 }
             }

@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub(crate) mod header;
 pub(crate) mod help;
+pub(crate) mod history;
 pub(crate) mod icon;
 pub(crate) mod inspect;
 pub(crate) mod lesson;
@@ -10,6 +11,7 @@ pub(crate) mod logs;
 pub(crate) mod network;
 pub(crate) mod node;
 pub(crate) mod runs;
+pub(crate) mod spacetime;
 pub(crate) mod stage;
 pub(crate) mod story;
 pub(crate) mod time;

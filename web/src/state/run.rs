@@ -7,6 +7,8 @@ use std::rc::Rc;
 use otterkeeper_core::sim::{Event, Intervention, Sim, SimConfig, What};
 use otterkeeper_core::time::{Span, Time};
 
+use super::stroke::{STROKES, Stroke, TAKEN};
+
 /// Events between two kept clones while the run is young.
 const GAP_EVENTS: u64 = 256;
 /// Kept clones of one branch; beyond it the older half becomes coarser.
@@ -46,6 +48,8 @@ pub(crate) struct Branch {
     pub(crate) end: Span,
     /// What was worth a sentence, in order.
     pub(crate) journal: Vec<Rc<Event>>,
+    /// The ways of messages that have ended, in the order of their ends.
+    strokes: Vec<Stroke>,
     kept: Vec<Kept>,
 }
 
@@ -97,6 +101,7 @@ impl Run {
             end_event: sim.events(),
             end: Span(0),
             journal: Vec::new(),
+            strokes: Vec::new(),
             kept: vec![first],
         };
         Self {
@@ -129,6 +134,13 @@ impl Run {
         let all = &self.current().journal;
         let events = self.sim.events();
         &all[..all.partition_point(|event| event.number <= events)]
+    }
+
+    /// The ways of messages that ended at this moment or before.
+    pub(crate) fn strokes(&self) -> &[Stroke] {
+        let all = &self.current().strokes;
+        let events = self.sim.events();
+        &all[..all.partition_point(|stroke| stroke.event <= events)]
     }
 
     /// Messages lost since the last call.
@@ -284,12 +296,14 @@ impl Run {
         let events = self.sim.events();
         let old = self.current();
         let count = old.journal.partition_point(|event| event.number <= events);
+        let strokes = self.strokes();
         let new = Branch {
             parent: Some((self.branch, events)),
             deeds: old.deeds[..self.done].to_vec(),
             end_event: events,
             end: self.now(),
             journal: old.journal[..count].to_vec(),
+            strokes: strokes[strokes.len().saturating_sub(TAKEN)..].to_vec(),
             kept: old
                 .kept
                 .iter()
@@ -348,9 +362,15 @@ impl Run {
             if matches!(event.what, What::Lost { .. }) && self.lost.len() < 64 {
                 self.lost.push(event.clone());
             }
-            if event.number > branch.end_event && super::is_told(&event.what) {
-                branch.journal.push(Rc::new(event));
+            if event.number > branch.end_event {
+                branch.strokes.extend(Stroke::of(&event));
+                if super::is_told(&event.what) {
+                    branch.journal.push(Rc::new(event));
+                }
             }
+        }
+        if branch.strokes.len() > STROKES {
+            branch.strokes.drain(..STROKES / 4);
         }
         if branch.journal.len() > JOURNAL {
             branch.journal.drain(..JOURNAL / 4);

@@ -104,3 +104,51 @@ fn a_shared_run_is_reproduced_with_its_hash() {
         "{text:?}"
     );
 }
+
+#[test]
+fn an_old_read_is_allowed_and_its_age_known_at_every_moment() {
+    let mut model = led();
+    let leader = model.leader().expect("elected");
+    let lonely = NodeId(leader.0 % 5 + 1);
+    let ask = |model: &mut Model, node, text: &str, ms| {
+        model.update(Action::At(node));
+        model.update(Action::Command(text.to_owned()));
+        let at = model.run.now() + Span::from_ms(ms);
+        assert!(model.seek(at));
+    };
+    ask(&mut model, leader, "create /x 1", 1_000);
+    ask(&mut model, lonely, "stat /x", 1_000);
+    model.update(Action::Select(Some(Selection::Node(lonely))));
+    model.update(Action::Isolate);
+    ask(&mut model, leader, "set /x 2", 200);
+    let fresh = model.run.now();
+    ask(&mut model, lonely, "get /x", 100);
+    model.judge();
+    let behind: Vec<_> = model.judged.behind.values().collect();
+    assert_eq!(behind.len(), 1);
+    assert!((100_000..200_000).contains(&behind[0].by.0), "{behind:?}");
+    assert_eq!(
+        model.judged.order,
+        Order::Found(2),
+        "old, and no contradiction"
+    );
+    // Time is turned back to before the question.
+    model.update(Action::GoTo(fresh));
+    model.judge();
+    assert!(model.judged.behind.is_empty());
+}
+
+#[test]
+fn a_marked_moment_is_found_again_from_another_course() {
+    let mut model = led();
+    model.seek(Span::from_ms(1_000));
+    model.update(Action::Bookmark);
+    let (events, branch) = (model.sim().events(), model.run.branch);
+    model.seek(Span::from_ms(500));
+    model.update(Action::HealAll);
+    assert_ne!(model.run.branch, branch);
+    model.update(Action::GoToBookmark(0));
+    assert_eq!((model.sim().events(), model.run.branch), (events, branch));
+    model.update(Action::Bookmark);
+    assert!(model.bookmarks.is_empty(), "the mark goes where it stands");
+}

@@ -28,7 +28,7 @@ pub(crate) fn Help(seen: &Seen) -> Html {
         html! { <span key={name.clone()}><svg viewBox="-12 -12 24 24" aria-hidden="true"><g {class}><path {d} /></g></svg>{ name }</span> }
     });
     let shapes: Vec<Html> = shapes.collect();
-    let keys: [(&[&str], String); 22] = [
+    let keys: [(&[&str], String); 25] = [
         (&["Space"], words.get("key-space")),
         (&[".", ","], words.get("key-step")),
         (&["Shift .", ","], words.get("key-turn")),
@@ -36,19 +36,25 @@ pub(crate) fn Help(seen: &Seen) -> Html {
         (&["U"], words.get("key-until")),
         (&["Home", "End", "G"], words.get("key-ends")),
         (&["1", "9"], words.get("key-select")),
-        (&["\u{2190}", "\u{2192}"], words.get("key-arrows")),
+        (
+            &["\u{2190}", "\u{2191}", "\u{2192}", "\u{2193}"],
+            words.get("key-arrows"),
+        ),
         (&["K"], words.get("key-kill")),
         (&["P"], words.get("key-pause")),
         (&["I"], words.get("key-isolate")),
         (&["T"], words.get("key-campaign")),
         (&["C"], words.get("key-scissors")),
+        (&["Shift C"], words.get("key-matrix")),
         (&["H"], words.get("key-heal")),
         (&["R"], words.get("key-write")),
         (&["F", "Shift F"], words.get("key-messages")),
         (&["X", "D", "W"], words.get("key-message")),
         (&["N"], words.get("key-now")),
         (&["/"], words.get("key-command")),
+        (&["V"], words.get("key-diagram")),
         (&["S"], words.get("key-share")),
+        (&["B"], words.get("key-bookmark")),
         (&["Ctrl Z", "Y"], words.get("key-undo")),
         (&["M"], words.get("key-mute")),
     ];

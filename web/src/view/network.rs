@@ -28,7 +28,7 @@ pub(crate) fn Network(seen: &Seen) -> Html {
                 let state = words.get(if up { "stage-link-up" } else { "stage-link-cut" });
                 let label = words.with("stage-link", &[("from", from.0.into()), ("to", to.0.into()), ("state", state.into())]);
                 html! {
-                    <button aria-pressed={(!up).to_string()} aria-label={label.clone()} title={label} onclick={seen.desk.on(Action::ToggleLink(*from, *to))}>
+                    <button id={(from.0 == 1 && to.0 == 2).then_some("matrix")} aria-pressed={(!up).to_string()} aria-label={label.clone()} title={label} onclick={seen.desk.on(Action::ToggleLink(*from, *to))}>
                         { if up { "\u{b7}" } else { "\u{d7}" } }
                     </button>
                 }

@@ -63,6 +63,10 @@ pub(crate) fn Runs(seen: &Seen) -> Html {
             </div>
             <h3>{ words.get("runs") }</h3>
             <div class="branches">{ branches(seen, &model) }</div>
+            <h3>{ words.get("bookmarks") }<span class="grow"></span>
+                <button class="tiny" data-testid="bookmark" aria-label={words.get("bookmark")} title={words.get("bookmark")} onclick={seen.desk.on(Action::Bookmark)}>{ icon(icon::FLAG) }</button>
+            </h3>
+            { bookmarks(seen, &model) }
             <h3>{ words.get("deeds") }<span class="grow"></span>
                 <button class="tiny" aria-label={words.get("tool-undo")} title={words.get("tool-undo")} disabled={model.run.deeds_done().is_empty()} onclick={seen.desk.on(Action::Undo)}>{ icon(icon::UNDO) }</button>
                 <button class="tiny" data-testid="redo" aria-label={words.get("redo")} title={words.get("redo")} disabled={!model.can_redo()} onclick={seen.desk.on(Action::Redo)}>{ icon(icon::REDO) }</button>
@@ -99,6 +103,24 @@ fn branches(seen: &Seen, model: &Model) -> Html {
             }
         })
         .collect()
+}
+
+fn bookmarks(seen: &Seen, model: &Model) -> Html {
+    let words = &model.words;
+    if model.bookmarks.is_empty() {
+        return html! { <p class="empty">{ words.get("bookmarks-none") }</p> };
+    }
+    let rows = model.bookmarks.iter().enumerate().map(|(place, mark)| {
+        let course = (mark.branch as u64 + 1).into();
+        let text = words.with("bookmark-at", &[("course", course), ("event", mark.event.into())]);
+        html! {
+            <li key={place} data-testid="bookmarked">
+                <button onclick={seen.desk.on(Action::GoToBookmark(place))}><time>{ seconds(mark.at.0) }</time><span>{ text }</span></button>
+            </li>
+        }
+    });
+    let rows: Vec<Html> = rows.collect();
+    html! { <ol class="deeds">{ rows }</ol> }
 }
 
 fn deeds(seen: &Seen, model: &Model) -> Html {

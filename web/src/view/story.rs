@@ -8,7 +8,7 @@ use yew::prelude::*;
 use crate::desk::{Desk, Seen};
 use crate::i18n::{Lang, Word};
 use crate::sentence::{self, Who};
-use crate::state::{Action, Model, weight};
+use crate::state::{Action, Model, Order, weight};
 
 /// Sentences shown at once.
 const SHOWN: usize = 60;
@@ -144,12 +144,20 @@ pub(crate) fn spoken(model: &Model) -> Option<(u64, String)> {
     Some((event.number, sentence::sentence(&model.words, event)))
 }
 
-/// Whether an invariant is broken at this moment, and by which event.
-pub(crate) fn broken(model: &Model, invariant: Invariant) -> Option<(u64, String)> {
-    let found = model
-        .sim()
-        .violations()
+/// Whether an invariant is broken at this moment: the way to the event that broke it, and what was seen.
+pub(crate) fn broken(model: &Model, invariant: Invariant) -> Option<(Action, String)> {
+    let violations = model.sim().violations();
+    let found = violations
         .iter()
-        .find(|violation| violation.invariant == invariant)?;
-    Some((found.event, found.text.clone()))
+        .find(|violation| violation.invariant == invariant);
+    if let Some(found) = found {
+        return Some((Action::GoToEvent(found.event), found.text.clone()));
+    }
+    // This one is judged from all calls at once, not after each event.
+    match &model.judged.order {
+        Order::Broken { at, text } if invariant == Invariant::Linearizable => {
+            Some((Action::GoTo(*at), text.clone()))
+        }
+        _ => None,
+    }
 }

@@ -65,7 +65,7 @@ pub(crate) fn Time(seen: &Seen) -> Html {
     };
     let play = words.get(if model.playing { "pause" } else { "play" });
     html! {
-        <div class="bar">
+        <div class="bar" id="bar">
             <div class="deck">
                 { button("start", icon::START, Action::Start, "wide-only") }
                 { button("step-back", icon::BACK, Action::StepBack, "") }
@@ -76,7 +76,7 @@ pub(crate) fn Time(seen: &Seen) -> Html {
                 { button("newest", icon::NEWEST, Action::Newest, "wide-only") }
             </div>
             <label class="speed"><span>{ words.get("speed") }</span>
-                <input type="range" data-testid="speed" min={SPEEDS.start().to_string()} max={SPEEDS.end().to_string()} step="1" value={model.speed.to_string()} oninput={speed} aria-valuetext={speed_name(model.speed)} />
+                <input type="range" data-testid="speed" aria-label={words.get("speed")} min={SPEEDS.start().to_string()} max={SPEEDS.end().to_string()} step="1" value={model.speed.to_string()} oninput={speed} aria-valuetext={speed_name(model.speed)} />
                 <output>{ speed_name(model.speed) }</output>
             </label>
             <div class="track" id="track" data-testid="timeline" role="slider" tabindex="0" aria-label={words.get("timeline")} aria-valuemin="0" aria-valuemax={(end / 1_000).to_string()}
@@ -84,9 +84,11 @@ pub(crate) fn Time(seen: &Seen) -> Html {
                 <svg viewBox="0 0 1000 34" preserveAspectRatio="none" aria-hidden="true">
                     <path class="rail" d="M2 17H998" /><path class="run" id="rail-run" />
                     { marks(&model, end) }
+                    <path class="mk flag" d={flags(&model, end)} />
                 </svg>
                 <span class="head" id="head"></span>
             </div>
+            <button class={classes!("btn", "icon", model.diagram.then_some("on"))} data-testid="diagram" aria-pressed={model.diagram.to_string()} aria-label={words.get("diagram")} title={words.get("diagram")} aria-keyshortcuts="V" onclick={seen.desk.on(Action::Diagram)}>{ icon(icon::LANES) }</button>
             <output class="clock" id="clock" data-testid="clock" aria-live="off"></output>
         </div>
     }
@@ -98,6 +100,17 @@ pub(crate) fn speed_name(speed: i32) -> String {
         0.. => format!("{}\u{d7}", 1_u32 << speed.min(30)),
         _ => format!("1/{}\u{d7}", 1_u32 << (-speed).min(30)),
     }
+}
+
+/// Marked moments as little flags.
+fn flags(model: &Model, end: u64) -> String {
+    let here = model.bookmarks.iter();
+    let here = here.filter(|mark| mark.branch == model.run.branch);
+    here.map(|mark| {
+        let x = 2.0 + WIDTH * mark.at.0 as f64 / end as f64;
+        format!("M{x:.1} 17V3h7l-2 3 2 3h-7")
+    })
+    .collect()
 }
 
 /// Turns of events as strokes, one path for each kind.

@@ -5,7 +5,7 @@ use yew::prelude::*;
 
 use crate::desk::Seen;
 use crate::sentence;
-use crate::state::{Action, Model};
+use crate::state::Model;
 use crate::view::icon::{self, icon};
 use crate::view::story::broken;
 
@@ -18,7 +18,7 @@ pub(crate) fn Verdicts(seen: &Seen) -> Html {
         let state = if broken.is_some() { "broken" } else { "ok" };
         let promise = sentence::promise(words, *invariant);
         let (title, go) = match &broken {
-            Some((event, text)) => (format!("{promise} {text}"), Some(seen.desk.on(Action::GoToEvent(*event)))),
+            Some((way, text)) => (format!("{promise} {text}"), Some(seen.desk.on(way.clone()))),
             None => (promise, None),
         };
         let spoken = words.get(if broken.is_some() { "verdict-broken" } else { "verdict-holds" });
@@ -30,8 +30,8 @@ pub(crate) fn Verdicts(seen: &Seen) -> Html {
     });
     let verdicts: Vec<Html> = verdicts.collect();
     html! {
-        <div class="verdicts" role="group" aria-label={words.get("verdicts")}>
-            <div class="all">{ verdicts }</div>
+        <div class="verdicts">
+            <div class="all" role="group" tabindex="0" aria-label={words.get("verdicts")}>{ verdicts }</div>
             <span class="grow"></span>
             { quorum(&model) }
         </div>

@@ -1,0 +1,126 @@
+// What clients were told, and the space-time diagram of how it came to that.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ahead, allHold, command, drawn, leader, moment } from "./tab.mjs";
+
+const SECOND = 1_000_000;
+
+export function history({ open, settled, home }) {
+  test("an old answer to a plain read is allowed, and its age is told", async () => {
+    const page = await settled();
+    const { id } = await leader(page);
+    const lonely = (id % 5) + 1;
+    await command(page, id, "create /age 1");
+    await command(page, lonely, "stat /");
+    await ahead(page, SECOND);
+    await page.getByTestId(`node-${lonely}`).click();
+    await page.getByTestId("isolate").click();
+    await command(page, id, "set /age 2");
+    await ahead(page, 0.2 * SECOND);
+    await command(page, lonely, "get /age");
+    await ahead(page, 0.05 * SECOND);
+    await page.getByTestId("tab-history").click();
+    const behind = page.getByTestId("behind");
+    assert.equal(await behind.getAttribute("data-n"), "1");
+    assert.match(await behind.innerText(), /1 of 2 plain reads .* up to 1\d\d ms behind/);
+    assert.match(await page.getByTestId("call").first().innerText(), /Allowed: 1\d\d ms behind "set \/age 2" of/);
+    assert.equal(await page.getByTestId("order").getAttribute("data-state"), "ok");
+    // The fault stands behind the bars, by name.
+    assert.match(await page.getByTestId("history").innerHTML(), new RegExp(`node ${lonely} isolated`));
+    await allHold(page);
+    await page.close();
+  });
+
+  test("the client of a deposed leader is told that nobody knows, and never ok", async () => {
+    const page = await settled();
+    const { id } = await leader(page);
+    await command(page, id, "create /kept 1");
+    await ahead(page, SECOND);
+    await page.getByTestId(`node-${id}`).click();
+    await page.getByTestId("isolate").click();
+    await command(page, id, "create /unsaved 1");
+    await ahead(page, 8 * SECOND);
+    await page.getByTestId("tab-history").click();
+    const call = page.getByTestId("call").filter({ hasText: "create /unsaved 1" });
+    assert.equal(await call.getAttribute("data-state"), "unknown");
+    const said = await call.innerText();
+    assert.match(said, /nobody knows/);
+    assert.match(said, new RegExp(`Node ${id} stops leading`));
+    assert.match(said, /may have been done, or not/);
+    // A click leads to the moment at which it was told that.
+    const now = (await moment(page)).us;
+    await call.locator("button").click();
+    assert.ok((await moment(page)).us < now);
+    await allHold(page);
+    await page.close();
+  });
+
+  test("an answer that fits nowhere is found, and the strip leads to it", async () => {
+    const page = await open(`${home()}#/rule/deposed-reads`);
+    for (let press = 0; press < 5; press += 1) await page.keyboard.press("]");
+    await page.getByTestId("lesson-show").click();
+    await page.getByTestId("fell").waitFor();
+    const strip = page.locator('[data-testid="invariant-linearizable"][data-state="broken"]');
+    await strip.waitFor();
+    await page.getByTestId("tab-history").click();
+    assert.equal(await page.getByTestId("order").getAttribute("data-state"), "broken");
+    assert.match(await page.getByTestId("order").innerText(), /it read \/x as old/);
+    await page.locator('[data-testid="call"][data-state="misfit"]').getByText("fits nowhere").waitFor();
+    const { us } = await moment(page);
+    await strip.click();
+    const answered = (await moment(page)).us;
+    assert.ok(answered <= us);
+    // Before the answer nothing is broken yet.
+    await page.evaluate((us) => window.otterkeeper.seek(us), answered - 1);
+    await page.waitForSelector('[data-testid="invariant-linearizable"][data-state="ok"]');
+    await page.close();
+  });
+
+  test("the space-time diagram draws every message, says it in a table, and leads to it", async () => {
+    const page = await settled();
+    await page.keyboard.press("v");
+    await page.getByTestId("spacetime").waitFor();
+    await drawn(page);
+    const painted = await page.locator("#spacetime").evaluate((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((value, place) => place % 4 === 3 && value > 0).length;
+    });
+    assert.ok(painted > 1_000, `${painted} pixels`);
+    const rows = page.getByTestId("ways").locator("tbody tr");
+    assert.ok((await rows.count()) > 10);
+    // From the table to the message.
+    const { us } = await moment(page);
+    await rows.last().locator("button").click();
+    assert.ok((await moment(page)).us < us);
+    assert.match(await page.getByTestId("chosen").innerText(), /from .* to /);
+    // From the picture to the message: some line passes one of these places.
+    await page.keyboard.press("Escape");
+    await page.getByTestId("newest").click();
+    const area = await page.locator("#spacetime").boundingBox();
+    let found = "";
+    for (let part = 0.3; part < 0.8 && found === ""; part += 0.02) {
+      await page.getByTestId("newest").click();
+      await page.locator("#spacetime").click({ position: { x: area.width * part, y: area.height * 0.3 } });
+      found = await page.getByTestId("chosen").innerText();
+    }
+    assert.match(found, /from .* to /);
+    // Heartbeats can be hidden here too, and the edge is dragged by pointer and by key.
+    const grip = await page.getByTestId("grip").boundingBox();
+    await page.mouse.move(grip.x + grip.width / 2, grip.y + 4);
+    await page.mouse.down();
+    await page.mouse.move(grip.x + grip.width / 2, grip.y - 76, { steps: 4 });
+    await page.mouse.up();
+    await drawn(page);
+    const tall = async () => (await page.getByTestId("spacetime").boundingBox()).height;
+    const dragged = await tall();
+    assert.ok(280 < dragged, `${dragged} px`);
+    await page.getByTestId("grip").focus();
+    await page.keyboard.press("ArrowUp");
+    await drawn(page);
+    assert.ok(dragged < (await tall()));
+    await page.keyboard.press("v");
+    await page.getByTestId("spacetime").waitFor({ state: "detached" });
+    await page.close();
+  });
+}

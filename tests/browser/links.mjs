@@ -1,0 +1,102 @@
+// Links: to a lesson in another page, and those that somebody has tampered with. Each of these gets a
+// sentence within a second, and the page goes on.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ahead, leader, moment } from "./tab.mjs";
+
+const SECOND = 1_000_000;
+
+export function links({ open, settled, home, browser }) {
+  /** A link to a run with something in it. */
+  async function good() {
+    const page = await settled();
+    await page.getByTestId("node-2").click();
+    await page.getByTestId("kill").click();
+    await ahead(page, SECOND);
+    await page.getByTestId("share").click();
+    await page.waitForFunction(() => location.hash.includes("&h="));
+    const link = await page.evaluate(() => location.href);
+    await page.close();
+    return link;
+  }
+
+  test("no link hangs, and each that is refused says why", async () => {
+    const link = await good();
+    const page = await open();
+    const with_ = (name, value) => link.replace(new RegExp(`([?&]${name}=)[^&]*`), `$1${value}`);
+    const deeds = /[?&]i=([^&]*)/.exec(link)[1];
+    const wrong = {
+      "wrong version": [with_("v", "9"), /version/],
+      "no version": [link.replace("v=1&", ""), /damaged/],
+      truncated: [link.slice(0, link.indexOf("&i=") + 3 + deeds.length / 2), /damaged/],
+      "truncated to its name": [`${home()}#/run?`, /damaged/],
+      "deeds that are no deeds": [with_("i", "____"), /damaged/],
+      "an endless number of deeds": [with_("i", Buffer.from([255, 255, 255, 255, 15, 1, 1]).toString("base64url")), /damaged/],
+      "no numbers": [with_("seed", "%00%00"), /damaged/],
+      "a node that is not there": [with_("n", "3").replace(deeds, Buffer.from([1, 1, 1, 0, 9]).toString("base64url")), /damaged/],
+      "too many nodes": [with_("n", "200"), /3 to 9/],
+      "years of time": [with_("t", "99999999999999"), /more than this page executes/],
+      "more events than there are": [with_("e", "99999999999"), /more than this page executes/],
+      enormous: [with_("i", "A".repeat(200_000)), /more than this page executes/],
+      "a lesson that is none": [`${home()}#/learn/${encodeURIComponent("<b>")}/1`, /lesson/i],
+      "a rule that is none": [`${home()}#/rule/nothing`, /lesson/i],
+    };
+    for (const [name, [bad, says]] of Object.entries(wrong)) {
+      const begun = Date.now();
+      await page.evaluate((to) => { location.hash = new URL(to).hash; }, bad);
+      await page.waitForFunction((says) => new RegExp(says, "i").test(document.querySelector("[data-testid=notice]")?.innerText ?? ""), says.source, { timeout: 5_000 })
+        .catch(async (late) => { throw new Error(`${name}: ${await page.locator(".notices").innerText()}: ${late}`); });
+      const took = Date.now() - begun;
+      assert.ok(took < 1_000, `${name}: ${took} ms`);
+      await page.locator('[data-testid="notice"] button').click();
+    }
+    // The page is alive.
+    await page.getByTestId("play").click();
+    await leader(page);
+    await page.close();
+  });
+
+  test("a link of another core is executed, and says so", async () => {
+    const link = await good();
+    const other = link.replace(/core=[0-9a-f]+/, "core=000000000000").replace(/h=([0-9a-f]{16})/, "h=0123456789abcdef");
+    const page = await open(other);
+    await page.getByTestId("notice").getByText("another version of the core").waitFor();
+    await page.close();
+  });
+
+  test("a long run shows how far it is, and can be left", async () => {
+    const link = await good();
+    const page = await open();
+    const begun = Date.now();
+    await page.evaluate((to) => { location.hash = new URL(to).hash; }, link.replace(/t=\d+/, "t=3500000000").replace(/e=\d+/, "e=4999999").replace(/&h=[0-9a-f]+/, ""));
+    await page.getByTestId("notice").getByText("%").waitFor();
+    assert.ok(Date.now() - begun < 1_000);
+    await page.getByTestId("new-run").first().click();
+    await page.getByTestId("notice").waitFor({ state: "detached" });
+    assert.ok((await moment(page)).us < 60 * SECOND);
+    await page.close();
+  });
+
+  test("a lesson is shown within another page: stage and play bar, nothing else", async () => {
+    const page = await open(`${home()}#/embed/votes/2`);
+    await page.getByTestId("embed").waitFor();
+    for (const gone of ["share", "learn", "tab-inspect", "kill", "lesson-step", "invariant-election-safety"]) {
+      assert.equal(await page.getByTestId(gone).count(), 0, gone);
+    }
+    assert.match(await page.getByTestId("whole").getAttribute("href"), /#\/learn\/votes\/2$/);
+    await page.close();
+    // In an iframe of a foreign page, small.
+    const article = await browser().newPage();
+    await article.setContent(`<!doctype html><title>an article</title><iframe src="${home()}#/embed/roles" width="480" height="420"></iframe>`);
+    const frame = article.frameLocator("iframe");
+    await frame.getByTestId("node-1").waitFor();
+    const play = frame.getByTestId("play");
+    if ((await play.getAttribute("aria-pressed")) === "false") await play.click();
+    await frame.locator('[data-testid^="node-"][data-role="leader"]').first().waitFor();
+    const box = await play.boundingBox();
+    const outer = await article.locator("iframe").boundingBox();
+    assert.ok(box.y + box.height <= outer.y + outer.height, "the play bar is in view");
+    await article.close();
+  });
+}

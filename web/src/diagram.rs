@@ -1,0 +1,337 @@
+//! What the space-time diagram shows, before it is drawn: lanes, ways of messages, roles, marks, and where
+//! they lie. Time runs to the right. Knows numbers and the model, nothing of a canvas.
+
+use otterkeeper_core::id::NodeId;
+use otterkeeper_core::node::Note;
+use otterkeeper_core::raft::note::{Note as RaftNote, Role};
+use otterkeeper_core::sim::{ClientId, End, Intervention, What};
+use otterkeeper_core::time::Time;
+
+use crate::state::{Model, Stroke};
+
+/// Where lanes begin, and the room for the times below them.
+pub(crate) const LEFT: f64 = 40.0;
+const FOOT: f64 = 20.0;
+/// How much of the width lies before this moment; behind it is where messages under way will arrive.
+const PAST: f64 = 0.86;
+/// Ways drawn at once, the newest.
+const WAYS: usize = 1_500;
+/// Lanes of clients; all clients of the load share one.
+const CLIENTS: usize = 5;
+const LOAD: ClientId = ClientId(1_000);
+
+/// How a node was for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Up(Role),
+    Down,
+    Paused,
+}
+
+/// A piece of a node's lane.
+pub(crate) struct Piece {
+    pub(crate) node: NodeId,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) state: State,
+    pub(crate) term: u64,
+}
+
+/// A moment on a lane, or on all of them.
+pub(crate) struct Mark {
+    pub(crate) node: Option<NodeId>,
+    pub(crate) x: f64,
+    /// A promise was broken or a node stopped itself; otherwise somebody intervened.
+    pub(crate) bad: bool,
+}
+
+/// The picture.
+pub(crate) struct Diagram {
+    width: f64,
+    height: f64,
+    pub(crate) lanes: Vec<End>,
+    /// Microseconds since the start of the run at the left edge, and over the whole width.
+    from: f64,
+    span: f64,
+    start: Time,
+    pub(crate) now: f64,
+    pub(crate) ways: Vec<Stroke>,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) marks: Vec<Mark>,
+}
+
+impl Diagram {
+    pub(crate) fn of(model: &Model, width: f64, height: f64) -> Self {
+        let sim = model.sim();
+        let now = model.run.now().0 as f64;
+        let span = 250_000.0 * f64::from(model.zoom).exp2();
+        let from = (now - span * PAST).max(0.0);
+        let mut diagram = Self {
+            width,
+            height,
+            lanes: sim.nodes().map(End::Node).collect(),
+            from,
+            span,
+            start: sim.config().start,
+            now,
+            ways: Vec::new(),
+            pieces: Vec::new(),
+            marks: Vec::new(),
+        };
+        diagram.take_ways(model);
+        let clients = diagram.ways.iter().flat_map(|way| [way.from, way.to]);
+        let mut clients: Vec<End> = clients
+            .filter(|end| matches!(end, End::Client(_)))
+            .map(shared)
+            .collect();
+        clients.sort_unstable();
+        clients.dedup();
+        clients.truncate(CLIENTS);
+        diagram.lanes.extend(clients);
+        diagram.take_journal(model);
+        diagram
+    }
+
+    fn take_ways(&mut self, model: &Model) {
+        let left = self.start.0 + self.from as u64;
+        let under_way = model.sim().flights().map(|flight| {
+            let ends = (flight.from, flight.to);
+            Stroke::under_way(
+                flight.id,
+                ends,
+                (flight.sent, flight.arrives),
+                &flight.cargo,
+            )
+        });
+        let ended = model.run.strokes().iter().rev();
+        let ended = ended.take_while(|way| left <= way.ended.0).copied();
+        let shown = |way: &Stroke| !model.muted || !way.beat;
+        self.ways = under_way.chain(ended).filter(shown).take(WAYS).collect();
+    }
+
+    /// Roles and marks, from what the nodes said of themselves.
+    fn take_journal(&mut self, model: &Model) {
+        let nodes = model.run.nodes;
+        // How each node is: since when, how, in which term.
+        let boot = (0.0, State::Up(Role::Follower), 0);
+        let mut present = vec![boot; usize::from(nodes)];
+        let mut change = |diagram: &mut Self, node: NodeId, at: f64, state, term: Option<u64>| {
+            let Some(one) = present.get_mut((node.0 as usize).wrapping_sub(1)) else {
+                return;
+            };
+            let (from, old, old_term) = *one;
+            diagram.piece(node, (from, at), old, old_term);
+            *one = (at, state, term.unwrap_or(old_term));
+        };
+        for event in model.run.journal() {
+            let at = model.run.since_start(event.time).0 as f64;
+            let (mark, bad) = match &event.what {
+                What::Note {
+                    node,
+                    note: Note::Raft(RaftNote::Role { role, term, .. }),
+                } => {
+                    change(self, *node, at, State::Up(*role), Some(term.0));
+                    continue;
+                }
+                What::Died { node, .. } => {
+                    change(self, *node, at, State::Down, None);
+                    continue;
+                }
+                What::Halted { node, .. } => {
+                    change(self, *node, at, State::Down, None);
+                    (Some(*node), true)
+                }
+                What::Violated(_) => (None, true),
+                What::Intervened(deed) => {
+                    match deed {
+                        Intervention::Restart(node) => {
+                            change(self, *node, at, State::Up(Role::Follower), None);
+                        }
+                        Intervention::Pause(node) => change(self, *node, at, State::Paused, None),
+                        Intervention::Resume(node) => {
+                            change(self, *node, at, State::Up(Role::Follower), None);
+                        }
+                        _ => {}
+                    }
+                    (deed.members().next(), false)
+                }
+                _ => continue,
+            };
+            if self.from <= at {
+                let x = self.x(at);
+                self.marks.push(Mark { node: mark, x, bad });
+            }
+        }
+        for (place, (from, state, term)) in present.into_iter().enumerate() {
+            // What is now can be seen, whatever was said before.
+            let node = NodeId(place as u64 + 1);
+            let state = match model.sim().node(node) {
+                None => State::Down,
+                Some(_) if model.sim().is_paused(node) => State::Paused,
+                Some(view) if state == State::Up(Role::Follower) => State::Up(view.role()),
+                Some(_) => state,
+            };
+            self.piece(node, (from, self.now), state, term);
+        }
+    }
+
+    fn piece(&mut self, node: NodeId, (from, to): (f64, f64), state: State, term: u64) {
+        if self.from <= to {
+            let (from, to) = (self.x(from.max(self.from)), self.x(to));
+            self.pieces.push(Piece {
+                node,
+                from,
+                to,
+                state,
+                term,
+            });
+        }
+    }
+
+    /// The place of a time.
+    pub(crate) fn x(&self, us: f64) -> f64 {
+        LEFT + (self.width - LEFT) * (us - self.from) / self.span
+    }
+
+    /// The time at a place.
+    pub(crate) fn time(&self, x: f64) -> f64 {
+        self.from + (x - LEFT).max(0.0) * self.span / (self.width - LEFT).max(1.0)
+    }
+
+    /// The middle of a lane.
+    pub(crate) fn y(&self, end: End) -> Option<f64> {
+        let end = shared(end);
+        let lane = self.lanes.iter().position(|lane| *lane == end)?;
+        let height = (self.height - FOOT) / self.lanes.len() as f64;
+        Some(height * (lane as f64 + 0.5))
+    }
+
+    /// The two ends of a way, the second where it has come to.
+    pub(crate) fn way(&self, way: &Stroke) -> Option<[f64; 4]> {
+        let (from, to) = (self.y(way.from)?, self.y(way.to)?);
+        let us = |time: Time| time.since(self.start).0 as f64;
+        let (sent, ended) = (us(way.sent), us(way.ended).min(self.from + self.span * 2.0));
+        let part = f64::from(way.per_mille) / 1_000.0;
+        Some([self.x(sent), from, self.x(ended), from + (to - from) * part])
+    }
+
+    /// The way that passes nearest to a place, if one is near.
+    pub(crate) fn near(&self, x: f64, y: f64) -> Option<&Stroke> {
+        let near = self.ways.iter().filter_map(|way| {
+            let [ax, ay, bx, by] = self.way(way)?;
+            let (dx, dy) = (bx - ax, by - ay);
+            let square = (dx * dx + dy * dy).max(1.0);
+            let part = (((x - ax) * dx + (y - ay) * dy) / square).clamp(0.0, 1.0);
+            let away = (x - ax - part * dx).hypot(y - ay - part * dy);
+            (away < 7.0).then_some((away, way))
+        });
+        near.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, way)| way)
+    }
+
+    /// A moment at which a message was under way.
+    pub(crate) fn middle(&self, way: &Stroke) -> u64 {
+        let (sent, ended) = (way.sent.since(self.start).0, way.ended.since(self.start).0);
+        let now = self.now as u64;
+        sent + (ended.min(now).saturating_sub(sent)) / 2
+    }
+
+    /// Times to write below the lanes: where, and which.
+    pub(crate) fn ticks(&self) -> Vec<(f64, u64)> {
+        let mut step = 1_000.0;
+        for factor in [2.0, 2.5, 2.0].into_iter().cycle() {
+            if self.span / step <= 7.0 {
+                break;
+            }
+            step *= factor;
+        }
+        let mut at = (self.from / step).ceil() * step;
+        let mut ticks = Vec::new();
+        while at < self.from + self.span {
+            ticks.push((self.x(at), at as u64));
+            at += step;
+        }
+        ticks
+    }
+}
+
+/// The lane of an end: the clients of the load share theirs.
+fn shared(end: End) -> End {
+    match end {
+        End::Client(client) if LOAD <= client => End::Client(LOAD),
+        end => end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::i18n::Lang;
+    use crate::state::{Action, Model};
+    use otterkeeper_core::time::Span;
+
+    fn led() -> Model {
+        let mut model = Model::new(5, 42, Lang::En);
+        model.seek(Span::from_ms(1_500));
+        model
+    }
+
+    #[test]
+    fn a_message_is_drawn_from_where_it_left_to_where_it_arrived() {
+        let model = led();
+        let diagram = Diagram::of(&model, 1_000.0, 200.0);
+        assert!(10 < diagram.ways.len(), "{}", diagram.ways.len());
+        for way in diagram.ways.iter().filter(|way| way.event > 0) {
+            let [ax, ay, bx, by] = diagram.way(way).expect("both ends have lanes");
+            assert!(ax <= bx && bx <= diagram.x(diagram.now) + 0.01);
+            assert!((ay - by).abs() > 1.0, "from one lane to another");
+            let found = diagram.near((ax + bx) / 2.0, (ay + by) / 2.0);
+            assert!(found.is_some());
+        }
+    }
+
+    #[test]
+    fn a_click_on_a_way_goes_to_a_moment_at_which_it_was_under_way() {
+        let mut model = led();
+        let (id, at) = {
+            let diagram = Diagram::of(&model, 1_000.0, 200.0);
+            let way = diagram.ways.iter().find(|way| way.event > 0).expect("some");
+            (way.flight, Span(diagram.middle(way)))
+        };
+        assert!(model.sim().flight(id).is_none(), "it has arrived");
+        model.update(Action::GoToFlight(id, at));
+        assert_eq!(model.message().map(|flight| flight.id), Some(id));
+        assert_eq!(model.run.now(), at);
+    }
+
+    #[test]
+    fn a_lane_shows_who_led_and_who_was_down() {
+        let mut model = led();
+        let leader = model.leader().expect("a leader");
+        model.update(Action::Select(Some(crate::state::Selection::Node(leader))));
+        model.update(Action::Kill);
+        model.seek(Span::from_ms(1_600));
+        let diagram = Diagram::of(&model, 1_000.0, 200.0);
+        let of = |state| {
+            let mut pieces = diagram.pieces.iter();
+            pieces
+                .any(|piece| piece.node == leader && piece.state == state && piece.from < piece.to)
+        };
+        assert!(of(State::Up(Role::Leader)) && of(State::Down));
+        assert!(
+            diagram
+                .marks
+                .iter()
+                .any(|mark| mark.node == Some(leader) && !mark.bad)
+        );
+    }
+
+    #[test]
+    fn times_are_written_in_round_steps() {
+        let mut model = led();
+        for zoom in -4..=8 {
+            model.zoom = zoom;
+            let ticks = Diagram::of(&model, 1_000.0, 200.0).ticks();
+            assert!((2..=8).contains(&ticks.len()), "{zoom}: {ticks:?}");
+        }
+    }
+}

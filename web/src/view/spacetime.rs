@@ -1,0 +1,373 @@
+//! The space-time diagram: a lane for each node and client, a slanted line for each message, and a table
+//! that says the same. It is drawn again whenever this panel is.
+
+use otterkeeper_core::raft::note::Role;
+use otterkeeper_core::sim::{End, FlightId};
+use otterkeeper_core::time::Span;
+use wasm_bindgen::JsCast;
+use web_sys::{CanvasRenderingContext2d, Element, HtmlCanvasElement};
+use yew::prelude::*;
+
+use crate::desk::{Desk, Seen};
+use crate::diagram::{Diagram, LEFT, State};
+use crate::frame::{element, seconds};
+use crate::sentence;
+use crate::state::{Action, Model, Selection, Stroke};
+use crate::view::icon::{self, icon};
+
+/// Rows of the table.
+const ROWS: usize = 30;
+
+#[component]
+pub(crate) fn SpaceTime(seen: &Seen) -> Html {
+    let desk = seen.desk.clone();
+    use_effect(move || {
+        let canvas = element("spacetime");
+        let canvas = canvas.and_then(|canvas| canvas.dyn_into::<HtmlCanvasElement>().ok());
+        if let Some(canvas) = canvas {
+            draw(&desk.read(), &canvas);
+        }
+    });
+    let model = seen.desk.read();
+    let words = &model.words;
+    if !model.diagram {
+        return grip(&seen.desk, &model);
+    }
+    let pick = {
+        let desk = seen.desk.clone();
+        Callback::from(move |event: MouseEvent| {
+            let Some(canvas) = element("spacetime") else {
+                return;
+            };
+            let area = canvas.get_bounding_client_rect();
+            let x = f64::from(event.client_x()) - area.left();
+            let y = f64::from(event.client_y()) - area.top();
+            let action = picked(&desk.read(), (area.width(), area.height()), (x, y));
+            desk.act(action);
+        })
+    };
+    let button = |id: &'static str, path: &'static str, action: Action| {
+        html! { <button class="btn icon quiet" data-testid={id} aria-label={words.get(id)} title={words.get(id)} onclick={seen.desk.on(action)}>{ icon(path) }</button> }
+    };
+    html! {
+        <section class="spacetime" style={format!("height:{}px", model.tall)} aria-label={words.get("diagram")} data-testid="spacetime">
+            { grip(&seen.desk, &model) }
+            <div class="plot">
+                <div class="zoom">
+                    <h2>{ words.get("diagram") }</h2><span class="grow"></span>
+                    <label class="check"><input type="checkbox" checked={!model.muted} onchange={seen.desk.on(Action::Mute)} />{ words.get("legend-heartbeat") }</label>
+                    { button("zoom-out", icon::MINUS, Action::Zoom(1)) }{ button("zoom-in", icon::PLUS, Action::Zoom(-1)) }
+                    { button("diagram-close", icon::CROSS, Action::Diagram) }
+                </div>
+                <canvas id="spacetime" role="img" aria-label={words.get("diagram-hint")} onclick={pick}></canvas>
+            </div>
+            { table(seen, &model) }
+        </section>
+    }
+}
+
+/// The edge that is dragged up to enlarge the diagram, from nothing if need be.
+fn grip(desk: &Desk, model: &Model) -> Html {
+    let drag = {
+        let desk = desk.clone();
+        Callback::from(move |event: PointerEvent| {
+            let target = event
+                .target()
+                .and_then(|target| target.dyn_into::<Element>().ok());
+            let Some(target) = target else { return };
+            if event.type_() == "pointerdown" {
+                let _ = target.set_pointer_capture(event.pointer_id());
+                return;
+            }
+            if event.buttons() == 0 {
+                return;
+            }
+            let Some(bar) = element("bar") else { return };
+            let tall = bar.get_bounding_client_rect().top() - f64::from(event.client_y());
+            desk.act(Action::Tall(tall.max(0.0) as u32));
+        })
+    };
+    let keys = {
+        let desk = desk.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            let model = desk.read();
+            let tall = if model.diagram { model.tall } else { 80 };
+            drop(model);
+            let tall = match event.key().as_str() {
+                "ArrowUp" => tall + 40,
+                "ArrowDown" => tall.saturating_sub(40),
+                _ => return,
+            };
+            // These arrows are not those that go from node to node.
+            event.stop_propagation();
+            event.prevent_default();
+            desk.act(Action::Tall(tall));
+        })
+    };
+    let tall = if model.diagram { model.tall } else { 0 };
+    html! {
+        <div class="grip" role="separator" tabindex="0" aria-orientation="horizontal" aria-label={model.words.get("diagram-grip")} title={model.words.get("diagram-grip")} aria-valuemin="0" aria-valuemax="640" aria-valuenow={tall.to_string()}
+            data-testid="grip" onpointerdown={drag.clone()} onpointermove={drag} onkeydown={keys}></div>
+    }
+}
+
+/// What a click means: a message, a node by its name, or a moment.
+fn picked(model: &Model, (width, height): (f64, f64), (x, y): (f64, f64)) -> Action {
+    let diagram = Diagram::of(model, width, height);
+    if x < LEFT {
+        let near = diagram.lanes.iter().find(|lane| {
+            let middle = diagram.y(**lane);
+            middle.is_some_and(|middle| (middle - y).abs() < 12.0)
+        });
+        return match near {
+            Some(End::Node(id)) => Action::Select(Some(Selection::Node(*id))),
+            _ => Action::Told,
+        };
+    }
+    match diagram.near(x, y) {
+        Some(way) => go(&diagram, way),
+        None => Action::GoTo(Span(diagram.time(x) as u64)),
+    }
+}
+
+fn go(diagram: &Diagram, way: &Stroke) -> Action {
+    match way.event {
+        0 => Action::Select(Some(Selection::Message(way.flight))),
+        _ => Action::GoToFlight(way.flight, Span(diagram.middle(way))),
+    }
+}
+
+/// The newest messages of the picture as a table.
+fn table(seen: &Seen, model: &Model) -> Html {
+    let words = &model.words;
+    let diagram = Diagram::of(model, 1_000.0, 200.0);
+    let start = model.sim().config().start;
+    let rows = diagram.ways.iter().take(ROWS).map(|way| {
+        let fate = match way.event {
+            0 => words.get("way-under-way"),
+            _ if way.lost => words.get("way-lost"),
+            _ => seconds(way.ended.since(start).0),
+        };
+        let (key, class) = (way.flight.0, way.lost.then_some("lost"));
+        let selected = model.selection == Some(Selection::Message(FlightId(key)));
+        html! {
+            <tr key={format!("{key}-{}", way.event)} {class} aria-selected={selected.to_string()}>
+                <td><button onclick={seen.desk.on(go(&diagram, way))}>{ seconds(way.sent.since(start).0) }</button></td>
+                <td>{ fate }</td><td>{ name(way.from) }{ " \u{2192} " }{ name(way.to) }</td><td>{ words.get(way.kind) }</td>
+            </tr>
+        }
+    });
+    let rows: Vec<Html> = rows.collect();
+    html! {
+        <div class="ways" tabindex="0" role="region" aria-label={words.get("diagram-table")}>
+            <table data-testid="ways">
+                <thead><tr><th scope="col">{ words.get("message-sent") }</th><th scope="col">{ words.get("message-arrives") }</th><th scope="col">{ words.get("way") }</th><th scope="col">{ words.get("way-what") }</th></tr></thead>
+                <tbody>{ rows }</tbody>
+            </table>
+        </div>
+    }
+}
+
+fn name(end: End) -> String {
+    match end {
+        End::Node(id) => id.to_string(),
+        End::Client(client) if client.0 < 1_000 => sentence::client_name(client),
+        End::Client(_) => "w".to_owned(),
+    }
+}
+
+fn draw(model: &Model, canvas: &HtmlCanvasElement) {
+    let area = canvas.get_bounding_client_rect();
+    let (width, height) = (area.width(), area.height());
+    let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio());
+    canvas.set_width((width * ratio) as u32);
+    canvas.set_height((height * ratio) as u32);
+    let context = canvas.get_context("2d").ok().flatten();
+    let Some(context) = context.and_then(|c| c.dyn_into::<CanvasRenderingContext2d>().ok()) else {
+        return;
+    };
+    let _ = context.scale(ratio, ratio);
+    let pen = Pen::new(context);
+    let diagram = Diagram::of(model, width, height);
+    pen.ticks(&diagram, height);
+    pen.lanes(&diagram, width);
+    for way in diagram.ways.iter().rev() {
+        let selected = model.selection == Some(Selection::Message(way.flight));
+        pen.way(&diagram, way, selected);
+    }
+    pen.marks(&diagram, height);
+    let now = diagram.x(diagram.now);
+    pen.line("--ink", 1.5, &[], [now, 0.0, now, height - 16.0]);
+}
+
+/// A canvas with the page's colours.
+struct Pen {
+    context: CanvasRenderingContext2d,
+    style: Option<web_sys::CssStyleDeclaration>,
+}
+
+impl Pen {
+    fn new(context: CanvasRenderingContext2d) -> Self {
+        let window = web_sys::window();
+        let style = window.and_then(|window| {
+            let root = window.document()?.document_element()?;
+            window.get_computed_style(&root).ok().flatten()
+        });
+        Self { context, style }
+    }
+
+    /// A colour of the page by its name; any other as it is.
+    fn colour(&self, name: &str) -> String {
+        if !name.starts_with('-') {
+            return name.to_owned();
+        }
+        let style = self.style.as_ref();
+        let found = style.and_then(|style| style.get_property_value(name).ok());
+        found.unwrap_or_default().trim().to_owned()
+    }
+
+    /// The hue of a term, as everywhere on the page.
+    fn term(&self, term: u64) -> String {
+        let hue = self.colour(&format!("--h{}", term % 8));
+        format!(
+            "oklch({} {} {hue})",
+            self.colour("--tl"),
+            self.colour("--tc")
+        )
+    }
+
+    fn line(&self, colour: &str, width: f64, dash: &[f64], [ax, ay, bx, by]: [f64; 4]) {
+        let colour = self.colour(colour);
+        self.context.set_stroke_style_str(&colour);
+        self.context.set_line_width(width);
+        let dash: js_sys::Array = dash
+            .iter()
+            .map(|part| wasm_bindgen::JsValue::from(*part))
+            .collect();
+        let _ = self.context.set_line_dash(&dash);
+        self.context.begin_path();
+        self.context.move_to(ax, ay);
+        self.context.line_to(bx, by);
+        self.context.stroke();
+    }
+
+    fn text(&self, colour: &str, font: &str, text: &str, (x, y): (f64, f64)) {
+        let colour = self.colour(colour);
+        self.context.set_fill_style_str(&colour);
+        self.context.set_font(font);
+        let _ = self.context.fill_text(text, x, y);
+    }
+
+    fn ticks(&self, diagram: &Diagram, height: f64) {
+        for (x, us) in diagram.ticks() {
+            if x < LEFT {
+                continue;
+            }
+            self.line("--line", 1.0, &[], [x, 0.0, x, height - 18.0]);
+            self.text(
+                "--ink-2",
+                "11px ui-monospace, monospace",
+                &seconds(us),
+                (x + 3.0, height - 5.0),
+            );
+        }
+    }
+
+    fn lanes(&self, diagram: &Diagram, width: f64) {
+        for lane in &diagram.lanes {
+            let Some(y) = diagram.y(*lane) else { continue };
+            self.line("--line", 1.0, &[], [LEFT, y, width, y]);
+            let colour = match lane {
+                End::Node(_) => "--ink",
+                End::Client(_) => "--client",
+            };
+            self.text(
+                colour,
+                "700 13px system-ui, sans-serif",
+                &name(*lane),
+                (14.0, y + 4.5),
+            );
+        }
+        for piece in &diagram.pieces {
+            let Some(y) = diagram.y(End::Node(piece.node)) else {
+                continue;
+            };
+            let (colour, width, dash): (String, f64, &[f64]) = match piece.state {
+                State::Down => (self.colour("--bad"), 1.5, &[2.0, 5.0]),
+                State::Paused => (self.colour("--ice"), 5.0, &[5.0, 3.0]),
+                State::Up(Role::Leader) => (self.term(piece.term), 7.0, &[]),
+                State::Up(Role::Candidate) => (self.term(piece.term), 5.0, &[4.0, 3.0]),
+                State::Up(Role::PreCandidate) => (self.term(piece.term), 3.0, &[3.0, 3.0]),
+                State::Up(_) => (self.term(piece.term), 2.0, &[]),
+            };
+            self.line(&colour, width, dash, [piece.from, y, piece.to, y]);
+            let led = piece.state == State::Up(Role::Leader) && 46.0 < piece.to - piece.from;
+            if led {
+                let text = format!("\u{265b} term {}", piece.term);
+                self.text(
+                    &colour,
+                    "600 11px system-ui, sans-serif",
+                    &text,
+                    (piece.from + 4.0, y - 7.0),
+                );
+            }
+        }
+    }
+
+    fn way(&self, diagram: &Diagram, way: &Stroke, selected: bool) {
+        let Some([ax, ay, bx, by]) = diagram.way(way) else {
+            return;
+        };
+        let has = |class: &str| way.class.split(' ').any(|one| one == class);
+        let colour = if way.lost || has("no") || has("broken") {
+            "--bad"
+        } else if has("vote") {
+            "--warn"
+        } else if has("client") || has("bell") {
+            "--client"
+        } else if has("beat") {
+            "--ink-3"
+        } else {
+            "--brand"
+        };
+        let width = match selected {
+            true => 3.5,
+            false if has("beat") || has("small") => 0.9,
+            false => 1.6,
+        };
+        let dash: &[f64] = if has("reply") { &[4.0, 3.0] } else { &[] };
+        if way.event == 0 {
+            // Up to now it is known; from here on it is only meant.
+            let part = ((diagram.x(diagram.now) - ax) / (bx - ax).max(0.1)).clamp(0.0, 1.0);
+            let (x, y) = (ax + (bx - ax) * part, ay + (by - ay) * part);
+            self.line(colour, width, dash, [ax, ay, x, y]);
+            self.line(colour, 0.8, &[1.0, 4.0], [x, y, bx, by]);
+            return;
+        }
+        self.line(colour, width, dash, [ax, ay, bx, by]);
+        if way.lost {
+            for side in [-4.0, 4.0] {
+                self.line(
+                    "--bad",
+                    2.0,
+                    &[],
+                    [bx - 4.0, by - side, bx + 4.0, by + side],
+                );
+            }
+        } else if !has("beat") {
+            self.context.set_fill_style_str(&self.colour(colour));
+            self.context.begin_path();
+            let _ = self.context.arc(bx, by, 2.2, 0.0, core::f64::consts::TAU);
+            self.context.fill();
+        }
+    }
+
+    fn marks(&self, diagram: &Diagram, height: f64) {
+        for mark in &diagram.marks {
+            let lane = mark.node.and_then(|node| diagram.y(End::Node(node)));
+            let (top, bottom) = lane.map_or((0.0, height - 18.0), |y| (y - 11.0, y + 11.0));
+            let colour = if mark.bad { "--bad" } else { "--client" };
+            self.line(colour, 3.0, &[], [mark.x, top, mark.x, bottom]);
+        }
+    }
+}
