@@ -1,6 +1,6 @@
 // The page in a real browser: headless Chromium, driven by playwright-core under node's test runner.
 // `cargo xtask test` installs both, builds the page, and says where they are:
-//   OTTERKEEPER_WWW=target/www OTTERKEEPER_PLAYWRIGHT=.../playwright-core \
+//   OTTERKEEPER_WWW=target/www OTTERKEEPER_PLAYWRIGHT=.../playwright-core OTTERKEEPER_AXE=.../axe-core \
 //     node --test tests/browser.mjs
 // Stories of one kind are in files of their own in tests/browser.
 // It knows the page by its test hooks only (data-testid, window.otterkeeper), never by its markup.
@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
+import { access } from "./browser/access.mjs";
 import { history } from "./browser/history.mjs";
 import { keys } from "./browser/keys.mjs";
 import { links } from "./browser/links.mjs";
@@ -469,7 +470,7 @@ describe("page", { concurrency: 1 }, () => {
   });
 
   const stage = { open, settled, home: () => home, browser: () => browser };
-  for (const stories of [history, keys, links]) stories(stage);
+  for (const stories of [history, keys, links, access]) stories(stage);
 
   test("the console has nothing to complain of", () => {
     assert.deepEqual(complaints, []);

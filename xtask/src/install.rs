@@ -14,6 +14,8 @@ const BINARYEN: &str = "132.0.0";
 /// The version of npm's `playwright-core`, which drives a browser and brings none: the last one that
 /// Debian 12's Node (18) can run.
 const PLAYWRIGHT: &str = "1.61.0";
+/// The version of npm's `axe-core`, which looks for what shuts people out.
+const AXE: &str = "4.14.1";
 
 /// The ZooKeeper client that the process tests drive.
 const KAZOO: &str = "kazoo==2.11.0";
@@ -79,6 +81,11 @@ pub(crate) fn wasm_opt() -> Result<Option<PathBuf>> {
 pub(crate) fn playwright() -> Result<PathBuf> {
     node("for the browser tests")?;
     npm("playwright-core", PLAYWRIGHT)
+}
+
+/// What looks for barriers in the page.
+pub(crate) fn axe() -> Result<PathBuf> {
+    npm("axe-core", AXE)
 }
 
 /// Makes sure that headless Chromium and a font with Korean are there.

@@ -154,7 +154,8 @@ fn browser(page: &Path) -> Result<Step> {
     Ok(Step::new("browser", "node")
         .args(&["--test", "--test-reporter=tap", "tests/browser.mjs"])
         .env("OTTERKEEPER_WWW", page)
-        .env("OTTERKEEPER_PLAYWRIGHT", playwright))
+        .env("OTTERKEEPER_PLAYWRIGHT", playwright)
+        .env("OTTERKEEPER_AXE", install::axe()?))
 }
 
 /// Warnings are errors, in the tests too; the page is checked as a native program.

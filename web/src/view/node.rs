@@ -135,27 +135,31 @@ pub(crate) fn NodeView(face: &Face) -> Html {
     // The level falls by an eighth of the node for each entry that it is behind.
     let level = -NODE + 2.0 * NODE * face.lag as f64 / 9.0;
     html! {
-        <g {class} id={format!("node-{id}")} data-testid={format!("node-{id}")} data-role={face.role} data-term={face.term.to_string()}
-            data-commit={face.commit.to_string()} data-applied={face.applied.to_string()}
-            transform={format!("translate({} {})", face.x, face.y)} tabindex="0" role="button"
-            aria-label={label} aria-pressed={face.selected.to_string()} onclick={select} onkeydown={key}>
-            <circle class="halo" r="51" />
-            <circle class="body" r={radius.clone()} />
-            <clipPath id={clip.clone()}><circle r={radius.clone()} /></clipPath>
-            <rect class="level" x="-33" width="66" height="66" y={format!("{level:.1}")} clip-path={format!("url(#{clip})")} />
-            { if face.form == "down" { hatch(&clip) } else { html! {} } }
-            <circle class="ring" r={radius} />
-            <circle class="ring outer" r="38.5" />
-            <circle class="timer" id={format!("timer-{id}")} r="43" pathLength="100" transform="rotate(-90)" />
-            { if face.form == "leader" { html! { <path class="crown" d={icon::CROWN} /> } } else { html! {} } }
-            { if face.paused { ice() } else { html! {} } }
-            <text class="name" y="3">{ id }</text>
-            <text class="sub" y="19">{ if face.form == "down" { String::new() } else { format!("#{}", face.commit) } }</text>
-            <g class="badge" transform="translate(30 -30)">
-                <rect x="-15" y="-9.5" width="30" height="19" rx="9.5" /><text y="4">{ format!("t{}", face.term) }</text>
+        <g {class} transform={format!("translate({} {})", face.x, face.y)}>
+            <g id={format!("node-{id}")} data-testid={format!("node-{id}")} data-role={face.role} data-term={face.term.to_string()}
+                data-commit={face.commit.to_string()} data-applied={face.applied.to_string()} tabindex="0" role="button"
+                aria-label={label} aria-pressed={face.selected.to_string()} onclick={select} onkeydown={key}>
+                <circle class="halo" r="51" />
+                <circle class="body" r={radius.clone()} />
+                <clipPath id={clip.clone()}><circle r={radius.clone()} /></clipPath>
+                <rect class="level" x="-33" width="66" height="66" y={format!("{level:.1}")} clip-path={format!("url(#{clip})")} />
+                { if face.form == "down" { hatch(&clip) } else { html! {} } }
+                <circle class="ring" r={radius} />
+                <circle class="ring outer" r="38.5" />
+                <circle class="timer" id={format!("timer-{id}")} r="43" pathLength="100" transform="rotate(-90)" />
+                { if face.form == "leader" { html! { <path class="crown" d={icon::CROWN} /> } } else { html! {} } }
+                { if face.paused { ice() } else { html! {} } }
             </g>
-            <g class="ballots">{ ballots(&face.ballots) }</g>
-            <g class="held" transform={if face.ballots.is_empty() { "translate(0 57)" } else { "translate(0 74)" }}>{ held(face) }</g>
+            // What is written on it: the name says it in words.
+            <g class="labels" aria-hidden="true">
+                <text class="name" y="3">{ id }</text>
+                <text class="sub" y="19">{ if face.form == "down" { String::new() } else { format!("#{}", face.commit) } }</text>
+                <g class="badge" transform="translate(30 -30)">
+                    <rect x="-15" y="-9.5" width="30" height="19" rx="9.5" /><text y="4">{ format!("t{}", face.term) }</text>
+                </g>
+                <g class="ballots">{ ballots(&face.ballots) }</g>
+                <g class="held" transform={if face.ballots.is_empty() { "translate(0 57)" } else { "translate(0 74)" }}>{ held(face) }</g>
+            </g>
         </g>
     }
 }
