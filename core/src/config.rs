@@ -170,7 +170,7 @@ impl Config {
             session_max: Span::from_ms(40_000),
             read_only_mode: false,
             container_check: Span::from_ms(60_000),
-            watch_history_bytes: 64 << 20,
+            watch_history_bytes: 16 << 20,
             requests_per_connection: 10_000,
             connections: 20_000,
             request_bytes: 0xF_FFFF,

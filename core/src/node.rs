@@ -493,7 +493,7 @@ impl Node {
                     out.push(Output::Notify { conn, event });
                 }
             });
-            self.history.push(index, change);
+            self.history.push(index, &change);
         }
         self.changes = changes;
         match applied {

@@ -118,19 +118,13 @@ impl Node {
         hears: impl Fn(&Change) -> bool,
         out: &mut Vec<Output>,
     ) -> bool {
-        let Some(changes) = self.history.since(zxid) else {
-            return false;
-        };
-        let hears = |change: &Change| hears(change) && self.clients.may_see(conn, change);
-        for past in changes.filter(|past| hears(&past.change)) {
-            let event = WatchEvent {
-                kind: past.change.kind,
-                path: past.change.path.clone(),
-                zxid: past.zxid,
-            };
-            out.push(Output::Notify { conn, event });
-        }
-        true
+        self.history.since(zxid, |zxid, change| {
+            if hears(change) && self.clients.may_see(conn, change) {
+                let (kind, path) = (change.kind, change.path.clone());
+                let event = WatchEvent { kind, path, zxid };
+                out.push(Output::Notify { conn, event });
+            }
+        })
     }
 
     /// Watches of a connection before: an event for what happened since, else the watch itself

@@ -598,7 +598,7 @@ fn watches_resume_from_a_zxid() {
 /// Rule R20: what is not known any more is said to be so, and the watch stands all the same.
 #[test]
 fn a_watch_that_resumes_too_late_is_told_to_read_again() {
-    let mut alone = Alone::with(|config| config.watch_history_bytes = 20_000);
+    let mut alone = Alone::with(|config| config.watch_history_bytes = 2_000);
     let (conn, ..) = alone.open();
     let since = alone.zxid();
     alone.ask(conn, write("create /a")).unwrap();
