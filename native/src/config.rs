@@ -133,7 +133,7 @@ pub struct Settings {
     /// Bytes of one request, like ZooKeeper's jute.maxbuffer [default: 1048575].
     #[arg(long, env = "OTTERKEEPER_REQUEST_BYTES", value_name = "BYTES")]
     request_bytes: Option<u32>,
-    /// A snapshot is taken when the log exceeds this and the size of the last one [default: 67108864].
+    /// A snapshot is taken when the log exceeds this and the size of the last one [default: 33554432].
     #[arg(long, env = "OTTERKEEPER_COMPACT_BYTES", value_name = "BYTES")]
     compact_bytes: Option<u64>,
     /// ... or this many entries [default: 1000000].
@@ -142,7 +142,7 @@ pub struct Settings {
     /// Entries kept behind a snapshot for slow followers [default: 10000].
     #[arg(long, env = "OTTERKEEPER_KEEP_ENTRIES", value_name = "NUMBER")]
     keep_entries: Option<u64>,
-    /// ... if they have no more bytes than this, else fewer [default: 16777216].
+    /// ... if they have no more bytes than this, else fewer [default: 12582912].
     #[arg(long, env = "OTTERKEEPER_KEEP_BYTES", value_name = "BYTES")]
     keep_bytes: Option<u64>,
 }
