@@ -5,6 +5,7 @@
 // Stories of one kind are in files of their own in tests/browser.
 // It knows the page by its test hooks only (data-testid, window.otterkeeper), never by its markup.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -14,6 +15,7 @@ import { access } from "./browser/access.mjs";
 import { history } from "./browser/history.mjs";
 import { keys } from "./browser/keys.mjs";
 import { links } from "./browser/links.mjs";
+import { readLog, readTimeline, saved } from "./browser/exports.mjs";
 import { LIMIT, ahead, allHold, command, drawn, lacks, leader, moment, serve, shows, split, underWay } from "./browser/tab.mjs";
 
 const playwright = join(process.env.OTTERKEEPER_PLAYWRIGHT, "index.mjs");
@@ -451,6 +453,171 @@ describe("page", { concurrency: 1 }, () => {
     assert.match(await other.getByTestId("notice").innerText(), /0000|1111/);
     await other.close();
     await page.close();
+  });
+
+  test("a run is saved in six forms, each read by what reads it", async () => {
+    const page = await settled();
+    await command(page, 1, "create /saved 1");
+    await page.keyboard.press("Escape");
+    await page.getByTestId("node-2").click();
+    await page.getByTestId("kill").click();
+    await ahead(page, 3 * SECOND);
+    const here = await moment(page);
+
+    const picture = (await saved(page, "svg")).bytes.toString();
+    const drawing = await page.evaluate((text) => {
+      const read = new DOMParser().parseFromString(text, "image/svg+xml");
+      return { root: read.documentElement.localName, wrong: read.querySelector("parsererror")?.textContent, shapes: read.querySelectorAll("circle").length, odd: /var\(|oklch|oklab|class=/.exec(text)?.[0] };
+    }, picture);
+    assert.deepEqual([drawing.root, drawing.wrong, drawing.odd], ["svg", undefined, undefined]);
+    assert.ok(drawing.shapes > 5);
+    // Alone in a tab of its own it looks like something: more than one colour.
+    const alone = await context.newPage();
+    await alone.setContent(`<img src="data:image/svg+xml;base64,${Buffer.from(picture).toString("base64")}">`);
+    assert.ok(await alone.evaluate(async () => {
+      const image = document.querySelector("img");
+      await image.decode();
+      return image.naturalWidth > 100;
+    }));
+    await alone.close();
+
+    const timeline = await saved(page, "perfetto");
+    assert.match(timeline.name, /^otterkeeper-5-42-\d+\.json$/);
+    const { arrived, digest } = readTimeline(timeline.bytes.toString());
+    assert.equal(digest, here.digest);
+    assert.ok(arrived > 100);
+    const log = readLog((await saved(page, "shiviz")).bytes.toString());
+    assert.ok(log.hosts >= 6 && log.arrived > 100, JSON.stringify(log));
+
+    // The page opens what it saved, by picking the file and by dropping it.
+    for (const form of ["trace", "scenario", "rust"]) {
+      const file = await saved(page, form);
+      const other = await open();
+      await other.getByTestId("export").click();
+      await other.getByTestId("import-file").setInputFiles({ name: file.name, mimeType: "application/octet-stream", buffer: file.bytes });
+      await other.waitForFunction((wanted) => window.otterkeeper.digest() === wanted, here.digest);
+      assert.deepEqual(await moment(other), here, form);
+      await other.getByTestId("notice").getByText(here.digest).waitFor();
+      await other.close();
+    }
+    const file = await saved(page, "scenario");
+    const other = await open();
+    await other.evaluate((text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], "run.scenario"));
+      window.dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+    }, file.bytes.toString());
+    await other.waitForFunction((wanted) => window.otterkeeper.digest() === wanted, here.digest);
+    // What cannot be followed is refused with a sentence.
+    for (const bad of ["nodes 3\nuntil leader", "nodes 3 clients 4000000000", "nonsense", "nodes 3 seed 1\nevent 99999999 at 1s"]) {
+      const good = await other.evaluate((text) => window.otterkeeper.load(new TextEncoder().encode(text)), bad);
+      assert.equal(good, false, bad);
+      await other.locator("[data-testid=notice].bad").waitFor();
+    }
+    await other.close();
+    await page.close();
+  });
+
+  test("the exported test is the one that runs in the suite", async () => {
+    const text = readFileSync(new URL("exported.rs", import.meta.url), "utf8");
+    const page = await open();
+    assert.ok(await page.evaluate((text) => window.otterkeeper.load(new TextEncoder().encode(text)), text));
+    const digest = /^digest (\S+)$/m.exec(text)[1];
+    await page.waitForFunction((wanted) => window.otterkeeper.digest() === wanted, digest);
+    assert.equal(await page.evaluate(() => window.otterkeeper.export("rust")), text);
+    await page.close();
+  });
+
+  test("the menu of exports works from the keyboard", async () => {
+    const page = await settled();
+    await page.getByTestId("export").focus();
+    await page.keyboard.press("Enter");
+    const focused = () => page.evaluate(() => document.activeElement?.dataset.testid);
+    const wait = (name) => page.waitForFunction((name) => document.activeElement?.dataset.testid === name, name);
+    await wait("export-trace");
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await focused(), "export-scenario");
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("ArrowUp");
+    assert.equal(await focused(), "import");
+    await page.keyboard.press("ArrowDown");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+    assert.match(download.suggestedFilename(), /\.trace$/);
+    await page.getByTestId("export").focus();
+    await page.keyboard.press("Enter");
+    await wait("export-trace");
+    await page.keyboard.press("Escape");
+    assert.equal(await focused(), "export");
+    assert.equal(await page.getByTestId("export").getAttribute("aria-expanded"), "false");
+    await page.close();
+  });
+
+  test("a broken rule shows the shortest damage, and plays it", async () => {
+    const page = await open(`${home}#/rule/old-term`);
+    for (let press = 0; press < 5; press += 1) await page.keyboard.press("]");
+    await page.getByTestId("lesson-show").click();
+    const damage = page.getByTestId("damage");
+    await damage.waitFor();
+    const count = async (name) => Number(await damage.getAttribute(`data-${name}`));
+    const [before, after] = [await count("before"), await count("after")];
+    console.log(`* ${before} interventions, ${after} needed`);
+    assert.ok(0 < after && after < before);
+    assert.equal(await damage.locator("li").count(), after);
+    await page.getByTestId("damage-play").click();
+    await page.waitForSelector('[data-testid="invariant-leader-completeness"][data-state="broken"]');
+    await page.close();
+  });
+
+  test("a run is found, opens as any other and has a link", async () => {
+    const page = await settled();
+    await page.getByTestId("tab-runs").click();
+    await page.getByTestId("find-two-leaders").click();
+    await page.getByTestId("find-outcome").waitFor();
+    await page.waitForFunction(() => document.querySelectorAll('[data-role="leader"]').length === 2);
+    const here = await moment(page);
+    await page.getByTestId("share").click();
+    await page.waitForFunction(() => location.hash.includes("run"));
+    const other = await open(await page.evaluate(() => location.href));
+    await other.waitForFunction((digest) => window.otterkeeper.digest() === digest, here.digest);
+    await other.close();
+    // One who does not want to wait gets the best so far; time goes on meanwhile.
+    await page.getByTestId("find-outage").click();
+    await page.getByTestId("find-state").waitFor();
+    await page.waitForFunction(() => document.querySelector("[data-testid=find-state] progress")?.value > 2);
+    await page.getByTestId("cancel").click();
+    await page.getByTestId("find-outcome").waitFor();
+    assert.match(await page.getByTestId("find-outcome").innerText(), /\d+ ms/);
+    assert.equal(await page.locator('[data-role="down"]').count(), 1);
+    await allHold(page);
+    await page.close();
+  });
+
+  test("works from a folder of any web server, and then without a network", async () => {
+    const folder = createServer((request, response) => {
+      if (!request.url.startsWith("/some/where/")) return void response.writeHead(404).end();
+      request.url = request.url.slice("/some/where".length);
+      serve(request, response);
+    }).listen(0, "127.0.0.1");
+    await new Promise((ready) => folder.once("listening", ready));
+    const own = await browser.newContext({ viewport: WIDE, locale: "en-GB" });
+    const there = `http://127.0.0.1:${folder.address().port}/some/where/`;
+    const page = await open(there, own);
+    await leader(page);
+    // The worker has everything before it takes over.
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    const keys = await page.evaluate(() => caches.keys());
+    assert.equal(keys.length, 1);
+    assert.match(keys[0], /\/some\/where\/ [0-9a-f]{16}$/);
+    await new Promise((closed) => { folder.close(closed); folder.closeAllConnections(); });
+    await own.setOffline(true);
+    await page.reload();
+    await page.waitForFunction(() => window.otterkeeper !== undefined);
+    await leader(page);
+    await allHold(page);
+    // A link is answered too.
+    const linked = await open(`${there}#/learn/roles/1`, own);
+    await linked.getByTestId("lesson-step").waitFor();
+    await own.close();
   });
 
   test("fits a telephone of 390 pixels", async () => {

@@ -88,6 +88,7 @@ fn a_record_is_read_as_it_was_written_and_comes_to_its_digest() {
         "nodes 3 seed x",
         "nodes 3\nevent 5",
         "nodes 3\nraw 0",
+        "nodes 3 clients 4000000000",
         "nodes 3\ndigest 1\nkill 1",
     ] {
         assert!(Record::parse(bad).is_err(), "{bad}");

@@ -9,6 +9,7 @@ mod crash;
 mod explore;
 mod export;
 mod exported;
+mod find;
 mod foreign;
 mod fuzzing;
 mod golden;

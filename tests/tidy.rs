@@ -164,6 +164,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// The commands of the server's binary that run the simulator.
 const SIMULATING: &[&str] = &[
     "native/src/cli/sim.rs",
+    "native/src/cli/sim/find.rs",
     "native/src/cli/sim/speed.rs",
     "native/src/cli/replay.rs",
 ];

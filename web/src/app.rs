@@ -28,7 +28,7 @@ use crate::view::time::Time;
 use crate::view::tools::Tools;
 use crate::view::verdicts::Verdicts;
 use crate::view::znodes::Znodes;
-use crate::{frame, hooks, keys, sentence};
+use crate::{export, frame, hooks, keys, sentence};
 
 /// The cluster a visitor meets first.
 const NODES: u8 = 5;
@@ -82,6 +82,7 @@ impl Component for App {
         listen("hashchange", link.callback(|_| Msg::Hash));
         keys::listen(&desk);
         hooks::expose(&desk);
+        export::listen(&desk);
         let panels = link.callback(|()| Msg::Panels);
         let speech = link.callback(|()| Msg::Speech);
         Self {

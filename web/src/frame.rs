@@ -15,6 +15,7 @@ use web_sys::Element;
 use yew::Callback;
 
 use crate::desk::Desk;
+use crate::export;
 use crate::geometry::{Point, Ring, between};
 use crate::sentence;
 use crate::shape;
@@ -40,6 +41,10 @@ pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, structure: Callback<(
         let ms = last.map_or(0.0, |last| now - last);
         last = Some(now);
         let changed = desk.write().frame(ms);
+        let written = desk.write().take_written();
+        if let Some((form, text)) = written {
+            export::download(&desk.read(), form, text.as_bytes());
+        }
         painter.paint(&mut desk.write(), *narrow.borrow(), now);
         if changed {
             structure.emit(());

@@ -1,12 +1,14 @@
 //! `window.otterkeeper`: the page's model for tests and for people in the console.
 
 use js_sys::{Object, Reflect, Uint8Array};
+use otterkeeper_core::scenario::Record;
+use otterkeeper_core::scenario::export::Export;
 use otterkeeper_core::time::Span;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 
 use crate::desk::Desk;
-use crate::share::Recipe;
+use crate::export::{self, Form};
 use crate::state::{Action, Until};
 
 pub(crate) fn expose(desk: &Desk) {
@@ -54,25 +56,49 @@ pub(crate) fn expose(desk: &Desk) {
         Closure::<dyn Fn(String) -> bool>::new(run_until).into_js_value(),
     );
     let held = desk.clone();
-    let load = move |bytes: Uint8Array| {
-        let read = Recipe::from_bytes(&bytes.to_vec());
-        let good = read.is_ok();
-        match read {
-            Ok(recipe) => recipe.play(&mut held.write()),
-            Err(key) => held.write().refuse(key),
-        }
-        held.act(Action::Told);
-        good
-    };
+    let load = move |bytes: Uint8Array| export::load(&held, &bytes.to_vec());
     set(
         "load",
         Closure::<dyn Fn(Uint8Array) -> bool>::new(load).into_js_value(),
     );
     let held = desk.clone();
-    let export = move || Uint8Array::from(Recipe::of(&held.read()).to_bytes().as_slice());
+    // The page's own file as bytes, everything else as text; at once, however long the run is.
+    let export = move |form: Option<String>| -> JsValue {
+        let form = form.and_then(|name| Form::ALL.into_iter().find(|form| form.name() == name));
+        let form = form.unwrap_or(Form::Trace);
+        let model = held.read();
+        let text = match form.kind() {
+            Some(kind) => {
+                let mut export = Export::new(kind, Record::of(model.sim()));
+                while !export.advance(u64::from(u32::MAX)) {}
+                export.finish()
+            }
+            None => {
+                let bytes = export::at_once(&model, form);
+                if form == Form::Trace {
+                    return Uint8Array::from(bytes.as_slice()).into();
+                }
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+        };
+        text.into()
+    };
     set(
         "export",
-        Closure::<dyn Fn() -> Uint8Array>::new(export).into_js_value(),
+        Closure::<dyn Fn(Option<String>) -> JsValue>::new(export).into_js_value(),
+    );
+    // Bytes of the module's memory, which never becomes smaller.
+    let memory = || {
+        let memory = wasm_bindgen::memory();
+        let buffer = Reflect::get(&memory, &"buffer".into()).ok();
+        let length = buffer.and_then(|buffer| Reflect::get(&buffer, &"byteLength".into()).ok());
+        length
+            .and_then(|length| length.as_f64())
+            .unwrap_or_default()
+    };
+    set(
+        "memory",
+        Closure::<dyn Fn() -> f64>::new(memory).into_js_value(),
     );
     if let Some(window) = web_sys::window() {
         let _ = Reflect::set(&window, &"otterkeeper".into(), &page);

@@ -92,6 +92,7 @@ fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Op
             later("command");
             return Some(Action::Tab(Tab::Clients));
         }
+        "Escape" if model.menu => Action::Menu(false),
         "Escape" if model.help => Action::Help(false),
         "Escape" if model.scissors => Action::Scissors,
         "Escape" if model.notice.is_some() => Action::Dismiss,
@@ -183,11 +184,11 @@ fn neighbour(desk: &Desk, key: &str) -> Option<Action> {
 }
 
 /// Focuses an element once the page has been drawn.
-fn later(id: &'static str) {
+pub(crate) fn later(id: &'static str) {
     gloo_timers::callback::Timeout::new(30, move || focus(id)).forget();
 }
 
-fn focus(id: &str) {
+pub(crate) fn focus(id: &str) {
     let found = frame::element(id);
     if let Some(element) = found {
         // SVG elements are focusable too, but are no HtmlElement.

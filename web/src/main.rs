@@ -4,6 +4,7 @@ mod app;
 mod command;
 mod desk;
 mod diagram;
+mod export;
 mod frame;
 mod geometry;
 mod hooks;

@@ -1,6 +1,8 @@
 //! Links and files that reproduce a run: seed, node count and deeds, never state. What comes from
 //! outside is hostile: every number has a limit here, and each refusal is a sentence.
 
+mod file;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use otterkeeper_core::id::NodeId;

@@ -2,6 +2,7 @@
 //! markup; components only draw it and send it actions.
 
 mod act;
+mod job;
 mod judge;
 mod lesson;
 mod mark;
@@ -18,17 +19,22 @@ use std::collections::BTreeMap;
 use otterkeeper_core::id::{NodeId, Term};
 use otterkeeper_core::node::View;
 use otterkeeper_core::raft::note::Role;
+use otterkeeper_core::scenario::Wanted;
 use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Sim, What};
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
+pub(crate) use self::job::{Job, Jobs};
 pub(crate) use self::judge::{Judged, Order};
-pub(crate) use self::lesson::{Course, all as lessons, key_of, set_up as lesson_cluster};
+pub(crate) use self::lesson::{
+    Course, all as lessons, key_of, lesson_of, set_up as lesson_cluster,
+};
 pub(crate) use self::mark::Bookmark;
-pub(crate) use self::run::{Deed, Run};
+pub(crate) use self::run::{Deed, Run, plain_cluster};
 pub(crate) use self::stroke::Stroke;
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
+use crate::export::Form;
 use crate::i18n::{Lang, Words};
 
 /// Speeds are powers of two of real time; this is the slowest and the fastest.
@@ -147,6 +153,8 @@ pub(crate) enum Notice {
     Link(String),
     /// An order ran through its limit.
     NotReached,
+    /// Something takes longer than a frame: hundredths done.
+    Working(u32),
 }
 
 /// A shared run on its way.
@@ -251,6 +259,17 @@ pub(crate) enum Action {
     AddAgain,
     /// The leader hands over to the node.
     HandOver,
+    /// Opens the menu of what the run can be saved as, or closes it.
+    Menu(bool),
+    /// Write the run for another program.
+    Save(Form),
+    /// Look for a run.
+    Find(Wanted),
+    /// Make the damage short by which the promise fell.
+    Lessen,
+    PlayShortest,
+    /// Leave off what is under way.
+    Cancel,
     /// The model was changed from outside; the page has to be drawn.
     Told,
 }
@@ -282,6 +301,8 @@ pub(crate) struct Model {
     pub(crate) tab: Tab,
     pub(crate) scissors: bool,
     pub(crate) help: bool,
+    pub(crate) menu: bool,
+    pub(crate) jobs: Jobs,
     pub(crate) muted: bool,
     pub(crate) details: bool,
     pub(crate) coached: bool,
@@ -343,6 +364,8 @@ impl Model {
             tab: Tab::Inspect,
             scissors: false,
             help: false,
+            menu: false,
+            jobs: Jobs::default(),
             muted: false,
             details: false,
             coached: false,
@@ -389,6 +412,7 @@ impl Model {
             self.changed();
             return true;
         }
+        self.work(ms);
         if !self.playing {
             return false;
         }
@@ -437,7 +461,11 @@ impl Model {
         if self.replay.is_some()
             && !matches!(
                 action,
-                Action::Language(_) | Action::Help(_) | Action::New { .. } | Action::Told
+                Action::Language(_)
+                    | Action::Help(_)
+                    | Action::Menu(_)
+                    | Action::New { .. }
+                    | Action::Told
             )
         {
             return;
@@ -511,6 +539,12 @@ impl Model {
             Action::GoToFlight(id, at) => self.go_to_flight(id, at),
             Action::Bookmark => self.bookmark(),
             Action::GoToBookmark(place) => self.go_to_bookmark(place),
+            Action::Menu(on) => self.menu = on,
+            Action::Save(form) => self.write_as(form),
+            Action::Find(wanted) => self.find(wanted),
+            Action::Lessen => self.lessen(),
+            Action::PlayShortest => self.play_shortest(),
+            Action::Cancel => self.cancel(),
             Action::Dismiss => self.notice = None,
             Action::Coached => self.coached = true,
             Action::Mute => self.muted = !self.muted,
@@ -699,6 +733,7 @@ impl Model {
     fn reset(&mut self, run: Run) {
         self.run = run;
         self.course = None;
+        self.jobs = Jobs::default();
         self.selection = None;
         self.asides.clear();
         self.client = None;

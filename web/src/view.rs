@@ -1,6 +1,9 @@
 //! Components: they draw the model and send it actions, and hold no state of their own.
 
 pub(crate) mod clients;
+pub(crate) mod damage;
+pub(crate) mod export;
+pub(crate) mod find;
 pub(crate) mod header;
 pub(crate) mod help;
 pub(crate) mod history;

@@ -842,3 +842,42 @@ rule-deposed-reads = A deposed leader answers reads
 rule-deposed-reads-break = For a linearizable read a leader must ask a majority whether it still leads. Here it answers at once. It has been cut off, and the others have elected a new one that has accepted a write.
 rule-deposed-reads-break-task = Isolate node 1, let 2 be elected, let B write, and let A read the latest at node 1.
 rule-deposed-reads-fell = Linearizability: A reads "old" after B was told that "new" is written. The real leader waits for one round of answers, and hears nothing.
+
+# Saving a run, and opening one.
+export = Export
+export-trace = Run
+export-trace-hint = This page opens it again
+export-scenario = Scenario
+export-scenario-hint = Readable lines; otterkeeper replay runs them
+export-rust = Rust test
+export-rust-hint = For tests/, with the digest it must reach
+export-perfetto = Timeline
+export-perfetto-hint = JSON for Perfetto and chrome://tracing
+export-shiviz = Log with vector clocks
+export-shiviz-hint = For ShiViz: what happened before what
+export-svg = Picture
+export-svg-hint = The stage as SVG
+import = Open a file …
+import-hint = A run or a scenario; or drop it on the page
+file-script = This file is no scenario that the page can follow: it must say every moment by its event, as exported ones do.
+notice-working = Executing the run again to write it down: { $percent } %
+cancel = Cancel
+
+# Find me a run.
+find = Find me a run
+find-hint = Tries one seed after the other with { $n } nodes, breaks things, and keeps only the damage that is needed.
+find-two-leaders = Two leaders at once
+find-split-votes = Three split votes in a row
+find-outage-longest = Longest outage with one crash
+find-searching = Seed { $done } of { $all }
+find-shortening = Found. Leaving out what it does not need: { $left } interventions left
+find-nothing = did not come up in any of these seeds.
+find-found = is on the stage now. Of { $drawn } interventions it needs { $needed }.
+find-outage = was { $ms } ms without a leader. The run stands where the new one is elected.
+
+# The shortest damage for a rule.
+damage = The shortest damage
+damage-find = Find the shortest damage
+damage-searching = Leaving out what it does not need: { $left } of { $before } interventions left after { $runs } runs
+damage-counts = You got there with { $before } interventions. The promise already falls with { $after }:
+damage-play = Play just these

@@ -839,3 +839,42 @@ rule-deposed-reads = 물러난 리더가 읽기에 응답
 rule-deposed-reads-break = 최신 값을 읽으려면 리더는 아직 자기가 리더인지 과반에게 물어야 합니다. 여기서는 바로 응답합니다. 고립된 사이에 다른 노드들이 새 리더를 뽑았고 쓰기를 받았습니다.
 rule-deposed-reads-break-task = 노드 1을 고립시키고, 2가 선출되게 하고, B가 쓴 다음 A가 노드 1에서 최신 값을 읽게 하세요.
 rule-deposed-reads-fell = 선형성: B가 "new"를 썼다는 응답을 들은 뒤에 A는 "old"를 읽었습니다. 실제 리더는 응답을 한 바퀴 기다리고, 아무 응답도 듣지 못합니다.
+
+# 실행을 저장하고 다시 여는 곳.
+export = 내보내기
+export-trace = 실행 기록
+export-trace-hint = 이 페이지에서 다시 엽니다
+export-scenario = 시나리오
+export-scenario-hint = 읽을 수 있는 줄; otterkeeper replay로 돌립니다
+export-rust = Rust 테스트
+export-rust-hint = tests/에 넣으면 다이제스트까지 확인합니다
+export-perfetto = 타임라인
+export-perfetto-hint = Perfetto와 chrome://tracing용 JSON
+export-shiviz = 벡터 시계 로그
+export-shiviz-hint = ShiViz용: 무엇이 무엇보다 먼저였는지
+export-svg = 그림
+export-svg-hint = 지금 무대를 SVG로
+import = 파일 열기 …
+import-hint = 실행 기록이나 시나리오; 페이지에 끌어다 놓아도 됩니다
+file-script = 이 페이지가 따라갈 수 없는 시나리오입니다. 내보낸 파일처럼 모든 순간이 이벤트 번호로 적혀 있어야 합니다.
+notice-working = 실행을 다시 돌려 기록하는 중: { $percent } %
+cancel = 그만
+
+# 실행 찾기.
+find = 실행 찾아 보기
+find-hint = 노드 { $n }개로 시드를 하나씩 돌리며 이것저것 망가뜨린 뒤, 꼭 필요한 것만 남깁니다.
+find-two-leaders = 리더가 동시에 둘
+find-split-votes = 표가 세 번 연속 갈림
+find-outage-longest = 한 번 죽여서 가장 오래 멈추기
+find-searching = 시드 { $done } / { $all }
+find-shortening = 찾았습니다. 없어도 되는 것을 빼는 중: { $left }개 남음
+find-nothing = 이 시드들에서는 나오지 않았습니다.
+find-found = 지금 무대에 있습니다. 조작 { $drawn }개 중 { $needed }개면 충분합니다.
+find-outage = 리더 없이 { $ms } ms가 흘렀습니다. 새 리더가 뽑힌 순간에 멈춰 있습니다.
+
+# 규칙을 무너뜨리는 가장 짧은 길.
+damage = 가장 짧은 길
+damage-find = 가장 짧은 길 찾기
+damage-searching = 없어도 되는 것을 빼는 중: { $runs }번 돌려 { $before }개 중 { $left }개 남음
+damage-counts = 조작 { $before }개로 무너뜨렸습니다. 사실은 { $after }개면 됩니다:
+damage-play = 이것만 재생

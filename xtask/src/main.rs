@@ -60,7 +60,8 @@ enum Command {
     },
     /// Builds the page into target/www and prints its size
     Web {
-        /// Prints the size of each file, and fails when the page is above its budget
+        /// Measures size, first picture, frames, seeks, speed and memory in headless Chromium; prints one JSON with
+        /// each budget, and fails when one is not kept
         #[arg(long)]
         measure: bool,
     },

@@ -258,9 +258,21 @@ pub(crate) fn listen_for_signals() -> Result<()> {
     .context("cannot listen for Ctrl-C")
 }
 
+/// Whether the standard output is for a result alone.
+static ASIDE: AtomicBool = AtomicBool::new(false);
+
+/// From now on everything for the screen goes to the standard error, so that a program can read the result.
+pub(crate) fn aside() {
+    ASIDE.store(true, Ordering::SeqCst);
+}
+
 /// A line for the screen about something that is not a command.
 pub(crate) fn say(what: &str) {
-    println!("{what}");
+    if ASIDE.load(Ordering::SeqCst) {
+        eprintln!("{what}");
+    } else {
+        println!("{what}");
+    }
 }
 
 /// The process groups that a signal ends.
@@ -287,7 +299,7 @@ impl Screen {
             bar
         });
         if bar.is_none() && !quiet {
-            println!(".... {what}");
+            say(&format!(".... {what}"));
         }
         Self {
             what: what.to_owned(),
@@ -304,12 +316,12 @@ impl Screen {
 
     fn sign_of_life(&self, elapsed: Duration, line: &str) {
         if self.bar.is_none() {
-            println!(
+            say(&format!(
                 ".... {} ({} s so far) {}",
                 self.what,
                 elapsed.as_secs(),
                 line.trim()
-            );
+            ));
         }
     }
 
@@ -319,7 +331,11 @@ impl Screen {
         }
         if !success || !self.quiet {
             let word = if success { "ok  " } else { "FAIL" };
-            println!("{word} {} ({:.1} s)", self.what, elapsed.as_secs_f64());
+            say(&format!(
+                "{word} {} ({:.1} s)",
+                self.what,
+                elapsed.as_secs_f64()
+            ));
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::id::NodeId;
 use crate::sim::{ClientId, End, Flight, FlightId, Intervention, Sim, SimConfig, Workload, tell};
 use crate::wire;
 
+/// Clients that a script may set to work.
+const CLIENTS: u64 = 1_000;
+
 /// The cluster that the first line of a script asks for, and its seed:
 ///
 /// ```text
@@ -46,7 +49,13 @@ pub fn set_up(words: &[&str]) -> Result<(SimConfig, u64), String> {
             "loss" => config.link.loss_per_mille = number(value)? as u32,
             "duplicate" => config.link.duplicate_per_mille = number(value)? as u32,
             "reorder" => config.link.reorder_per_mille = number(value)? as u32,
-            "clients" => workload(&mut config).clients = number(value)? as u32,
+            "clients" => {
+                let clients = number(value)?;
+                if CLIENTS < clients {
+                    return Err(format!("{value} are too many clients"));
+                }
+                workload(&mut config).clients = clients as u32;
+            }
             "workload" => workload(&mut config).ops_per_second = number(value)? as u32,
             "writes" => workload(&mut config).write_per_mille = number(value)? as u32,
             "disk" => (config.disk.min, config.disk.max) = spans(value)?,

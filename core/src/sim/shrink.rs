@@ -10,6 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
+use core::ops::Range;
 
 use super::swarm::{self, Failure, Options, run_seed};
 use super::{Intervention, Sim, SimConfig, tell};
@@ -19,6 +20,39 @@ use crate::time::Time;
 pub const RUNS: u32 = 600;
 /// Events between two looks at the clock.
 const SLICE: u64 = 512;
+
+/// Which pieces of a list to try to do without: halves first, then ever smaller ones.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pieces {
+    size: usize,
+    from: usize,
+}
+
+impl Pieces {
+    /// For a list of this length.
+    #[must_use]
+    pub fn new(length: usize) -> Self {
+        Self {
+            size: length.div_ceil(2),
+            from: 0,
+        }
+    }
+
+    /// The piece to try now, of a list that has this length by now.
+    pub fn next(&mut self, length: usize) -> Option<Range<usize>> {
+        while length <= self.from && 0 < self.size {
+            self.size /= 2;
+            self.from = 0;
+        }
+        (0 < self.size && self.from < length)
+            .then(|| self.from..(self.from + self.size).min(length))
+    }
+
+    /// It does not work without the last piece.
+    pub fn needed(&mut self) {
+        self.from += self.size;
+    }
+}
 
 /// A run that fails, all of its faults written out.
 #[derive(Clone, Debug)]
@@ -111,20 +145,15 @@ impl Case {
 
     /// Takes interventions away, many at once first.
     fn drop_deeds(&mut self, left: &mut u32, progress: &mut impl FnMut(u32, usize)) {
-        let mut size = self.deeds.len().div_ceil(2);
-        while 0 < size {
-            let mut from = 0;
-            while from < self.deeds.len() && 0 < *left {
-                *left -= 1;
-                let mut smaller = self.clone();
-                let to = (from + size).min(smaller.deeds.len());
-                smaller.deeds.drain(from..to);
-                if !self.accept(smaller) {
-                    from += size;
-                }
-                progress(*left, self.deeds.len());
+        let mut pieces = Pieces::new(self.deeds.len());
+        while let Some(piece) = pieces.next(self.deeds.len()).filter(|_| 0 < *left) {
+            *left -= 1;
+            let mut smaller = self.clone();
+            smaller.deeds.drain(piece);
+            if !self.accept(smaller) {
+                pieces.needed();
             }
-            size /= 2;
+            progress(*left, self.deeds.len());
         }
     }
 

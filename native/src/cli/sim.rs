@@ -1,6 +1,7 @@
 //! `otterkeeper sim`: runs the whole cluster in virtual time, a seed at a time, under faults, and checks
 //! every invariant after every event. Prints one line of JSON last.
 
+mod find;
 mod speed;
 
 use core::num::NonZero;
@@ -46,6 +47,10 @@ pub(crate) struct Args {
     /// script for tests/scripts.
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
+    /// Look for a run in which this happens instead, and take from it what it does not need; `--shrink` says where to
+    /// write its script.
+    #[arg(long, value_name = "WHAT", value_parser = find::names())]
+    find: Option<String>,
     /// Measure how fast the simulator is on one core instead, and run no seeds.
     #[arg(long)]
     speed: bool,
@@ -59,6 +64,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.speed {
         println!("{}", speed::measure());
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(wanted) = &args.find {
+        return find::find(
+            wanted,
+            args.nodes.unwrap_or(5),
+            args.from,
+            args.shrink.as_ref(),
+        );
     }
     let named = |profile: &&Profile| profile.name() == args.profile;
     let profile = Profile::ALL

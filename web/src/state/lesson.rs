@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use otterkeeper_core::scenario::{self, Lesson, Order, PATIENCE, Progress, Step};
-use otterkeeper_core::sim::Event;
+use otterkeeper_core::sim::{Event, SimConfig, Workload, tell};
 use otterkeeper_core::time::Span;
 
 use super::{Model, Run};
@@ -90,13 +90,59 @@ fn scene_name(lesson: &Lesson, scene: usize) -> String {
     }
 }
 
-/// The cluster of a scene by its name, and its seed.
-pub(crate) fn set_up(name: &str) -> Option<(otterkeeper_core::sim::SimConfig, u64)> {
+/// What stands for the blanks where a cluster of no lesson is called by its settings.
+const BLANK: char = '_';
+/// What such settings may ask for, so that a stranger's file does not keep the page busy.
+const CLIENTS: u32 = 50;
+const RATE: u32 = 1_000;
+const LONGEST: Span = Span::from_ms(600_000);
+
+/// What links call the cluster of a run that is not an ordinary one: by the lesson that has it, or else by its settings.
+pub(crate) fn lesson_of(config: &SimConfig, seed: u64) -> String {
+    let named = all().into_iter().find_map(|lesson| {
+        let mut scenes = (0..lesson.scenes.len()).map(|scene| scene_name(&lesson, scene));
+        scenes.find(|name| {
+            set_up(name).is_some_and(|(mut other, of)| {
+                other.workload = other.workload.or(config.workload);
+                (&other, of) == (config, seed)
+            })
+        })
+    });
+    let settings = || tell::settings(config, seed).replace(' ', &BLANK.to_string());
+    named.unwrap_or_else(settings)
+}
+
+/// The cluster of a scene by its name, or by its settings, and its seed.
+pub(crate) fn set_up(name: &str) -> Option<(SimConfig, u64)> {
+    if name.starts_with("nodes") {
+        let words: Vec<&str> = name.split(BLANK).collect();
+        return scenario::set_up(&words)
+            .ok()
+            .filter(|(config, _)| is_sane(config));
+    }
     let (lesson, scene) = name.split_once('.').unwrap_or((name, "0"));
     let lesson = all().into_iter().find(|one| one.name == lesson)?;
     let scene = lesson.scenes.get(scene.parse::<usize>().ok()?)?;
     let words: Vec<&str> = scene.nodes.split_whitespace().collect();
     scenario::set_up(&words).ok()
+}
+
+fn is_sane(config: &SimConfig) -> bool {
+    let node = &config.node;
+    let busy = |workload: Workload| CLIENTS < workload.clients || RATE < workload.ops_per_second;
+    let spans = [
+        node.election_min,
+        node.election_spread,
+        config.link.delay_max,
+        config.disk.max,
+        node.disk_stall_limit,
+        node.container_check,
+    ];
+    let short = spans.iter().all(|span| *span <= LONGEST);
+    // What is zero here would have something happen again and again at one moment.
+    let moves =
+        0 < node.election_min.0 && 0 < config.link.delay_max.0 && 0 < node.container_check.0;
+    short && moves && !config.workload.is_some_and(busy)
 }
 
 impl Course {
@@ -184,7 +230,7 @@ impl Model {
         }
     }
 
-    fn enter_step(&mut self, since: u64) {
+    pub(super) fn enter_step(&mut self, since: u64) {
         let branch = self.run.branch;
         if let Some(course) = &mut self.course {
             course.progress = checks(course.current());
@@ -230,6 +276,8 @@ impl Model {
         course.told = course.told.max(events);
         course.holds = course.progress.each(self.sim());
         let done = course.since <= events && course.holds.iter().all(|holds| *holds);
+        let fell =
+            done && course.lesson.rule && !core::mem::replace(&mut course.done[course.step], true);
         if done {
             course.done[course.step] = true;
             // Whoever comes late to a step finds it done, and the next one begins when it was.
@@ -238,6 +286,9 @@ impl Model {
             course.done_with.get_or_insert(with);
         }
         self.course = Some(course);
+        if fell && self.jobs.now.is_none() && self.jobs.shortest.is_none() {
+            self.lessen();
+        }
     }
 
     /// The director's turn: does what is due, and says until when time may pass; `None` if it is idle.

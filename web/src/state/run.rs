@@ -4,7 +4,8 @@
 
 use std::rc::Rc;
 
-use otterkeeper_core::sim::{Event, Intervention, Sim, SimConfig, What};
+use otterkeeper_core::scenario::Record;
+use otterkeeper_core::sim::{Event, Intervention, Sim, SimConfig, What, Workload};
 use otterkeeper_core::time::{Span, Time};
 
 use super::stroke::{STROKES, Stroke, TAKEN};
@@ -68,26 +69,35 @@ pub(crate) struct Run {
     lost: Vec<Event>,
 }
 
+/// A calm cluster whose clients wait for something to do.
+pub(crate) fn plain_cluster(nodes: u8) -> SimConfig {
+    let mut config = SimConfig::new(nodes);
+    config.workload = Some(Workload {
+        ops_per_second: 0,
+        ..Workload::default()
+    });
+    config
+}
+
 impl Run {
     /// A calm cluster at its start.
     pub(crate) fn new(nodes: u8, seed: u64) -> Self {
-        Self::of(SimConfig::new(nodes), seed, None)
+        Self::of(plain_cluster(nodes), seed, None)
     }
 
     /// The cluster of a lesson at its start; an ordinary one if there is no such lesson.
     pub(crate) fn of_lesson(name: &str) -> Self {
         match super::lesson::set_up(name) {
-            Some((config, seed)) => Self::of(config, seed, Some(name.to_owned())),
+            Some((mut config, seed)) => {
+                config.workload = config.workload.or(plain_cluster(config.nodes).workload);
+                Self::of(config, seed, Some(name.to_owned()))
+            }
             None => Self::new(3, 1),
         }
     }
 
-    fn of(mut config: SimConfig, seed: u64, lesson: Option<String>) -> Self {
+    fn of(config: SimConfig, seed: u64, lesson: Option<String>) -> Self {
         let nodes = config.nodes;
-        config.workload = Some(otterkeeper_core::sim::Workload {
-            ops_per_second: 0,
-            ..Default::default()
-        });
         let sim = Sim::new(config, seed);
         let first = Kept {
             event: sim.events(),
@@ -114,6 +124,16 @@ impl Run {
             done: 0,
             lost: Vec::new(),
         }
+    }
+
+    /// What will be done to a run that is at its start.
+    pub(crate) fn foresee(&mut self, record: &Record) {
+        let deeds = record.deeds.iter().map(|deed| Deed {
+            event: deed.event,
+            at: self.since_start(deed.time),
+            what: deed.intervention.clone(),
+        });
+        self.branches[0].deeds = deeds.collect();
     }
 
     /// Virtual time since the start of the run.

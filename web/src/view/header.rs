@@ -8,6 +8,7 @@ use crate::app;
 use crate::desk::Seen;
 use crate::i18n::Lang;
 use crate::state::Action;
+use crate::view::export::ExportMenu;
 use crate::view::icon::{self, icon};
 
 #[component]
@@ -34,6 +35,7 @@ pub(crate) fn Header(seen: &Seen) -> Html {
             </div>
             <div class="wide-only">{ run_controls(seen, nodes, seed) }</div>
             <span class="grow"></span>
+            { if seen.narrow { html! {} } else { html! { <ExportMenu ..seen.clone() /> } } }
             <button class="btn primary" data-testid="share" onclick={share}>{ words.get("share") }</button>
             <div class="seg" role="group" aria-label={words.get("language")}>
                 { language(Lang::En, "EN") }{ language(Lang::Ko, "\u{d55c}") }

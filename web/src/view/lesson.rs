@@ -6,6 +6,7 @@ use yew::prelude::*;
 use crate::desk::Seen;
 use crate::i18n::Word;
 use crate::state::{Action, Course, Model, key_of, lessons};
+use crate::view::damage::damage;
 use crate::view::icon::{self, icon};
 
 #[component]
@@ -118,7 +119,7 @@ fn end(seen: &Seen, model: &Model, course: &Course) -> Html {
     let name = course.key();
     let text = |part: &str| words.get(&format!("{name}-{part}"));
     if course.lesson.rule {
-        return html! { <div class="afterwards" data-testid="fell"><h3>{ words.get("rule-fell") }</h3><p>{ text("fell") }</p></div> };
+        return html! { <div class="afterwards" data-testid="fell"><h3>{ words.get("rule-fell") }</h3><p>{ text("fell") }</p>{ damage(seen, model) }</div> };
     }
     let next = lessons()
         .get(course.number + 1)

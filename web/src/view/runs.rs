@@ -10,6 +10,8 @@ use crate::desk::Seen;
 use crate::frame::seconds;
 use crate::sentence;
 use crate::state::{Action, Model, Until};
+use crate::view::export::ExportMenu;
+use crate::view::find::Find;
 use crate::view::icon::{self, icon};
 
 /// Deeds shown at once.
@@ -61,6 +63,8 @@ pub(crate) fn Runs(seen: &Seen) -> Html {
                 <label for="goto">{ words.get("go-to") }</label>
                 <input id="goto" inputmode="decimal" placeholder="1.250" onkeydown={go} /><span class="unit">{ "s" }</span>
             </div>
+            { if seen.narrow { html! { <ExportMenu ..seen.clone() /> } } else { html! {} } }
+            <Find ..seen.clone() />
             <h3>{ words.get("runs") }</h3>
             <div class="branches">{ branches(seen, &model) }</div>
             <h3>{ words.get("bookmarks") }<span class="grow"></span>

@@ -323,6 +323,10 @@ fn notice(desk: &Desk, model: &Model) -> Html {
         Notice::Copied => (words.get("notice-copied"), false),
         Notice::Link(link) => (link.clone(), false),
         Notice::NotReached => (words.get("notice-not-reached"), true),
+        Notice::Working(part) => (
+            words.with("notice-working", &[("percent", u64::from(*part).into())]),
+            false,
+        ),
     };
     html! {
         <div class={classes!("toast", bad.then_some("bad"))} data-testid="notice">

@@ -2,9 +2,9 @@
 //! with its calls; one for what was done to the cluster. Messages are flows from where they left to where they
 //! arrived. The format is that of Chrome's traces (JSON); times are microseconds since the start.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::Writer;
@@ -25,10 +25,10 @@ pub(super) struct Perfetto {
     text: String,
     start: Time,
     /// What each member is, and since when.
-    roles: BTreeMap<u64, (String, u64)>,
+    roles: Vec<(String, u64)>,
     /// Messages under way that were told of.
-    sent: BTreeSet<FlightId>,
-    clients: BTreeSet<u64>,
+    sent: Vec<FlightId>,
+    clients: Vec<u64>,
 }
 
 impl Perfetto {
@@ -36,9 +36,9 @@ impl Perfetto {
         let mut this = Self {
             text: String::from("{\"displayTimeUnit\":\"ms\",\"traceEvents\":["),
             start: sim.config().start,
-            roles: BTreeMap::new(),
-            sent: BTreeSet::new(),
-            clients: BTreeSet::new(),
+            roles: Vec::new(),
+            sent: Vec::new(),
+            clients: Vec::new(),
         };
         this.name("process_name", DEEDS, 0, "faults and deeds");
         for id in sim.nodes() {
@@ -94,13 +94,20 @@ impl Perfetto {
         );
     }
 
+    /// Whether this message was told of; from now on it is not under way.
+    fn left(&mut self, flight: FlightId) -> bool {
+        let place = self.sent.iter().position(|sent| *sent == flight);
+        place.map(|place| self.sent.swap_remove(place)).is_some()
+    }
+
     fn process(&mut self, end: End) -> u64 {
         let client = match end {
             End::Node(id) => return id.0,
             End::Client(client) => client,
         };
         let process = CLIENTS + u64::from(client.0);
-        if self.clients.insert(process) {
+        if !self.clients.contains(&process) {
+            self.clients.push(process);
             let name = client_name(client);
             let name = if name.len() == 1 {
                 format!("client {name}")
@@ -121,12 +128,14 @@ impl Perfetto {
                 Some(_) if sim.is_paused(id) => String::from("paused"),
                 Some(view) => format!("{} in term {}", role_name(view.role()), view.term()),
             };
-            let known = self.roles.get(&id.0);
-            if known.is_some_and(|(was, _)| *was == is) {
-                continue;
-            }
-            if let Some((was, since)) = self.roles.insert(id.0, (is, at)) {
-                self.slice(id.0, &was, since, at);
+            let place = (id.0 - 1) as usize;
+            match self.roles.get_mut(place) {
+                None => self.roles.push((is, at)),
+                Some((was, _)) if *was == is => {}
+                Some(role) => {
+                    let (was, since) = core::mem::replace(role, (is, at));
+                    self.slice(id.0, &was, since, at);
+                }
             }
         }
     }
@@ -139,7 +148,7 @@ impl Perfetto {
 
 impl Writer for Perfetto {
     fn sent(&mut self, _sim: &Sim, flight: &Flight) {
-        self.sent.insert(flight.id);
+        self.sent.push(flight.id);
         let at = self.since(flight.sent);
         self.flow('s', flight.id, flight.from, &flight.cargo, at);
     }
@@ -151,7 +160,7 @@ impl Writer for Perfetto {
             What::Delivered {
                 flight, to, cargo, ..
             } => {
-                self.sent.remove(flight);
+                self.left(*flight);
                 self.flow('f', *flight, *to, cargo, at);
             }
             What::Lost {
@@ -162,7 +171,7 @@ impl Writer for Perfetto {
                 why,
                 ..
             } => {
-                let process = match self.sent.remove(flight) {
+                let process = match self.left(*flight) {
                     true => self.process(*to),
                     false => self.process(*from),
                 };
@@ -212,8 +221,8 @@ impl Writer for Perfetto {
     fn finish(&mut self, sim: &Sim) -> String {
         let at = self.since(sim.now());
         self.look(sim, at);
-        for (process, (is, since)) in core::mem::take(&mut self.roles) {
-            self.slice(process, &is, since, at);
+        for (place, (is, since)) in core::mem::take(&mut self.roles).into_iter().enumerate() {
+            self.slice(place as u64 + 1, &is, since, at);
         }
         let mut text = core::mem::take(&mut self.text);
         let _ = write!(

@@ -3,9 +3,9 @@
 //! clock. Members and clients are hosts. A message carries its sender's clock, and whoever gets it takes the greater
 //! of each pair (Mattern; Fidge). The number of a message is the same where it left and where it arrived.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::Writer;
@@ -13,48 +13,77 @@ use crate::scenario::words::{cargo, sentence};
 use crate::sim::{End, Event, Flight, FlightId, Sim, What};
 use crate::time::Time;
 
-type Clock = BTreeMap<End, u64>;
+/// Events of each host, by its place among the hosts; hosts that are missing at the end have none.
+type Clock = Vec<u64>;
 
 #[derive(Default)]
 pub(super) struct ShiViz {
     text: String,
-    clocks: BTreeMap<End, Clock>,
-    /// What messages under way carry, and when they left.
-    carried: BTreeMap<FlightId, (Clock, End, End, Time)>,
+    hosts: Vec<(End, Clock)>,
+    carried: Vec<Carried>,
+}
+
+/// A message under way, and the clock with which it left.
+struct Carried {
+    flight: FlightId,
+    clock: Clock,
+    way: (End, End, Time),
 }
 
 impl ShiViz {
+    fn place(&mut self, end: End) -> usize {
+        let known = self.hosts.iter().position(|(host, _)| *host == end);
+        known.unwrap_or_else(|| {
+            self.hosts.push((end, Clock::new()));
+            self.hosts.len() - 1
+        })
+    }
+
     /// Something happens at a host.
     fn happens(&mut self, at: End, text: &str) -> Clock {
-        let clock = self.clocks.entry(at).or_default();
-        *clock.entry(at).or_default() += 1;
+        let place = self.place(at);
+        let clock = &mut self.hosts[place].1;
+        clock.resize(clock.len().max(place + 1), 0);
+        clock[place] += 1;
         let clock = clock.clone();
         let line = text.lines().next().unwrap_or_default();
         let _ = write!(self.text, "{line}\n{} {{", host(at));
-        for (place, (end, count)) in clock.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
+        let mut comma = "";
+        for ((end, _), count) in self
+            .hosts
+            .iter()
+            .zip(&clock)
+            .filter(|(_, count)| 0 < **count)
+        {
             let _ = write!(self.text, "{comma}\"{}\":{count}", host(*end));
+            comma = ", ";
         }
         self.text += "}\n";
         clock
+    }
+
+    /// Takes a message off the way.
+    fn arrived(&mut self, flight: FlightId) -> Option<Clock> {
+        let place = self.carried.iter().position(|one| one.flight == flight)?;
+        Some(self.carried.swap_remove(place).clock)
     }
 }
 
 impl Writer for ShiViz {
     fn sent(&mut self, sim: &Sim, flight: &Flight) {
         // A copy that somebody made on the way has the clock of its original.
-        let original = self.carried.values().find(|(_, from, to, sent)| {
-            flight.sent < sim.now() && (*from, *to, *sent) == (flight.from, flight.to, flight.sent)
-        });
+        let way = (flight.from, flight.to, flight.sent);
+        let mut all = self.carried.iter();
+        let original = all.find(|one| flight.sent < sim.now() && one.way == way);
         let clock = match original {
-            Some((clock, ..)) => clock.clone(),
+            Some(original) => original.clock.clone(),
             None => {
                 let text = cargo(&flight.cargo);
                 self.happens(flight.from, &format!("sends #{} {text}", flight.id.0))
             }
         };
-        let carried = (clock, flight.from, flight.to, flight.sent);
-        self.carried.insert(flight.id, carried);
+        let flight = flight.id;
+        self.carried.push(Carried { flight, clock, way });
     }
 
     fn event(&mut self, _sim: &Sim, event: &Event) {
@@ -66,12 +95,12 @@ impl Writer for ShiViz {
                 cargo: got,
                 ..
             } => {
-                if let Some((sent, ..)) = self.carried.remove(flight) {
-                    let clock = self.clocks.entry(*to).or_default();
-                    for (end, count) in sent {
-                        let known = clock.entry(end).or_default();
-                        *known = count.max(*known);
-                    }
+                let sent = self.arrived(*flight).unwrap_or_default();
+                let place = self.place(*to);
+                let clock = &mut self.hosts[place].1;
+                clock.resize(clock.len().max(sent.len()), 0);
+                for (known, count) in clock.iter_mut().zip(sent) {
+                    *known = count.max(*known);
                 }
                 (*to, Some(format!("gets #{} {}", flight.0, cargo(got))))
             }
@@ -81,7 +110,7 @@ impl Writer for ShiViz {
                 cargo: lost,
                 ..
             } => {
-                if self.carried.remove(flight).is_some() {
+                if self.arrived(*flight).is_some() {
                     // Nobody is where it is lost.
                     return;
                 }

@@ -1,0 +1,315 @@
+//! A run that comes to something, with as few interventions as that needs. Pieces are left out as long as the run
+//! still comes to it, as for a failing seed (`sim::shrink`); here it is done in slices, so that a page can show how far
+//! it is, and what the run must come to can be anything that a script can say.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::lesson::Progress;
+use super::record::Record;
+use crate::id::{NodeId, Term};
+use crate::node::Note;
+use crate::raft::note::{Note as RaftNote, Role};
+use crate::sim::shrink::Pieces;
+use crate::sim::{Event, Intervention, Sim, SimConfig, What};
+use crate::time::{Span, Time};
+
+/// Runs that are tried at most.
+const RUNS: u32 = 400;
+/// A run with less damage may take this much longer.
+const LONGER: Span = Span::from_ms(2_000);
+/// Events of a run that is tried, at most.
+const EVENTS: u64 = 200_000;
+
+/// What a run is to come to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Goal {
+    /// All of these conditions at once, `seen` and `never` counting from the start.
+    Conditions(Vec<String>),
+    /// So many terms, one after the other, in which several asked for votes and nobody won.
+    SplitVotes(u32),
+    /// A new leader, after the cluster was without one from the first intervention on.
+    Outage,
+}
+
+/// Looks at a run as it goes.
+#[derive(Clone)]
+pub(super) enum Judge {
+    Conditions(Progress),
+    SplitVotes {
+        wanted: u32,
+        row: u32,
+        term: Term,
+        candidates: Vec<NodeId>,
+        won: bool,
+    },
+    Outage {
+        began: Option<Time>,
+        ended: Option<Time>,
+    },
+}
+
+impl Judge {
+    pub(super) fn new(goal: &Goal) -> Result<Self, String> {
+        Ok(match goal {
+            Goal::Conditions(lines) => {
+                Self::Conditions(Progress::new(lines.iter().map(String::as_str))?)
+            }
+            Goal::SplitVotes(wanted) => Self::SplitVotes {
+                wanted: *wanted,
+                row: 0,
+                term: Term(0),
+                candidates: Vec::new(),
+                won: false,
+            },
+            Goal::Outage => Self::Outage {
+                began: None,
+                ended: None,
+            },
+        })
+    }
+
+    fn observe(&mut self, event: &Event) {
+        let role = match &event.what {
+            What::Note {
+                node,
+                note: Note::Raft(RaftNote::Role { role, term, .. }),
+            } => Some((*node, *role, *term)),
+            _ => None,
+        };
+        match self {
+            Self::Conditions(progress) => progress.observe(event),
+            Self::SplitVotes {
+                row,
+                term,
+                candidates,
+                won,
+                ..
+            } => {
+                let Some((node, role, at)) = role else { return };
+                if !matches!(role, Role::Candidate | Role::Leader) || at < *term {
+                    return;
+                }
+                if *term < at {
+                    let split = 1 < candidates.len() && !*won;
+                    *row = if split { *row + 1 } else { 0 };
+                    (*term, *won) = (at, false);
+                    candidates.clear();
+                }
+                if !candidates.contains(&node) {
+                    candidates.push(node);
+                }
+                *won |= role == Role::Leader;
+            }
+            Self::Outage { began, ended } => match (&event.what, role) {
+                (What::Died { .. }, _) if began.is_none() => *began = Some(event.time),
+                (_, Some((_, Role::Leader, _))) if began.is_some() && ended.is_none() => {
+                    *ended = Some(event.time);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn is_reached(&self, sim: &Sim) -> bool {
+        match self {
+            Self::Conditions(progress) => progress.is_done(sim),
+            Self::SplitVotes { wanted, row, .. } => wanted <= row,
+            Self::Outage { ended, .. } => ended.is_some(),
+        }
+    }
+
+    /// How long the cluster was without a leader.
+    fn outage(&self) -> Span {
+        match self {
+            Self::Outage {
+                began: Some(began),
+                ended: Some(ended),
+            } => ended.since(*began),
+            _ => Span(0),
+        }
+    }
+}
+
+/// A run that is tried: a cluster, what is done to it and when, and who looks at it.
+pub(super) struct Trial<D> {
+    pub(super) sim: Sim,
+    deeds: Vec<(Time, D)>,
+    done: usize,
+    until: Time,
+    judge: Judge,
+}
+
+/// What an intervention of a trial is said in.
+pub(super) trait Say {
+    fn apply(&self, sim: &mut Sim);
+}
+
+impl Say for Intervention {
+    fn apply(&self, sim: &mut Sim) {
+        sim.apply(self);
+    }
+}
+
+impl<D: Say> Trial<D> {
+    pub(super) fn new(
+        (config, seed): (SimConfig, u64),
+        deeds: Vec<(Time, D)>,
+        until: Time,
+        judge: Judge,
+    ) -> Self {
+        Self {
+            sim: Sim::new(config, seed),
+            deeds,
+            done: 0,
+            until,
+            judge,
+        }
+    }
+
+    /// Goes on by at most so many events, and takes them off; whether the run has come to what it is wanted for, as
+    /// soon as that is known.
+    pub(super) fn advance(&mut self, events: &mut u64) -> Option<bool> {
+        loop {
+            for event in self.sim.take_log() {
+                self.judge.observe(&event);
+            }
+            if self.judge.is_reached(&self.sim) {
+                return Some(true);
+            }
+            let deed = self.deeds.get(self.done);
+            let until = deed.map_or(self.until, |(time, _)| *time);
+            let over = deed.is_none() && self.until <= self.sim.now();
+            if over || EVENTS <= self.sim.events() {
+                return Some(false);
+            }
+            if *events == 0 {
+                return None;
+            }
+            *events -= 1;
+            if self.sim.run_until(until, 1) == 0
+                && let Some((_, deed)) = self.deeds.get(self.done)
+            {
+                deed.apply(&mut self.sim);
+                self.done += 1;
+            }
+        }
+    }
+
+    pub(super) fn outage(&self) -> Span {
+        self.judge.outage()
+    }
+}
+
+/// A run under way to be made short.
+pub struct Lessen {
+    start: (SimConfig, u64),
+    judge: Judge,
+    /// What is left.
+    deeds: Vec<(Time, Intervention)>,
+    until: Time,
+    before: usize,
+    pieces: Pieces,
+    /// Interventions when this pass began; it is the last one if it leaves none out.
+    pass: Option<usize>,
+    trial: Option<Trial<Intervention>>,
+    runs: u32,
+    best: Option<Record>,
+}
+
+impl Lessen {
+    /// Of this run, which comes to the goal.
+    ///
+    /// # Errors
+    /// What is wrong with the goal.
+    pub fn new(record: &Record, goal: &Goal) -> Result<Self, String> {
+        let deeds = record.deeds.iter();
+        let deeds = deeds.map(|deed| (deed.time, deed.intervention.clone()));
+        let deeds: Vec<(Time, Intervention)> = deeds.collect();
+        Ok(Self {
+            start: (record.config.clone(), record.seed),
+            judge: Judge::new(goal)?,
+            until: record.time + LONGER,
+            before: deeds.len(),
+            pieces: Pieces::new(deeds.len()),
+            pass: None,
+            trial: None,
+            runs: 0,
+            best: None,
+            deeds,
+        })
+    }
+
+    /// Goes on by so many events. True when nothing more can be left out.
+    pub fn advance(&mut self, mut events: u64) -> bool {
+        while 0 < events {
+            let Some(trial) = &mut self.trial else {
+                if !self.try_next() {
+                    return true;
+                }
+                continue;
+            };
+            let Some(reached) = trial.advance(&mut events) else {
+                return false;
+            };
+            if reached {
+                // What would come afterwards is not needed.
+                let deeds = trial.sim.deeds();
+                self.deeds = deeds
+                    .map(|deed| (deed.time, deed.intervention.clone()))
+                    .collect();
+                self.best = Some(Record::of(&trial.sim));
+            } else if self.pass.is_some() {
+                self.pieces.needed();
+            } else {
+                // The run as it was does not come to it.
+                return true;
+            }
+            self.pass.get_or_insert(usize::MAX);
+            self.trial = None;
+        }
+        false
+    }
+
+    /// Interventions at first, and in the shortest run so far.
+    #[must_use]
+    pub fn lengths(&self) -> (usize, usize) {
+        (self.before, self.deeds.len())
+    }
+
+    /// Runs so far.
+    #[must_use]
+    pub fn runs(&self) -> u32 {
+        self.runs
+    }
+
+    /// The shortest run so far, up to where it comes to the goal.
+    #[must_use]
+    pub fn best(&self) -> Option<&Record> {
+        self.best.as_ref()
+    }
+
+    /// The next run with less; first of all the one as it was. False if there is none.
+    fn try_next(&mut self) -> bool {
+        let mut deeds = self.deeds.clone();
+        if let Some(pass) = self.pass {
+            let length = deeds.len();
+            let piece = match self.pieces.next(length) {
+                None if length < pass => {
+                    self.pass = Some(length);
+                    self.pieces = Pieces::new(length);
+                    self.pieces.next(length)
+                }
+                piece => piece,
+            };
+            let Some(piece) = piece.filter(|_| self.runs < RUNS) else {
+                return false;
+            };
+            deeds.drain(piece);
+        }
+        self.runs += 1;
+        let start = self.start.clone();
+        self.trial = Some(Trial::new(start, deeds, self.until, self.judge.clone()));
+        true
+    }
+}

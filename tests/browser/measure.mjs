@@ -1,0 +1,184 @@
+// Measures the page against its budgets, in headless Chromium, and prints one JSON on standard output: each number with
+// its budget and whether it is kept. `cargo xtask web --measure` builds the page and calls this; by hand:
+//   OTTERKEEPER_WWW=target/www OTTERKEEPER_PLAYWRIGHT=.../playwright-core node tests/browser/measure.mjs
+import { readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import { cpus } from "node:os";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+
+import { leader, serve } from "./tab.mjs";
+
+const { chromium } = await import(pathToFileURL(join(process.env.OTTERKEEPER_PLAYWRIGHT, "index.mjs")));
+const www = process.env.OTTERKEEPER_WWW;
+const SECOND = 1_000_000;
+const MINUTES = Number(process.env.OTTERKEEPER_MINUTES ?? 10);
+/** Operations per virtual second, half of them writes. */
+const LOAD = "50";
+/** What of a frame's work is script and layout; painting is the graphics card's, which headless Chromium has none of. */
+const WORK = new Set(["FireAnimationFrame", "TimerFire", "FunctionCall", "EventDispatch", "RunMicrotasks", "UpdateLayoutTree", "Layout", "PrePaint"]);
+
+const server = createServer(serve).listen(0, "127.0.0.1");
+await new Promise((ready) => server.once("listening", ready));
+const home = `http://127.0.0.1:${server.address().port}/`;
+const browser = await chromium.launch({
+  executablePath: process.env.OTTERKEEPER_CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const part = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+const ascending = (numbers) => [...numbers].sort((a, b) => a - b);
+const round = (number) => Math.round(number * 10) / 10;
+const note = (text) => process.stderr.write(`${text}\n`);
+
+function sizes() {
+  const files = readdirSync(www, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const size = (file) => {
+    const path = join(file.parentPath, file.name);
+    const bytes = readFileSync(path);
+    return [relative(www, path), { raw_bytes: bytes.length, gzip_bytes: gzipSync(bytes, { level: 9 }).length }];
+  };
+  return Object.fromEntries(files.map(size).sort());
+}
+
+async function open(nodes) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(600_000);
+  await page.goto(home);
+  await page.waitForFunction(() => window.otterkeeper !== undefined);
+  const more = nodes - 5;
+  for (let press = 0; press < more; press += 1) await page.getByTestId("nodes-more").first().click();
+  await leader(page);
+  return { context, page };
+}
+
+const load = (page) => page.getByTestId("load").fill(LOAD);
+const pass = (page, us) => page.evaluate((us) => {
+  const begun = performance.now();
+  const from = window.otterkeeper.now();
+  const to = window.otterkeeper.seek(from + us);
+  return { virtual: (to - from) / 1_000, real: performance.now() - begun };
+}, us);
+
+/** From the first byte that is asked for to the second picture in which time has moved on. */
+async function firstPicture() {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    let last = null;
+    const look = () => {
+      const us = document.getElementById("clock")?.dataset.us;
+      if (us !== undefined && last !== null && us !== last) {
+        window.moved = performance.now();
+        return;
+      }
+      last = us ?? null;
+      requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  });
+  await page.goto(home);
+  await page.waitForFunction(() => window.moved !== undefined);
+  const ms = await page.evaluate(() => window.moved);
+  await context.close();
+  return ms;
+}
+
+/** Script and layout of each frame while a loaded cluster plays in real time. */
+async function frames(page) {
+  // Real time instead of a sixteenth of it.
+  for (let press = 0; press < 4; press += 1) await page.keyboard.press("]");
+  await page.waitForTimeout(1_000);
+  const session = await browser.newBrowserCDPSession();
+  const events = [];
+  session.on("Tracing.dataCollected", ({ value }) => events.push(...value));
+  await session.send("Tracing.start", { traceConfig: { includedCategories: ["devtools.timeline", "disabled-by-default-devtools.timeline"] }, transferMode: "ReportEvents" });
+  await page.waitForTimeout(8_000);
+  const over = new Promise((done) => session.once("Tracing.tracingComplete", done));
+  await session.send("Tracing.end");
+  await over;
+  const thread = events.find((event) => event.name === "FireAnimationFrame");
+  const work = events.filter((event) => event.ph === "X" && event.pid === thread.pid && event.tid === thread.tid && WORK.has(event.name));
+  work.sort((a, b) => a.ts - b.ts || b.dur - a.dur);
+  const costs = [];
+  let end = 0;
+  for (const event of work) {
+    if (event.name === "FireAnimationFrame") costs.push(0);
+    // What lies inside another piece of work is counted with it.
+    if (event.ts < end || costs.length === 0) continue;
+    end = event.ts + event.dur;
+    costs[costs.length - 1] += event.dur / 1_000;
+  }
+  return ascending(costs.slice(1, -1));
+}
+
+const budgets = [];
+const judge = (name, value, unit, budget, kept = undefined) => budgets.push({ name, value, unit, budget, kept });
+
+const files = sizes();
+judge("page", Object.values(files).reduce((sum, file) => sum + file.gzip_bytes, 0), "bytes with gzip", 400_000, undefined);
+
+note("first moving picture");
+const pictures = ascending([await firstPicture(), await firstPicture(), await firstPicture()]);
+judge("first moving picture", Math.round(pictures[1]), "ms", 1_500);
+
+note("frames of seven nodes under load");
+const seven = await open(7);
+await load(seven.page);
+await pass(seven.page, 5 * SECOND);
+await seven.page.getByTestId("play").click();
+const costs = await frames(seven.page);
+judge("script and layout of a frame, p50", round(part(costs, 0.5)), "ms", null, null);
+judge("script and layout of a frame, p95", round(part(costs, 0.95)), "ms", 10);
+
+note(`${MINUTES} virtual minutes of seven nodes under load`);
+for (let second = 0; second < MINUTES * 60; second += 10) await pass(seven.page, 10 * SECOND);
+const wasm = await seven.page.evaluate(() => window.otterkeeper.memory());
+const session = await seven.context.newCDPSession(seven.page);
+await session.send("HeapProfiler.enable");
+await session.send("HeapProfiler.collectGarbage");
+const { usedSize } = await session.send("Runtime.getHeapUsage");
+judge("memory after the long run", Math.round((wasm + usedSize) / 1e6), "MB", 300);
+await seven.context.close();
+
+note("five idle nodes");
+const idle = await open(5);
+await pass(idle.page, 5 * SECOND);
+const rest = await pass(idle.page, 100 * SECOND);
+judge("simulated time per real time, idle", Math.round(rest.virtual / rest.real), "times", 1_000, rest.virtual / rest.real >= 1_000);
+await idle.context.close();
+
+note(`${MINUTES} virtual minutes of five nodes under load, and seeks`);
+const five = await open(5);
+await load(five.page);
+await pass(five.page, 5 * SECOND);
+const run = { virtual: 0, real: 0 };
+for (let second = 0; second < MINUTES * 60; second += 10) {
+  const slice = await pass(five.page, 10 * SECOND);
+  run.virtual += slice.virtual;
+  run.real += slice.real;
+}
+judge("simulated time per real time, loaded", round(run.virtual / run.real), "times", 20, run.virtual / run.real >= 20);
+const seeks = ascending(await five.page.evaluate((span) => {
+  const end = window.otterkeeper.now();
+  // The same moments each time: a fixed sequence that goes all over the run.
+  let state = 12345;
+  const next = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
+  return Array.from({ length: 100 }, () => {
+    const at = end - next() * Math.min(end, span);
+    const begun = performance.now();
+    window.otterkeeper.seek(at);
+    return performance.now() - begun;
+  });
+}, 600 * SECOND));
+judge("seek within ten virtual minutes, median", round(part(seeks, 0.5)), "ms", 50);
+judge("seek within ten virtual minutes, worst", round(seeks.at(-1)), "ms", 100);
+
+await browser.close();
+server.close();
+// What has no budget is for comparison only.
+for (const one of budgets.filter((one) => one.budget !== null)) one.kept ??= one.value <= one.budget;
+const kept = budgets.every((one) => one.kept !== false);
+console.log(JSON.stringify({ kept, budgets, files, frames: costs.length, minutes: MINUTES, processors: cpus().length, chromium: browser.version() }, null, 1));
+process.exitCode = kept ? 0 : 1;
