@@ -35,7 +35,7 @@ pub(crate) fn Help(seen: &Seen) -> Html {
         (&["[", "]"], words.get("key-speed")),
         (&["U"], words.get("key-until")),
         (&["Home", "End", "G"], words.get("key-ends")),
-        (&["1", "9"], words.get("key-select")),
+        (&["1-9"], words.get("key-select")),
         (
             &["\u{2190}", "\u{2191}", "\u{2192}", "\u{2193}"],
             words.get("key-arrows"),

@@ -13,8 +13,13 @@ use crate::view::story::broken;
 pub(crate) fn Verdicts(seen: &Seen) -> Html {
     let model = seen.desk.read();
     let words = &model.words;
-    let verdicts = Invariant::ALL.iter().map(|invariant| {
-        let broken = broken(&model, *invariant);
+    // What is broken comes first: not all of them have room.
+    let mut all: Vec<_> = Invariant::ALL
+        .iter()
+        .map(|invariant| (invariant, broken(&model, *invariant)))
+        .collect();
+    all.sort_by_key(|(_, broken)| broken.is_none());
+    let verdicts = all.into_iter().map(|(invariant, broken)| {
         let state = if broken.is_some() { "broken" } else { "ok" };
         let promise = sentence::promise(words, *invariant);
         let (title, go) = match &broken {
