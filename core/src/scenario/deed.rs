@@ -22,7 +22,7 @@ const CLIENTS: u64 = 1_000;
 /// ```text
 /// nodes 3 voters 2 seed 7 election 200ms+200ms delay 5ms..15ms loss 20 duplicate 5 reorder 5 disk 1ms..3ms
 ///     clients 5 workload 50 writes 500 stall 800ms leases on container-check 500ms append-bytes 1 inflight 2
-///     compact 10 keep 2 part-bytes 100 read-only on repeat on planted CommitsAlone
+///     compact 10 keep 2 keep-bytes 500 part-bytes 100 read-only on repeat on planted CommitsAlone
 /// ```
 ///
 /// # Errors
@@ -67,6 +67,7 @@ pub fn set_up(words: &[&str]) -> Result<(SimConfig, u64), String> {
             "inflight" => config.node.inflight_messages = number(value)? as u32,
             "compact" => config.node.compact_entries = number(value)?,
             "keep" => config.node.keep_entries = number(value)?,
+            "keep-bytes" => config.node.keep_bytes = number(value)?,
             "read-only" => config.node.read_only_mode = *value == "on",
             "planted" => {
                 let named = |bug: &&Bug| format!("{bug:?}") == *value;

@@ -170,6 +170,7 @@ impl Case {
             &|case| {
                 case.config.node.compact_entries = plain.node.compact_entries;
                 case.config.node.keep_entries = plain.node.keep_entries;
+                case.config.node.keep_bytes = plain.node.keep_bytes;
                 case.config.node.snapshot_part_bytes = plain.node.snapshot_part_bytes;
             },
             &|case| case.less_work(|clients, rate| (clients, rate / 2)),

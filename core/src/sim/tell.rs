@@ -47,6 +47,7 @@ pub fn settings(config: &SimConfig, seed: u64) -> String {
         ("append-bytes", node.append_bytes, usual.append_bytes),
         ("compact", node.compact_entries, usual.compact_entries),
         ("keep", node.keep_entries, usual.keep_entries),
+        ("keep-bytes", node.keep_bytes, usual.keep_bytes),
         (
             "part-bytes",
             node.snapshot_part_bytes,

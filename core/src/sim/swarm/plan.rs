@@ -178,6 +178,9 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
     if reads && let Some(workload) = &mut config.workload {
         workload.write_per_mille = 100;
     }
+    if snapshots {
+        config.node.keep_bytes = rng.between(0, 4_000);
+    }
     let plan = format!(
         "{nodes} nodes,{}{}{}{}",
         if words.is_empty() { " calm" } else { &words },
