@@ -20,6 +20,7 @@ const SEEDS: u64 = 500;
 /// Bugs that the swarm brings out not at all, or after hundreds of seeds: the suite asks only their
 /// stories. `OTTERKEEPER_MUTANTS=all`, or the names of some with commas, asks the swarm all the same.
 const BY_STORY: &[Bug] = &[
+    Bug::WithheldAckSurvivesTruncation,
     Bug::CommitOldTerm,
     Bug::AckOfOldTermCounts,
     Bug::RepeatNotAcked,
