@@ -12,16 +12,16 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use otterkeeper_core::command::{Command, Origin, Reconfigure, Worn, WriteRequest};
+use otterkeeper_core::command::{Command, Origin, Reconfigure, Silent, Worn, WriteRequest};
 use otterkeeper_core::configuration::{Change, Configuration, Member, Standing};
 use otterkeeper_core::id::{Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use otterkeeper_core::machine::Machine;
 use otterkeeper_core::message::Message;
 use otterkeeper_core::raft::message::{self as raft, Entry, Payload, SnapshotMeta, Vote};
 use otterkeeper_core::request::{
-    self, Acl, Connect, CreateMode, Error, EventKind, Hangup, Identity, List, Listed, Once, Op,
-    Read, ReadKind, Reconfig, Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind,
-    WatchMode,
+    self, Acl, Connect, CreateMode, Deed, Done, Error, EventKind, Explained, Fate, Hangup,
+    Identity, List, Listed, Moment, Once, Op, Read, ReadKind, Reconfig, Reply, Request, Response,
+    SetWatches, Stat, Subject, WatchEvent, WatchKind, WatchMode,
 };
 use otterkeeper_core::rng::Rng;
 use otterkeeper_core::time::Time;
@@ -486,7 +486,14 @@ fn commands() -> Vec<Command> {
             }],
         },
         Command::Expire {
-            sessions: vec![(session, epoch), (SessionId(50), Index(60))],
+            sessions: [(session, epoch), (SessionId(50), Index(60))]
+                .map(|(session, epoch)| Silent {
+                    session,
+                    epoch,
+                    ms: 4_000,
+                })
+                .into(),
+            leader: NodeId(2),
         },
         write(WriteRequest::Multi(ops())),
         write(WriteRequest::Close),
@@ -515,6 +522,53 @@ fn once() -> Once {
             version: 3,
         }),
     }
+}
+
+fn explained() -> impl Iterator<Item = Explained> {
+    let (since, at) = (
+        Index(300),
+        Moment {
+            zxid: Index(400),
+            ms: 500,
+        },
+    );
+    let fates = [
+        Fate::Alive {
+            member: NodeId(1),
+            timeout_ms: 4_000,
+            ephemerals: 2,
+            silent_ms: Some(300),
+        },
+        Fate::Closed(at),
+        Fate::Replaced(at, SessionId(301)),
+        Fate::Expired {
+            at,
+            leader: NodeId(2),
+            silent_ms: 4_000,
+        },
+        Fate::Unknown,
+    ];
+    let whats = [
+        Done::Created,
+        Done::DataSet,
+        Done::AclSet,
+        Done::Deleted,
+        Done::Ended,
+        Done::Cleaned,
+    ];
+    let znode = move |what| Explained::Znode {
+        mode: Some(CreateMode::Ttl { ms: 300 }),
+        last: Some(Deed {
+            zxid: at.zxid,
+            at_ms: at.ms,
+            what,
+            session: SessionId(301),
+            ids: vec![identity()],
+        }),
+        since,
+    };
+    let fates = fates.map(|fate| Explained::Session { fate, since });
+    whats.map(znode).into_iter().chain(fates)
 }
 
 fn identity() -> Identity {
@@ -594,6 +648,8 @@ fn client_frames() -> Vec<ClientFrame> {
             path: "/a".into(),
             kind: WatchKind::Persistent,
         },
+        Request::Explain(Subject::Znode("/a".into())),
+        Request::Explain(Subject::Session(SessionId(300))),
         Request::Once(once()),
         Request::Once(Once {
             answered: 299,
@@ -621,7 +677,7 @@ fn server_frames() -> Vec<ServerFrame> {
         num_children: 10,
         pzxid: Index(11),
     };
-    let responses = vec![
+    let mut responses = vec![
         Response::Connected {
             session: SessionId(40),
             password: [9; 16],
@@ -665,7 +721,8 @@ fn server_frames() -> Vec<ServerFrame> {
             more: true,
         },
         Response::Watching { complete: true },
-        Response::WatchesSet,
+        Response::WatchesSet { complete: true },
+        Response::WatchesSet { complete: false },
         Response::WatchesFound,
         Response::WatchesRemoved,
         Response::Synced { path: "/a".into() },
@@ -674,6 +731,7 @@ fn server_frames() -> Vec<ServerFrame> {
         Response::Pong,
         Response::Closed,
     ];
+    responses.extend(explained().map(Response::Explained));
     let mut results: Vec<Result<Response, Error>> = responses.into_iter().map(Ok).collect();
     results.push(Ok(Response::Multi(results.clone())));
     results.push(Ok(Response::Multi(vec![

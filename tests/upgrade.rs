@@ -8,7 +8,7 @@ use core::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-use otterkeeper_core::command::{Command, Origin, WriteRequest};
+use otterkeeper_core::command::{Command, Origin, Silent, WriteRequest};
 use otterkeeper_core::config::Config;
 use otterkeeper_core::configuration::Configuration;
 use otterkeeper_core::id::{Index, LogId, NodeId, SessionId, Term};
@@ -97,7 +97,14 @@ fn history() -> Vec<Command> {
         },
         Command::Abandon { change: Index(1) },
         Command::Expire {
-            sessions: vec![(SessionId(12), Index(12)), (SessionId(2), Index(3))],
+            sessions: [(12, 12), (2, 3)]
+                .map(|(session, epoch)| Silent {
+                    session: SessionId(session),
+                    epoch: Index(epoch),
+                    ms: 4_000,
+                })
+                .into(),
+            leader: NodeId(1),
         },
         write(WriteRequest::Close),
     ]

@@ -81,6 +81,15 @@ pub fn user(id: &Identity) -> &str {
     }
 }
 
+/// An identity for everybody to see: without the hash of a password.
+#[must_use]
+pub fn named(id: &Identity) -> Identity {
+    Identity {
+        scheme: id.scheme.clone(),
+        id: user(id).into(),
+    }
+}
+
 /// As zkCli writes a list: `world:anyone:r,digest:user:hash:cdrwa`.
 #[must_use]
 pub fn text(list: &[Acl]) -> String {

@@ -20,6 +20,7 @@
 //! a session that ended, and of what is asked before its end is told, come before that.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::ClientConfig;
@@ -160,6 +161,12 @@ pub enum Event {
     },
     /// A watch fired, or a change was found that it missed while there was no connection.
     Watch(WatchEvent),
+    /// A lasting watch is left again after its connection was lost, and the server does not know all that happened
+    /// there meanwhile: read again.
+    Missed {
+        /// Where it is.
+        path: String,
+    },
 }
 
 /// How a call ended.
@@ -191,6 +198,8 @@ enum Purpose {
     Ping,
     /// Leaves a watch again.
     Rearm(Key),
+    /// ... those that stay.
+    Lasting,
     /// Says again who the client is.
     Proof,
     Call(u64),
@@ -242,6 +251,14 @@ pub struct Client {
     password: Password,
     timeout: Span,
     last_zxid: Index,
+    /// All events of the lasting watches up to here have been told.
+    told_zxid: Index,
+    /// Requests that leave the lasting watches again and have no answer: until they have, answers say nothing of
+    /// events.
+    rearming: usize,
+    /// Whether there were several of them. Each is told what happened since in turn, so that until all are, events
+    /// say nothing of those before them.
+    in_parts: bool,
     /// When something last arrived, and when something was last sent.
     heard: Time,
     asked: Time,
@@ -285,6 +302,9 @@ impl Client {
             password: [0; 16],
             timeout: Span(0),
             last_zxid: Index(0),
+            told_zxid: Index(0),
+            rearming: 0,
+            in_parts: false,
             heard: now,
             asked: now,
             sure_until: now,
@@ -358,6 +378,12 @@ impl Client {
         self.watches.paths()
     }
 
+    /// Whether one of its lasting watches hears of this.
+    #[must_use]
+    pub fn hears(&self, event: &WatchEvent) -> bool {
+        self.watches.hears(event)
+    }
+
     /// Something happens.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         if !matches!(input, Input::Call { .. })
@@ -373,8 +399,14 @@ impl Client {
             }
             Input::Watch { link, event } if self.is_open(link) => {
                 self.heard = now;
+                self.last_zxid = self.last_zxid.max(event.zxid);
+                if !self.in_parts {
+                    // Of its own transaction there may be more.
+                    let before = Index(event.zxid.0.saturating_sub(1));
+                    self.told_zxid = self.told_zxid.max(before);
+                }
                 // One that nobody waits for was left again after the change had been found.
-                if self.watches.fired(&event) {
+                if self.watches.fired(&event, self.rearming != 0) {
                     self.tell(Event::Watch(event), out);
                 }
             }
@@ -507,6 +539,9 @@ impl Client {
         purpose: Purpose,
         out: &mut Vec<Output>,
     ) {
+        if matches!(purpose, Purpose::Call(_)) {
+            self.watches.asked(&request);
+        }
         self.last_tag += 1;
         self.asked = now;
         let (link, tag) = (self.link, self.last_tag);
@@ -544,6 +579,7 @@ impl Client {
     }
 
     fn lost(&mut self, now: Time, reason: Option<Hangup>, out: &mut Vec<Output>) {
+        (self.rearming, self.in_parts) = (0, false);
         self.put_back_pending(out);
         let doublings = self.attempts.min(16);
         let longest = Span(self.config.pause.0 << doublings).min(self.config.pause_max);
@@ -568,7 +604,28 @@ impl Client {
         }
         self.last_zxid = self.last_zxid.max(reply.zxid);
         self.is_sure(pending.sent, out);
+        if pending.purpose == Purpose::Lasting {
+            self.rearming = self.rearming.saturating_sub(1);
+        }
+        if self.rearming == 0 {
+            self.in_parts = false;
+            self.told_zxid = self.told_zxid.max(reply.zxid);
+        }
         match pending.purpose {
+            Purpose::Lasting => {
+                if reply.result == Ok(Response::WatchesSet { complete: true }) {
+                    return;
+                }
+                let Request::SetWatches(had) = pending.request else {
+                    return;
+                };
+                if reply.result.is_err() {
+                    self.watches.ended(&had);
+                }
+                for path in had.persistent.into_iter().chain(had.recursive) {
+                    self.tell(Event::Missed { path }, out);
+                }
+            }
             Purpose::Rearm(key) => {
                 if let Some(event) = self.watches.left_again(key, &reply) {
                     self.tell(Event::Watch(event), out);
@@ -578,6 +635,10 @@ impl Client {
                 let closed = reply.result == Ok(Response::Closed);
                 if let Some(read) = watched(&pending.request) {
                     self.watches.left(read, &reply);
+                }
+                match reply.result {
+                    Ok(_) => self.watches.answered(&pending.request),
+                    Err(_) => self.watches.not_left(&pending.request),
                 }
                 if reply.result == Ok(Response::Authenticated)
                     && !self.proofs.contains(&pending.request)
@@ -631,6 +692,12 @@ impl Client {
                 self.is_sure(asked, out);
                 for proof in self.proofs.clone() {
                     self.send(now, proof, Purpose::Proof, out);
+                }
+                let lasting = self.watches.go_on(self.told_zxid);
+                self.rearming = lasting.len();
+                self.in_parts = 1 < self.rearming;
+                for had in lasting {
+                    self.send(now, Request::SetWatches(had), Purpose::Lasting, out);
                 }
                 for (key, read) in self.watches.to_leave_again() {
                     self.send(now, Request::Read(read), Purpose::Rearm(key), out);
@@ -691,6 +758,7 @@ impl Client {
             let Purpose::Call(id) = pending.purpose else {
                 continue;
             };
+            self.watches.not_left(&pending.request);
             let is_final = matches!(pending.request, Request::Close | Request::Reconfig(_));
             if is_final || !self.config.repeat {
                 let outcome = Outcome::Unknown;
@@ -753,5 +821,5 @@ fn watched(request: &Request) -> Option<&Read> {
 }
 
 fn leaves_watch(request: &Request) -> bool {
-    watched(request).is_some()
+    watched(request).is_some() || matches!(request, Request::AddWatch { .. })
 }

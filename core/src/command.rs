@@ -77,8 +77,10 @@ pub enum Command {
     },
     /// Ends those of these sessions whose epoch is still the one given.
     Expire {
-        /// Session and epoch, in the order in which they are to end.
-        sessions: Vec<(SessionId, Index)>,
+        /// In the order in which they are to end.
+        sessions: Vec<Silent>,
+        /// The leader that did not hear of them.
+        leader: NodeId,
     },
     /// Removes those of these znodes that are still worn out. A repeat does no harm.
     Clean {
@@ -97,6 +99,17 @@ pub enum Command {
         /// Where.
         change: Index,
     },
+}
+
+/// A session that is to end because nobody heard of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Silent {
+    /// Which.
+    pub session: SessionId,
+    /// The attachment that is meant.
+    pub epoch: Index,
+    /// For how long; time in which the leader itself stood still does not count.
+    pub ms: u64,
 }
 
 /// A container that lost its last child, or a znode whose time to live is over by the leader's clock

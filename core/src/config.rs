@@ -102,6 +102,8 @@ pub struct Config {
     pub container_check: Span,
     /// Bytes of past changes kept for watches that are taken up again (rule R20).
     pub watch_history_bytes: u64,
+    /// Bytes of what is known of the last changes and ended sessions, to explain them. Each server keeps its own.
+    pub explain_bytes: u64,
     /// Requests of one connection that wait for an answer; beyond it the connection is closed.
     pub requests_per_connection: u32,
     /// Client connections of one node.
@@ -171,6 +173,7 @@ impl Config {
             read_only_mode: false,
             container_check: Span::from_ms(60_000),
             watch_history_bytes: 16 << 20,
+            explain_bytes: 8 << 20,
             requests_per_connection: 10_000,
             connections: 20_000,
             request_bytes: 0xF_FFFF,

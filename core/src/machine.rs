@@ -10,7 +10,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::acl;
-use crate::command::{Applied, Asker, Change, Command, Origin, WriteRequest};
+use crate::command::{Applied, Asker, Change, Command, Origin, Silent, WriteRequest};
 use crate::hash;
 use crate::id::{Index, SessionId};
 use crate::map;
@@ -205,9 +205,9 @@ impl Machine {
                 znodes.iter().for_each(|worn| transaction.clean(worn));
                 Applied::Nothing
             }
-            Command::Expire { sessions } => {
+            Command::Expire { sessions, .. } => {
                 let mut ended = Vec::new();
-                for &(session, epoch) in sessions {
+                for &Silent { session, epoch, .. } in sessions {
                     if self
                         .session(session)
                         .is_some_and(|known| known.epoch == epoch)

@@ -5,6 +5,7 @@ mod access;
 mod agreement;
 mod cleaning;
 mod clients;
+mod deeds;
 mod io;
 mod members;
 mod snapshots;
@@ -28,6 +29,7 @@ pub use crate::request::Hangup;
 use self::agreement::Agreement;
 use self::cleaning::Cleaning;
 use self::clients::Clients;
+use self::deeds::Deeds;
 use self::members::Wishes;
 use self::snapshots::Snapshots;
 use crate::command::{Applied, Change, Command, WriteRequest};
@@ -68,6 +70,7 @@ pub struct Node {
     stamp: Time,
     watches: Watches,
     history: History,
+    deeds: Deeds,
     clients: Clients,
     snapshots: Snapshots,
     /// For when this node leads: when each session ends, unless it gives a sign of life.
@@ -145,6 +148,7 @@ impl Node {
             stamp,
             watches: Watches::new(),
             history: History::new(applied.index, config.watch_history_bytes),
+            deeds: Deeds::new(applied.index, config.explain_bytes),
             clients,
             snapshots: Snapshots::new(frozen, bytes),
             deadlines: Deadlines::new(),
@@ -480,6 +484,7 @@ impl Node {
             "the digest of the state is not that of the state"
         );
         self.changes = changes;
+        self.remember(index, command, &applied);
         self.applied(index, applied, out);
     }
 
@@ -623,7 +628,7 @@ impl Node {
                 self.expiring = None;
                 return;
             }
-            let payload = Payload::Command(wire::encode_command(&Command::Expire { sessions }));
+            let payload = Payload::Command(wire::encode_command(&self.silent(&sessions)));
             // A leader that is busy tries again at the next step.
             if self.raft.propose(self.now, payload).is_ok() {
                 self.expiring = None;
@@ -644,7 +649,7 @@ impl Node {
             }
         }
         if self.config.has(Bug::ExpiresBesideTheLog) {
-            return self.apply(self.applied.index, &Command::Expire { sessions }, out);
+            return self.apply(self.applied.index, &self.silent(&sessions), out);
         }
         self.expiring = Some((self.raft.begin_round(self.now), sessions));
     }

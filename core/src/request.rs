@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Index, SessionId};
 
+mod explain;
+
+pub use explain::{Deed, Done, Explained, Fate, Moment, Subject};
+
 /// One request on a client connection. The first on each connection is `Connect`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Request {
@@ -76,6 +80,8 @@ pub enum Request {
     },
     /// A change that is made once, however often it is asked for (rule R20).
     Once(Once),
+    /// Asks who changed a znode last, or what became of a session.
+    Explain(Subject),
 }
 
 /// A change with a number. Whoever asks for it again, because a connection was lost before the answer came, gets
@@ -461,7 +467,10 @@ pub enum Response {
         complete: bool,
     },
     /// To setWatches; what happened meanwhile has been told before.
-    WatchesSet,
+    WatchesSet {
+        /// Whether the watches that stay were told all that happened since; false: read again.
+        complete: bool,
+    },
     /// To checkWatches.
     WatchesFound,
     /// To removeWatches.
@@ -479,6 +488,8 @@ pub enum Response {
     Pong,
     /// To a close; the connection is closed next.
     Closed,
+    /// To an explain.
+    Explained(Explained),
 }
 
 /// An answer with the state it rests on.

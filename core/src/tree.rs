@@ -12,7 +12,7 @@ use crate::id::SessionId;
 use crate::map::{Item, Key, Map, Retired};
 use crate::path;
 use crate::quota::{self, Limits, Usage};
-use crate::request::{Acl, Stat};
+use crate::request::{Acl, CreateMode, Stat};
 
 mod acls;
 pub(crate) mod record;
@@ -64,6 +64,17 @@ impl<'a> Znode<'a> {
     #[must_use]
     pub fn stat(&self) -> Stat {
         self.read().1
+    }
+
+    /// What kind it is of. That it was sequential once is not known.
+    #[must_use]
+    pub(crate) fn mode(&self) -> CreateMode {
+        match self.0.open().0.life() {
+            Life::Persistent => CreateMode::Persistent,
+            Life::Ephemeral(_) => CreateMode::Ephemeral,
+            Life::Container => CreateMode::Container,
+            Life::Ttl(ms) => CreateMode::Ttl { ms },
+        }
     }
 
     /// Its data, copied, and its Stat.

@@ -30,10 +30,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use otterkeeper_core::config::ClientConfig;
-use otterkeeper_core::id::SessionId;
+use otterkeeper_core::id::{Index, SessionId};
 use otterkeeper_core::recipe::{Out, Recipe};
 use otterkeeper_core::request::{
-    Acl, CreateMode, Error, Hangup, Op, Read, ReadKind, Reply, Request, Response, Stat,
+    Acl, CreateMode, Error, Hangup, Op, Read, ReadKind, Reply, Request, Response, Stat, WatchMode,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -377,6 +377,30 @@ impl Client {
         }
     }
 
+    /// Leaves a watch that stays: for a znode and the list of its children, or for all that is below it too. It is
+    /// left again by itself on another connection, and tells there what happened meanwhile, or
+    /// [`Event::Missed`]. With `since` it tells first what happened behind that zxid; false if the server does not
+    /// know that any more.
+    ///
+    /// # Errors
+    /// If the server refuses, or does not answer.
+    pub async fn add_watch(
+        &self,
+        path: &str,
+        mode: WatchMode,
+        since: Option<Index>,
+    ) -> Result<bool, ClientError> {
+        let request = Request::AddWatch {
+            path: path.into(),
+            mode,
+            since,
+        };
+        match self.ask(path, request).await? {
+            Response::Watching { complete } => Ok(complete),
+            _ => Err(STRANGE),
+        }
+    }
+
     async fn read(
         &self,
         kind: ReadKind,
@@ -550,6 +574,13 @@ pub fn explain(error: Error, path: &str) -> String {
         Error::OutcomeUnknown => {
             format!("whether {path} was changed is not known any more; look before you repeat it")
         }
-        other => format!("{path}: {other:?} ({})", other.code()),
+        Error::ReconfigDisabled => {
+            "clients may not change the members: start the servers with --reconfig, or use `otterkeeper cluster`".into()
+        }
+        Error::QuotaExceeded => {
+            format!("{path} would exceed a hard quota; see `listquota` of what is above it")
+        }
+        Error::NoWatcher => format!("there is no such watch at {path}"),
+        other => format!("{path}: {other} ({})", other.name()),
     }
 }

@@ -2,7 +2,7 @@
 //! hears it, because what is far from it is refused at the door.
 
 use bytes::Bytes;
-use otterkeeper_core::command::{Command, Origin, WriteRequest};
+use otterkeeper_core::command::{Command, Origin, Silent, WriteRequest};
 use otterkeeper_core::configuration::{Configuration, Member, Standing};
 use otterkeeper_core::id::{Index, LogId, NodeId, ReplicaId, SessionId, Term};
 use otterkeeper_core::message::Message;
@@ -190,7 +190,12 @@ fn command(draw: &mut Draw<'_>) -> Bytes {
             timeout_ms: draw.number() as u32,
         },
         3 => Command::Expire {
-            sessions: vec![(session, Index(draw.number()))],
+            sessions: vec![Silent {
+                session,
+                epoch: Index(draw.number()),
+                ms: draw.number(),
+            }],
+            leader: NodeId(draw.below(4).into()),
         },
         4 => Command::Reconfigure {
             origin: origin(draw),

@@ -7,6 +7,7 @@ use otterkeeper_core::command::{Command, WriteRequest};
 use otterkeeper_core::raft::message::{Entry, Payload};
 use otterkeeper_core::request::{
     Acl, Change, CreateMode, Error, EventKind, Op, Read, ReadKind, Reply, Request, Response, Stat,
+    Subject,
 };
 use otterkeeper_core::sim::{ClientEvent, ClientId};
 use otterkeeper_core::wire;
@@ -202,6 +203,8 @@ pub(crate) fn typed(request: &Request) -> String {
         Request::CheckWatches { path, kind } => format!("checkWatches {kind:?} {path}"),
         Request::RemoveWatches { path, kind } => format!("removewatches {kind:?} {path}"),
         Request::Once(once) => typed_change(&once.change),
+        Request::Explain(Subject::Znode(path)) => format!("explain {path}"),
+        Request::Explain(Subject::Session(session)) => format!("explain --session {session}"),
     }
 }
 
@@ -383,9 +386,10 @@ fn replied(request: Option<&Request>, reply: &Reply) -> Vec<Body> {
                 said(format!("[{}]", names.join(", ")))
             }
             Response::Watching { .. }
-            | Response::WatchesSet
+            | Response::WatchesSet { .. }
             | Response::WatchesFound
             | Response::WatchesRemoved => said("OK".to_owned()),
+            Response::Explained(explained) => said(format!("{explained:?}")),
             Response::Connected { .. }
             | Response::Expired
             | Response::Authenticated
@@ -463,7 +467,7 @@ fn command_label(command: &Command) -> String {
         Command::Init { .. } => "init".to_owned(),
         Command::Open { .. } => "open session".to_owned(),
         Command::Attach { session, .. } => format!("attach {session}"),
-        Command::Expire { sessions } => format!("expire {}", sessions.len()),
+        Command::Expire { sessions, .. } => format!("expire {}", sessions.len()),
         Command::Reconfigure { .. } => "change members".to_owned(),
         Command::Clean { znodes } => format!("clean {}", znodes.len()),
         Command::Abandon { .. } => "give up change".to_owned(),

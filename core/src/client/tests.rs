@@ -1,6 +1,7 @@
 //! The client against a driver of plain values: what it sends when, what it makes of answers, and that
 //! every call has one outcome.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,8 +10,8 @@ use super::{Client, Event, Input, Outcome, Output};
 use crate::config::ClientConfig;
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Change, Error, EventKind, Hangup, Once, Op, Read, ReadKind, Reply, Request, Response, Stat,
-    WatchEvent,
+    Change, Error, EventKind, Hangup, Once, Op, Read, ReadKind, Reply, Request, Response,
+    SetWatches, Stat, WatchEvent, WatchMode,
 };
 use crate::time::{Span, Time};
 
@@ -325,6 +326,186 @@ fn what_was_asked_on_a_lost_connection_is_asked_again_in_order() {
         Event::Expired { session },
     ];
     assert_eq!(bench.events(), expected);
+}
+
+/// The requests that leave lasting watches again.
+fn left_again(bench: &mut Bench) -> Vec<(u64, SetWatches)> {
+    let had = |(tag, request)| match request {
+        Request::SetWatches(had) => Some((tag, had)),
+        _ => None,
+    };
+    bench.sent().into_iter().filter_map(had).collect()
+}
+
+fn add_watch(bench: &mut Bench, path: &str) -> u64 {
+    bench.call(
+        1,
+        Request::AddWatch {
+            path: path.into(),
+            mode: WatchMode::Recursive,
+            since: None,
+        },
+    );
+    let (tag, _) = bench.sent().pop().expect("it is asked");
+    tag
+}
+
+fn watching(bench: &mut Bench, path: &str, zxid: u64) {
+    let tag = add_watch(bench, path);
+    bench.answer(tag, zxid, Ok(Response::Watching { complete: true }));
+    bench.out.clear();
+}
+
+fn created(path: &str, zxid: u64) -> WatchEvent {
+    WatchEvent {
+        kind: EventKind::NodeCreated,
+        path: path.into(),
+        zxid: Index(zxid),
+    }
+}
+
+/// What the caller hears of these events.
+fn heard(bench: &mut Bench, events: &[WatchEvent]) -> Vec<WatchEvent> {
+    let link = bench.client.link;
+    for event in events.iter().cloned() {
+        bench.input(Input::Watch { link, event });
+    }
+    let told = bench.events().into_iter().filter_map(|event| match event {
+        Event::Watch(event) => Some(event),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_lasting_watch_goes_on_where_it_was() {
+    let mut bench = Bench::attached();
+    // It may tell something before the answer comes.
+    let tag = add_watch(&mut bench, "/a");
+    let early = [created("/a/0", 19)];
+    assert_eq!(heard(&mut bench, &early), early);
+    bench.answer(tag, 20, Ok(Response::Watching { complete: true }));
+    let events = [created("/a/b", 25), created("/ab", 25)];
+    assert_eq!(heard(&mut bench, &events), events[..1]);
+
+    // Of transaction 25 there may be more, so all of it is told again, and what is known is left out. A
+    // connection that breaks before the watch is there changes nothing, and what the server had seen when it
+    // attached the session says nothing of events.
+    for _ in 0..2 {
+        bench.reconnect();
+        bench.attach(SessionId(5));
+        let again = left_again(&mut bench);
+        assert_eq!(again.len(), 1);
+        assert_eq!(again[0].1.zxid, Index(24));
+        bench.out.clear();
+        let again = [created("/a/b", 25)];
+        assert_eq!(heard(&mut bench, &again), []);
+    }
+    let tag = bench.client.last_tag;
+    let events = [created("/a/c", 25)];
+    assert_eq!(heard(&mut bench, &events), events);
+    bench.answer(tag, 32, Ok(Response::WatchesSet { complete: true }));
+    assert_eq!(bench.events(), []);
+
+    bench.reconnect();
+    bench.attach(SessionId(5));
+    let (tag, had) = left_again(&mut bench).remove(0);
+    assert_eq!(had.zxid, Index(32));
+    assert_eq!(had.recursive, ["/a"]);
+    bench.out.clear();
+    bench.answer(tag, 99, Ok(Response::WatchesSet { complete: false }));
+    let path = "/a".into();
+    assert_eq!(bench.events(), [Event::Missed { path }]);
+}
+
+#[test]
+fn equal_changes_in_one_transaction_are_told_one_by_one() {
+    let mut bench = Bench::attached();
+    watching(&mut bench, "/a", 20);
+    let events = [created("/a/b", 25), created("/a/b", 25)];
+    assert_eq!(heard(&mut bench, &events), events);
+}
+
+#[test]
+fn lasting_watches_are_left_again_together() {
+    let mut bench = Bench::attached();
+    for path in ["/", "/a", "/b"] {
+        watching(&mut bench, path, 20);
+    }
+    bench.reconnect();
+    bench.attach(SessionId(5));
+    let again = left_again(&mut bench);
+    assert_eq!(again.len(), 1, "so that each change is told once, in order");
+    assert_eq!(again[0].1.recursive, ["/", "/a", "/b"]);
+    bench.out.clear();
+    // The connection breaks in the middle of what happened meanwhile.
+    let events = [created("/a/b", 25), created("/b/c", 30)];
+    assert_eq!(heard(&mut bench, &events), events);
+    bench.reconnect();
+    bench.attach(SessionId(5));
+    let (tag, had) = left_again(&mut bench).remove(0);
+    assert_eq!(had.zxid, Index(29));
+    bench.out.clear();
+    let events = [created("/b/c", 30), created("/c", 31)];
+    assert_eq!(heard(&mut bench, &events), events[1..]);
+    bench.answer(tag, 31, Ok(Response::WatchesSet { complete: true }));
+}
+
+#[test]
+fn very_many_lasting_watches_are_left_again_in_parts() {
+    let mut bench = Bench::attached();
+    let long = "x".repeat(1_000);
+    for number in 0..200 {
+        watching(&mut bench, &format!("/{number:03}{long}"), 20);
+    }
+    let again = |bench: &mut Bench| {
+        bench.reconnect();
+        bench.attach(SessionId(5));
+        let again = left_again(bench);
+        bench.out.clear();
+        again
+    };
+    let parts = again(&mut bench);
+    assert_eq!(parts.len(), 2);
+    let paths = parts.iter().map(|(_, had)| had.recursive.len());
+    assert_eq!(paths.sum::<usize>(), 200);
+    // The first part is told everything up to now, the second one nothing yet.
+    let events = [created(&format!("/000{long}/a"), 40)];
+    assert_eq!(heard(&mut bench, &events), events);
+    bench.answer(parts[0].0, 41, Ok(Response::WatchesSet { complete: true }));
+    let parts = again(&mut bench);
+    assert!(
+        parts.iter().all(|(_, had)| had.zxid == Index(20)),
+        "nothing is left out"
+    );
+    for (tag, _) in &parts {
+        bench.answer(*tag, 41, Ok(Response::WatchesSet { complete: true }));
+    }
+    let parts = again(&mut bench);
+    assert!(parts.iter().all(|(_, had)| had.zxid == Index(41)));
+}
+
+#[test]
+fn a_lasting_watch_that_is_asked_for_twice_lasts() {
+    let mut bench = Bench::attached();
+    watching(&mut bench, "/a", 20);
+    // The answer to the second request never comes.
+    add_watch(&mut bench, "/a");
+    bench.reconnect();
+    bench.attach(SessionId(5));
+    let again = left_again(&mut bench);
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].1.zxid, Index(20));
+    let events = [created("/a/b", 25)];
+    assert_eq!(heard(&mut bench, &events), events);
+
+    // One that is refused was never there.
+    let tag = add_watch(&mut bench, "/b");
+    let tags = [bench.client.last_tag - 2, bench.client.last_tag - 1];
+    bench.answer(tags[0], 25, Ok(Response::WatchesSet { complete: true }));
+    bench.answer(tags[1], 25, Ok(Response::Watching { complete: true }));
+    bench.answer(tag, 25, Err(Error::BadArguments));
+    assert_eq!(heard(&mut bench, &[created("/b/c", 26)]), []);
 }
 
 #[test]

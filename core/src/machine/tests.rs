@@ -576,13 +576,19 @@ fn a_session_moves_to_another_connection() {
     assert_eq!(log.machine.session(session).unwrap().next_number, 1);
     assert_eq!(log.line("set /mine x"), "v1 !/mine");
 
-    let stale = Command::Expire {
-        sessions: vec![(session, Index(2)), (SessionId(77), Index(1))],
+    let expire = |sessions: [(SessionId, Index); 2]| Command::Expire {
+        sessions: sessions
+            .map(|(session, epoch)| Silent {
+                session,
+                epoch,
+                ms: 4_000,
+            })
+            .into(),
+        leader: NodeId(1),
     };
+    let stale = expire([(session, Index(2)), (SessionId(77), Index(1))]);
     assert_eq!(log.apply(&stale), Applied::Expired { sessions: vec![] });
-    let expire = Command::Expire {
-        sessions: vec![(session, epoch), (SessionId(3), Index(3))],
-    };
+    let expire = expire([(session, epoch), (SessionId(3), Index(3))]);
     let expired = Applied::Expired {
         sessions: vec![session, SessionId(3)],
     };

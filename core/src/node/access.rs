@@ -33,11 +33,7 @@ impl Identities {
 
     /// The answer to whoAmI: digest users without the hash.
     pub(super) fn named(&self) -> Response {
-        let named = self.0.iter().map(|id| Identity {
-            scheme: id.scheme.clone(),
-            id: acl::user(id).into(),
-        });
-        Response::Identities(named.collect())
+        Response::Identities(self.0.iter().map(acl::named).collect())
     }
 
     /// Takes an auth packet. A wrong password is no error: it makes another identity.

@@ -277,6 +277,7 @@ impl Node {
                     }
                     local @ (Request::MultiRead(_)
                     | Request::List(_)
+                    | Request::Explain(_)
                     | Request::AddWatch { .. }
                     | Request::SetWatches(_)
                     | Request::CheckWatches { .. }

@@ -474,6 +474,7 @@ impl Node {
         self.applied = meta.last;
         self.stamp = meta.stamp;
         self.history.jump(meta.last.index);
+        self.deeds.jump(meta.last.index);
         self.snapshots.keep(
             Frozen {
                 meta: received,

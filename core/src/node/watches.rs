@@ -14,6 +14,7 @@ use crate::request::{
     Error, EventKind, Identity, List, Read, ReadKind, Request, Response, SetWatches, WatchEvent,
     WatchMode,
 };
+use crate::watch::Watches;
 
 impl Node {
     /// Answers a read, and leaves its watch if it is to leave one.
@@ -62,6 +63,7 @@ impl Node {
         match request {
             Request::MultiRead(reads) => Ok(self.multi_read(session, &reads, ids)),
             Request::List(list) => self.list(&list, ids),
+            Request::Explain(subject) => self.explain(&subject, ids),
             Request::AddWatch { path, mode, since } => {
                 check(&path)?;
                 if since.is_some_and(|zxid| self.applied.index < zxid) {
@@ -73,8 +75,8 @@ impl Node {
                 Ok(Response::Watching { complete })
             }
             Request::SetWatches(had) => {
-                self.set_watches(conn, &had, out);
-                Ok(Response::WatchesSet)
+                let complete = self.set_watches(conn, &had, out);
+                Ok(Response::WatchesSet { complete })
             }
             Request::CheckWatches { path, kind } => {
                 check(&path)?;
@@ -128,8 +130,8 @@ impl Node {
     }
 
     /// Watches of a connection before: an event for what happened since, else the watch itself
-    /// (protocol section 14).
-    fn set_watches(&mut self, conn: ConnId, had: &SetWatches, out: &mut Vec<Output>) {
+    /// (protocol section 14). False if those that stay were not told all of it.
+    fn set_watches(&mut self, conn: ConnId, had: &SetWatches, out: &mut Vec<Output>) -> bool {
         use EventKind::{NodeChildrenChanged, NodeCreated, NodeDataChanged, NodeDeleted};
 
         let mut tell = |kind, path: &String| {
@@ -162,24 +164,31 @@ impl Node {
                 Some(_) => self.watches.add(conn, ReadKind::Children, path),
             }
         }
-        self.set_lasting_watches(conn, had, out);
+        self.set_lasting_watches(conn, had, out)
     }
 
     /// ZooKeeper tells nothing of what watches that stay have missed. Here they are told all of it, or at least
     /// what the Stat proves: clients that cope with a change right after their reconnect cope with this.
-    fn set_lasting_watches(&mut self, conn: ConnId, had: &SetWatches, out: &mut Vec<Output>) {
+    fn set_lasting_watches(
+        &mut self,
+        conn: ConnId,
+        had: &SetWatches,
+        out: &mut Vec<Output>,
+    ) -> bool {
         use WatchMode::{Persistent, Recursive};
         let persistent = had.persistent.iter().map(|path| (Persistent, path));
         let recursive = had.recursive.iter().map(|path| (Recursive, path));
         if persistent.len() + recursive.len() == 0 || self.config.has(Bug::LastingWatchesLost) {
-            return;
+            return true;
         }
+        // Who has very many of them asks in parts, and each part is told of its own.
+        let mut these = Watches::new();
         for (mode, path) in persistent.clone().chain(recursive.clone()) {
+            these.add_lasting(conn, mode, path);
             self.watches.add_lasting(conn, mode, path);
         }
-        let watches = &self.watches;
-        if self.tell_past(conn, had.zxid, |change| watches.hears(conn, change), out) {
-            return;
+        if self.tell_past(conn, had.zxid, |change| these.hears(conn, change), out) {
+            return true;
         }
         let mut tell = |kind, path: &String| {
             let event = WatchEvent {
@@ -204,6 +213,7 @@ impl Node {
                 tell(EventKind::NodeChildrenChanged, path);
             }
         }
+        false
     }
 }
 

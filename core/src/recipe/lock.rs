@@ -379,6 +379,7 @@ impl Recipe for Lock {
             Event::Expired { .. } => self.expired(out),
             Event::Closed { .. } if self.token().is_some() => self.end(Told::Lost, out),
             Event::Connecting { .. }
+            | Event::Missed { .. }
             | Event::Disconnected { .. }
             | Event::Unsure { .. }
             | Event::Sure { .. }

@@ -534,6 +534,7 @@ impl Recipe for Consumer {
                 }
             }
             Event::Connecting { .. }
+            | Event::Missed { .. }
             | Event::Disconnected { .. }
             | Event::Unsure { .. }
             | Event::Sure { .. }

@@ -126,6 +126,13 @@ impl Deadlines {
         self.sessions.get(&session).map(|deadline| deadline.at)
     }
 
+    /// How long nobody has heard of the session, as far as that counts against it.
+    #[must_use]
+    pub fn silent(&self, now: Time, session: SessionId) -> Option<Span> {
+        let deadline = self.sessions.get(&session)?;
+        Some((now + deadline.timeout).since(deadline.at))
+    }
+
     /// Whether the session's deadline has passed: to be asked again before it is closed.
     #[must_use]
     pub fn is_overdue(&self, now: Time, session: SessionId) -> bool {

@@ -248,7 +248,7 @@ impl Client {
         if self.works() <= wire.now
             && let Some(worker) = &mut self.worker
         {
-            match worker.draw(wire.now, self.id, self.last_tag + 1, self.lasting.set()) {
+            match worker.draw(wire.now, self.id, self.last_tag + 1, self.lasting.kept()) {
                 Next::Ask(request) => self.ask(wire, request)?,
                 Next::Wait => {}
                 Next::Move => self.disconnect(wire)?,
@@ -392,7 +392,9 @@ impl Client {
                 self.input(wire, Input::Reply { link, tag, reply })
             }
             Cargo::Watch { event, .. } => {
-                let stays = self.lasting.told(&event)?;
+                // What recipes have left is in no book.
+                let is_recipes = self.worker.is_none() && self.core.hears(&event);
+                let stays = self.lasting.told(&event)? || is_recipes;
                 self.watches.fired(&event, stays)?;
                 self.input(wire, Input::Watch { link, event })
             }
@@ -571,9 +573,8 @@ impl Client {
                 let node = self.node(server);
                 wire.events.push(ClientEvent::Attached { node, session });
                 wire.oracle.attached(self.id, session, self.last_zxid)?;
-                if self.lasting.is_kept() && !self.sets_watches() {
-                    let by_set_watches = self.rng.chance(500);
-                    let again = self.lasting.again(by_set_watches);
+                if self.lasting.is_kept() && !self.sets_watches() && self.rng.chance(500) {
+                    let again = self.lasting.again();
                     inputs.extend(again.map(|request| self.new_call(request)));
                 }
                 for request in core::mem::take(&mut self.waiting) {
@@ -584,7 +585,7 @@ impl Client {
                 self.conn = None;
                 self.pending.clear();
                 self.watches.clear();
-                self.lasting.disconnected();
+                self.lasting.disconnected()?;
                 wire.events.push(ClientEvent::Disconnected { reason });
             }
             Event::Expired { session } => {
@@ -602,18 +603,18 @@ impl Client {
             }
             Event::Done { id, ref outcome } => self.done(wire, id, outcome),
             Event::Watch(ref event) => wire.events.push(ClientEvent::Watch(event.clone())),
-            Event::Unsure { .. } | Event::Sure { .. } => {}
+            Event::Unsure { .. } | Event::Sure { .. } | Event::Missed { .. } => {}
         }
         Ok(())
     }
 
-    /// Whether a call without an outcome, which is asked again, sets the watch that stays.
+    /// Whether a call without an outcome, which is asked again, sets the watch that stays, or takes it away.
     fn sets_watches(&self) -> bool {
         let mut open = self.places.values().filter_map(|at| self.calls.get(*at));
         open.any(|call| {
             matches!(
                 call.request,
-                Request::AddWatch { .. } | Request::SetWatches(_)
+                Request::AddWatch { .. } | Request::RemoveWatches { .. }
             )
         })
     }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{WireError, decoded, encoded};
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Acl, Error, Hangup, Identity, Listed, Password, Reply, Request, Response, Stat, WatchEvent,
+    Acl, Error, Explained, Hangup, Identity, Listed, Password, Reply, Request, Response, Stat,
+    WatchEvent,
 };
 
 /// From client to server.
@@ -138,7 +139,9 @@ enum Answer<M> {
     Watching {
         complete: bool,
     },
-    WatchesSet,
+    WatchesSet {
+        complete: bool,
+    },
     WatchesFound,
     WatchesRemoved,
     Synced {
@@ -148,6 +151,7 @@ enum Answer<M> {
     Identities(Vec<Identity>),
     Pong,
     Closed,
+    Explained(Explained),
 }
 
 impl<M> Answer<M> {
@@ -177,7 +181,7 @@ impl<M> Answer<M> {
             Self::Paths(paths) => Response::Paths(paths),
             Self::Page { znodes, stat, more } => Response::Page { znodes, stat, more },
             Self::Watching { complete } => Response::Watching { complete },
-            Self::WatchesSet => Response::WatchesSet,
+            Self::WatchesSet { complete } => Response::WatchesSet { complete },
             Self::WatchesFound => Response::WatchesFound,
             Self::WatchesRemoved => Response::WatchesRemoved,
             Self::Synced { path } => Response::Synced { path },
@@ -185,6 +189,7 @@ impl<M> Answer<M> {
             Self::Identities(ids) => Response::Identities(ids),
             Self::Pong => Response::Pong,
             Self::Closed => Response::Closed,
+            Self::Explained(explained) => Response::Explained(explained),
         }
     }
 }

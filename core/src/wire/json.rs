@@ -19,7 +19,6 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
-use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -27,16 +26,18 @@ use serde::{Deserialize, Serialize};
 use super::client::ServerFrame;
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Acl, Change, Connect, CreateMode, Error, EventKind, Hangup, List, Listed, Once, Op, Read,
-    ReadKind, Reconfig, Reply, Request, Response, SetWatches, Stat, WatchEvent, WatchKind,
-    WatchMode,
+    Acl, Change, Connect, CreateMode, EventKind, Hangup, List, Once, Op, Read, ReadKind, Reconfig,
+    Reply, Request, SetWatches, Subject, WatchEvent, WatchKind, WatchMode,
 };
 
+mod answer;
+mod explain;
 mod shape;
 
+use answer::{outcome, read_outcome};
 use shape::{
-    Bye, Child, Consistency, Data, Decimal, Facts, Fields, Good, Had, Happened, Kind, Mode, Old,
-    Outcome, Said, Secret, Verb,
+    Bye, Consistency, Data, Decimal, Fields, Had, Happened, Kind, Mode, Old, Outcome, Said, Secret,
+    Verb,
 };
 
 /// The session timeout of a client that names none.
@@ -182,6 +183,16 @@ pub fn encode_request(id: u64, request: &Request) -> String {
                 ..Fields::default()
             }
         }
+        Request::Explain(Subject::Znode(path)) => Fields {
+            op: Some(Verb::Explain),
+            path: Some(path.clone()),
+            ..Fields::default()
+        },
+        Request::Explain(Subject::Session(session)) => Fields {
+            op: Some(Verb::Explain),
+            session: Some(Decimal(session.0)),
+            ..Fields::default()
+        },
         Request::WhoAmI => Fields {
             op: Some(Verb::Whoami),
             ..Fields::default()
@@ -435,6 +446,15 @@ fn request(mut fields: Fields) -> Result<Request, String> {
             members: fields.members.take().unwrap_or_default(),
             version: fields.members_version.take().map(Index::from),
         }),
+        Verb::Explain => Request::Explain(match fields.session.take() {
+            Some(session) => Subject::Session(session.into()),
+            None => Subject::Znode(
+                fields
+                    .path
+                    .take()
+                    .ok_or("explain needs a path or a session")?,
+            ),
+        }),
         Verb::Whoami => Request::WhoAmI,
         Verb::Ping => Request::Ping,
         Verb::Close => Request::Close,
@@ -654,168 +674,6 @@ fn read_fields(read: &Read) -> Fields {
         watch: read.watch.then_some(true),
         ..Fields::default()
     }
-}
-
-fn outcome(result: &Result<Response, Error>) -> Outcome {
-    let good = match result {
-        Err(error) => return failed(*error),
-        Ok(Response::Expired) => return failed(Error::SessionExpired),
-        Ok(Response::Connected {
-            session,
-            password,
-            timeout_ms,
-            read_only,
-        }) => Good::Connected {
-            session: Decimal(session.0),
-            password: Secret(*password),
-            timeout_ms: *timeout_ms,
-            read_only: *read_only,
-        },
-        Ok(Response::Created { path, stat }) => Good::Created {
-            path: path.clone(),
-            stat: stat.as_ref().map(Facts::from),
-        },
-        Ok(Response::Deleted) => Good::Deleted,
-        Ok(Response::Stat(stat)) => Good::Stat { stat: stat.into() },
-        Ok(Response::Checked) => Good::Checked,
-        Ok(Response::Data { data, stat }) => Good::Data {
-            data: data.clone().map(Data),
-            stat: stat.into(),
-        },
-        Ok(Response::Acl { acl, stat }) => Good::Acl {
-            acl: acl.clone(),
-            stat: stat.into(),
-        },
-        Ok(Response::Children { names, stat }) => Good::Children {
-            names: names.clone(),
-            stat: stat.into(),
-        },
-        Ok(Response::Multi(results)) => Good::Multi {
-            results: results.iter().map(outcome).collect(),
-        },
-        Ok(Response::Count(count)) => Good::Count { count: *count },
-        Ok(Response::Paths(paths)) => Good::Paths {
-            paths: paths.clone(),
-        },
-        Ok(Response::Page { znodes, stat, more }) => Good::Page {
-            znodes: znodes
-                .iter()
-                .map(|child| Child {
-                    name: child.name.clone(),
-                    stat: (&child.stat).into(),
-                    data: child.data.clone().map(Data),
-                })
-                .collect(),
-            stat: stat.into(),
-            more: *more,
-        },
-        Ok(Response::Watching { complete }) => Good::Watching {
-            overflow: !complete,
-        },
-        Ok(Response::WatchesSet) => Good::WatchesSet,
-        Ok(Response::WatchesFound) => Good::WatchesFound,
-        Ok(Response::WatchesRemoved) => Good::WatchesRemoved,
-        Ok(Response::Synced { path }) => Good::Synced { path: path.clone() },
-        Ok(Response::Authenticated) => Good::Authenticated,
-        Ok(Response::Identities(ids)) => Good::Identities { ids: ids.clone() },
-        Ok(Response::Pong) => Good::Pong,
-        Ok(Response::Closed) => Good::Closed,
-    };
-    Outcome {
-        ok: Some(good),
-        ..Outcome::default()
-    }
-}
-
-fn failed(error: Error) -> Outcome {
-    let message = Some(error.to_string());
-    Outcome {
-        error: Some(error.name().into()),
-        message,
-        ..Outcome::default()
-    }
-}
-
-fn read_outcome(outcome: Outcome) -> Option<Result<Response, Error>> {
-    let good = match (outcome.ok, outcome.error) {
-        (Some(good), None) => good,
-        (None, Some(name)) if name == "BAD_REQUEST" => return Some(Err(Error::MarshallingError)),
-        (None, Some(name)) => {
-            let error = Error::ALL.iter().find(|error| error.name() == name)?;
-            return Some(Err(*error));
-        }
-        _ => return None,
-    };
-    Some(Ok(match good {
-        Good::Connected {
-            session,
-            password,
-            timeout_ms,
-            read_only,
-        } => Response::Connected {
-            session: session.into(),
-            password: password.0,
-            timeout_ms,
-            read_only,
-        },
-        Good::Created { path, stat } => Response::Created {
-            path,
-            stat: stat.map(Stat::from),
-        },
-        Good::Deleted => Response::Deleted,
-        Good::Stat { stat } => Response::Stat(stat.into()),
-        Good::Checked => Response::Checked,
-        Good::Data { data, stat } => Response::Data {
-            data: data.map(|data| data.0),
-            stat: stat.into(),
-        },
-        Good::Acl { acl, stat } => Response::Acl {
-            acl,
-            stat: stat.into(),
-        },
-        Good::Children { names, stat } => Response::Children {
-            names,
-            stat: stat.into(),
-        },
-        Good::Multi { results } => {
-            // A multi in a multi is nothing a server says; serde_json bounds how deep it could be.
-            let single = |outcome: Outcome| match &outcome.ok {
-                Some(Good::Multi { .. }) => None,
-                _ => read_outcome(outcome),
-            };
-            Response::Multi(
-                results
-                    .into_iter()
-                    .map(single)
-                    .collect::<Option<Vec<_>>>()?,
-            )
-        }
-        Good::Count { count } => Response::Count(count),
-        Good::Paths { paths } => Response::Paths(paths),
-        Good::Page { znodes, stat, more } => Response::Page {
-            znodes: znodes
-                .into_iter()
-                .map(|child| Listed {
-                    name: child.name,
-                    stat: child.stat.into(),
-                    data: child.data.map(|data| data.0),
-                })
-                .collect(),
-            stat: stat.into(),
-            more,
-        },
-        Good::Watching { overflow } => Response::Watching {
-            complete: !overflow,
-        },
-        Good::WatchesSet => Response::WatchesSet,
-        Good::WatchesFound => Response::WatchesFound,
-        Good::WatchesRemoved => Response::WatchesRemoved,
-        Good::Synced { path } => Response::Synced { path },
-        Good::Authenticated => Response::Authenticated,
-        Good::Identities { ids } => Response::Identities(ids),
-        Good::Pong => Response::Pong,
-        Good::Closed => Response::Closed,
-    }))
 }
 
 #[cfg(test)]

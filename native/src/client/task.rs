@@ -210,6 +210,7 @@ impl Task {
             Event::Connecting { .. }
             | Event::Unsure { .. }
             | Event::Sure { .. }
+            | Event::Missed { .. }
             | Event::Watch(_) => {}
         }
         self.listeners

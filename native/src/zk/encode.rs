@@ -158,9 +158,10 @@ fn body(out: &mut Vec<u8>, op: i32, response: &Response) {
         Response::Deleted
         | Response::Checked
         | Response::Authenticated
-        | Response::WatchesSet
+        | Response::WatchesSet { .. }
         | Response::WatchesFound
         | Response::WatchesRemoved
+        | Response::Explained(_)
         | Response::Pong
         | Response::Closed => {}
         // Answers to the first packet, which the connection encodes itself.

@@ -573,7 +573,13 @@ fn trap_3_set_watches_in_both_lengths() {
         Ok(Request::SetWatches(had)),
     );
     let reply = "00000010 fffffff8 0000000000000009 00000000";
-    check_reply(-8, 101, Ok(Response::WatchesSet), 9, reply);
+    check_reply(
+        -8,
+        101,
+        Ok(Response::WatchesSet { complete: true }),
+        9,
+        reply,
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::Reconfigure;
+use crate::command::{Reconfigure, Silent};
 use crate::configuration::{Change as MemberChange, Member, Standing};
 use crate::id::ReplicaId;
 use crate::request::{Once, Reconfig};
@@ -174,7 +174,12 @@ fn command(log: &mut Log, event: Event) -> Command {
             }
         }
         Event::Expire(session) => Command::Expire {
-            sessions: vec![(SessionId(session), Index(session))],
+            sessions: vec![Silent {
+                session: SessionId(session),
+                epoch: Index(session),
+                ms: session,
+            }],
+            leader: NodeId(1),
         },
         Event::Members(id, replica) => {
             let member = Member {

@@ -90,6 +90,7 @@ impl Node {
             Request::Read(read) if !read.watch => self.look(session, read, ids),
             Request::MultiRead(reads) => Ok(self.multi_read(session, reads, ids)),
             Request::List(list) if !list.latest => self.list(list, ids),
+            Request::Explain(subject) => self.explain(subject, ids),
             Request::Ping => Ok(Response::Pong),
             _ => return ReadNow::Later,
         };

@@ -521,7 +521,7 @@ fn resumed(alone: &mut Alone, conn: ConnId, request: Request, complete: bool) ->
     };
     match &reply.result {
         Ok(Response::Watching { complete: all }) => assert_eq!(*all, complete),
-        other => assert_eq!(*other, Ok(Response::WatchesSet)),
+        other => assert_eq!(*other, Ok(Response::WatchesSet { complete: true })),
     }
     alone.events()
 }

@@ -1,6 +1,6 @@
 //! The book of a client's watch that stays: it tells of each change once, in order, and before the client sees
-//! anything newer; and what was read and what was told since make what is read next. After a reconnect it
-//! is left again, and tells what was missed.
+//! anything newer; and what was read and what was told since make what is read next. After a reconnect the core's
+//! client leaves it again by setWatches, and it tells what was missed; at times it is asked for once more by addWatch.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::id::Index;
 use crate::request::{
-    Error, EventKind, Read, ReadKind, Reply, Request, Response, SetWatches, WatchEvent, WatchMode,
+    Error, EventKind, Read, ReadKind, Reply, Request, Response, WatchEvent, WatchMode,
 };
 use crate::sim::Invariant;
 use crate::sim::oracle::{MORTALS, QUEUE, Verdict, broken, is_open_to_all};
@@ -38,8 +38,15 @@ struct Watch {
     mode: WatchMode,
     /// The server has it, on this connection.
     is_set: bool,
-    /// The request that waits for its answer.
+    /// The last request that waits for its answer, and how many do.
     asked: Option<Asked>,
+    asks: usize,
+    /// How many of those have been answered.
+    answers: usize,
+    /// Whether a setWatches is among them, which tells what the Stat proves if nobody knows more.
+    by_stat: bool,
+    /// And since when it was asked to tell.
+    since: Index,
     /// Events that came while it waits: a one-shot watch may have told some of them, before the server came to
     /// that request.
     early: Vec<WatchEvent>,
@@ -72,21 +79,19 @@ impl Lasting {
     }
 
     /// The connection is gone, and the server's watch with it.
-    pub(super) fn disconnected(&mut self) {
+    pub(super) fn disconnected(&mut self) -> Verdict {
         match &mut self.watch {
             // Whether it was ever set is not known.
             Some(watch) if watch.asked == Some(Asked::First) => self.watch = None,
-            Some(watch) => {
-                (watch.is_set, watch.asked) = (false, None);
-                watch.early.clear();
-            }
+            Some(watch) => watch.broke_off()?,
             None => {}
         }
+        Ok(())
     }
 
-    /// The one that the server has.
-    pub(super) fn set(&self) -> Option<(&str, WatchMode)> {
-        let watch = self.watch.as_ref().filter(|watch| watch.is_set)?;
+    /// The one that it has, or will have when all that was sent is answered.
+    pub(super) fn kept(&self) -> Option<(&str, WatchMode)> {
+        let watch = self.watch.as_ref()?;
         Some((&watch.path, watch.mode))
     }
 
@@ -95,25 +100,14 @@ impl Lasting {
         self.watch.is_some()
     }
 
-    /// What sets it again on a new connection: by setWatches, or by addWatch.
-    pub(super) fn again(&self, by_set_watches: bool) -> Option<Request> {
+    /// What asks for it once more on a new connection.
+    pub(super) fn again(&self) -> Option<Request> {
         let watch = self.watch.as_ref()?;
-        if !by_set_watches {
-            return Some(Request::AddWatch {
-                path: watch.path.clone(),
-                mode: watch.mode,
-                since: Some(watch.heard),
-            });
-        }
-        let mut had = SetWatches {
-            zxid: watch.heard,
-            ..SetWatches::default()
-        };
-        match watch.mode {
-            WatchMode::Persistent => had.persistent.push(watch.path.clone()),
-            WatchMode::Recursive => had.recursive.push(watch.path.clone()),
-        }
-        Some(Request::SetWatches(had))
+        Some(Request::AddWatch {
+            path: watch.path.clone(),
+            mode: watch.mode,
+            since: Some(watch.heard),
+        })
     }
 
     /// A request is sent.
@@ -123,7 +117,10 @@ impl Lasting {
                 self.watch = Some(Watch::new(path.clone(), *mode));
             }
             (Request::AddWatch { .. }, Some(watch)) => watch.ask(Asked::Since),
-            (Request::SetWatches(_), Some(watch)) => watch.ask(Asked::Again),
+            (Request::SetWatches(had), Some(watch)) => {
+                watch.ask(Asked::Again);
+                watch.since = had.zxid;
+            }
             _ => {}
         }
     }
@@ -151,7 +148,7 @@ impl Lasting {
         match (request, &reply.result) {
             (Request::AddWatch { .. } | Request::SetWatches(_), result) => match result {
                 Ok(Response::Watching { complete }) => watch.answered(reply.zxid, *complete)?,
-                Ok(Response::WatchesSet) => watch.answered(reply.zxid, false)?,
+                Ok(Response::WatchesSet { complete }) => watch.answered(reply.zxid, *complete)?,
                 _ => self.watch = None,
             },
             // Asked again on a new connection, it comes before the watch is set again.
@@ -220,6 +217,10 @@ impl Watch {
             mode,
             is_set: false,
             asked: Some(Asked::First),
+            asks: 1,
+            answers: 0,
+            by_stat: false,
+            since: Index(0),
             early: Vec::new(),
             set_at: Index(0),
             heard: Index(0),
@@ -243,23 +244,45 @@ impl Watch {
     }
 
     fn ask(&mut self, asked: Asked) {
+        self.by_stat = asked == Asked::Again || 0 < self.asks && self.by_stat;
         self.asked = Some(asked);
+        self.asks += 1;
         self.told_itself = false;
         self.last = self.heard;
     }
 
+    /// The connection broke. What it has told of the past counts: it may not be told again.
+    fn broke_off(&mut self) -> Verdict {
+        for event in core::mem::take(&mut self.early) {
+            let what = (event.zxid, event.kind, event.path.clone());
+            let is_known = event.zxid <= self.heard || self.told.contains(&what);
+            if event.zxid == Index(0) || !is_known {
+                self.told(&event)?;
+            }
+        }
+        (self.is_set, self.asked) = (false, None);
+        (self.asks, self.answers) = (0, 0);
+        Ok(())
+    }
+
     /// The server has set it; `complete` if it told all that happened since.
     fn answered(&mut self, zxid: Index, complete: bool) -> Verdict {
+        self.answers += 1;
+        if self.answers < self.asks {
+            return Ok(());
+        }
+        let most = core::mem::take(&mut self.asks);
+        self.answers = 0;
         let early = core::mem::take(&mut self.early);
         for (place, event) in early.iter().enumerate() {
-            // Told by a one-shot watch first, and then once more as what was missed.
+            // Told by a one-shot watch first, and then for each request as what was missed.
             let again = early[place + 1..].iter().filter(|later| *later == event);
             match again.count() {
                 0 if self.asked != Some(Asked::First) => self.told(event)?,
                 _ if event.kind == EventKind::NodeChildrenChanged => {}
-                0 | 1 => {}
-                _ => {
-                    let text = format!("{event:?} was told three times");
+                again if again <= most => {}
+                again => {
+                    let text = format!("{event:?} was told {} times", again + 1);
                     return broken(Invariant::LastingWatches, text);
                 }
             }
@@ -274,7 +297,7 @@ impl Watch {
             self.listed = None;
         }
         if asked == Some(Asked::Again) && !self.told_itself {
-            self.quiet = Some((self.heard, zxid));
+            self.quiet = Some((self.since, zxid));
         }
         if asked == Some(Asked::First) {
             self.last = zxid;
@@ -317,9 +340,9 @@ impl Watch {
         if *zxid == Index(0) {
             self.znodes.remove(path);
             self.listed = None;
-            return match self.asked {
-                Some(Asked::Again) => Ok(()),
-                _ => wrong("no setWatches waits"),
+            return match self.by_stat {
+                true => Ok(()),
+                false => wrong("no setWatches waits"),
             };
         }
         if *zxid <= self.heard {

@@ -4,7 +4,7 @@ use super::Gathered;
 use crate::node::{Note, SnapshotStage};
 use crate::raft::note::{Note as RaftNote, Role, RoleReason, TransferEnd, TransferStage};
 use crate::request::{CreateMode, Error, EventKind, Op, Reply, Request, Response};
-use crate::sim::{ClientEvent, End, Fault, Intervention, LossReason, Sim, What};
+use crate::sim::{Cargo, ClientEvent, End, Fault, Intervention, LossReason, Sim, What};
 
 macro_rules! situations {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -257,7 +257,6 @@ impl Reached {
             Ok(Response::Authenticated) => &mut self.proofs,
             Ok(Response::Identities(_)) => &mut self.identities,
             Ok(Response::Acl { .. }) => &mut self.lists_shown,
-            Ok(Response::WatchesSet) => &mut self.watches_set_again,
             Ok(Response::WatchesFound | Response::WatchesRemoved) => &mut self.watches_asked_for,
             Err(Error::NoAuth) => &mut self.calls_forbidden,
             Ok(Response::Multi(results)) if results.iter().any(Result::is_err) => {
@@ -313,6 +312,14 @@ pub(super) fn count(sim: &mut Sim, gathered: &mut Gathered) {
     for event in sim.take_log() {
         match &event.what {
             What::Note { note, .. } => count_note(note, reached),
+            // The core's client does this by itself.
+            What::Delivered {
+                cargo: Cargo::Reply { reply, .. },
+                ..
+            } => {
+                let are_set = matches!(reply.result, Ok(Response::WatchesSet { .. }));
+                reached.watches_set_again += u64::from(are_set);
+            }
             What::Lost {
                 why: LossReason::Chance,
                 from: End::Node(_),

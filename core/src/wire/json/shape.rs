@@ -160,6 +160,7 @@ pub(super) enum Verb {
     Sync,
     Auth,
     Reconfig,
+    Explain,
     Whoami,
     Ping,
     Close,
@@ -265,7 +266,10 @@ pub(super) enum Good {
         #[serde(default, skip_serializing_if = "is_false")]
         overflow: bool,
     },
-    WatchesSet,
+    WatchesSet {
+        #[serde(default, skip_serializing_if = "is_false")]
+        overflow: bool,
+    },
     WatchesFound,
     WatchesRemoved,
     Synced {
@@ -277,6 +281,66 @@ pub(super) enum Good {
     },
     Pong,
     Closed,
+    ZnodeExplained {
+        mode: Option<Mode>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ttl_ms: Option<u64>,
+        last: Option<Past>,
+        since: Decimal,
+    },
+    SessionExplained {
+        fate: End,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zxid: Option<Decimal>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_ms: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Decimal>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leader: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ephemerals: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        silent_ms: Option<u64>,
+        since: Decimal,
+    },
+}
+
+/// The last change of a znode.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Past {
+    pub(super) what: Deeds,
+    pub(super) zxid: Decimal,
+    pub(super) at_ms: u64,
+    pub(super) session: Decimal,
+    pub(super) ids: Vec<Identity>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Deeds {
+    Created,
+    DataSet,
+    AclSet,
+    Deleted,
+    SessionEnded,
+    Cleaned,
+}
+
+/// What became of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum End {
+    Alive,
+    Closed,
+    Replaced,
+    Expired,
+    Unknown,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

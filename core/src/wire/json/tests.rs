@@ -3,6 +3,10 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::id::NodeId;
+use crate::request::{
+    Deed, Done, Error, Explained, Fate, Identity, Listed, Moment, Response, Stat,
+};
 
 /// A text and the request it stands for, in both directions.
 #[test]
@@ -243,6 +247,14 @@ fn requests() {
             change: Change::All(vec![delete]),
         }),
     );
+    check(
+        r#"{"id":7,"op":"explain","path":"/a"}"#,
+        Request::Explain(Subject::Znode(path())),
+    );
+    check(
+        r#"{"id":7,"op":"explain","session":"9"}"#,
+        Request::Explain(Subject::Session(SessionId(9))),
+    );
     check(r#"{"id":7,"op":"ping"}"#, Request::Ping);
     check(r#"{"id":7,"op":"close"}"#, Request::Close);
     check(
@@ -395,6 +407,61 @@ fn answers_and_events() {
         }),
     );
     check(
+        r#"{"id":7,"ok":{"type":"znode_explained","mode":"ttl","ttl_ms":9,"last":{"what":"acl_set","zxid":"8","at_ms":5,"session":"2","ids":[{"scheme":"ip","id":"::1"}]},"since":"3"},"zxid":"12"}"#,
+        good(Response::Explained(Explained::Znode {
+            mode: Some(CreateMode::Ttl { ms: 9 }),
+            last: Some(Deed {
+                zxid: Index(8),
+                at_ms: 5,
+                what: Done::AclSet,
+                session: SessionId(2),
+                ids: vec![Identity {
+                    scheme: "ip".into(),
+                    id: "::1".into(),
+                }],
+            }),
+            since: Index(3),
+        })),
+    );
+    let at = Moment {
+        zxid: Index(8),
+        ms: 5,
+    };
+    let fates = [
+        (
+            r#""alive","member":1,"timeout_ms":4,"ephemerals":0"#,
+            Fate::Alive {
+                member: NodeId(1),
+                timeout_ms: 4,
+                ephemerals: 0,
+                silent_ms: None,
+            },
+        ),
+        (r#""closed","zxid":"8","at_ms":5"#, Fate::Closed(at)),
+        (
+            r#""replaced","zxid":"8","at_ms":5,"by":"9""#,
+            Fate::Replaced(at, SessionId(9)),
+        ),
+        (
+            r#""expired","zxid":"8","at_ms":5,"leader":2,"silent_ms":6"#,
+            Fate::Expired {
+                at,
+                leader: NodeId(2),
+                silent_ms: 6,
+            },
+        ),
+        (r#""unknown""#, Fate::Unknown),
+    ];
+    for (text, fate) in fates {
+        let since = Index(3);
+        check(
+            &format!(
+                r#"{{"id":7,"ok":{{"type":"session_explained","fate":{text},"since":"3"}},"zxid":"12"}}"#
+            ),
+            good(Response::Explained(Explained::Session { fate, since })),
+        );
+    }
+    check(
         r#"{"id":7,"ok":{"type":"count","count":3},"zxid":"12"}"#,
         good(Response::Count(3)),
     );
@@ -423,7 +490,7 @@ fn answers_and_events() {
     );
     for (word, response) in [
         ("watching", Response::Watching { complete: true }),
-        ("watches_set", Response::WatchesSet),
+        ("watches_set", Response::WatchesSet { complete: true }),
         ("watches_found", Response::WatchesFound),
         ("watches_removed", Response::WatchesRemoved),
     ] {
