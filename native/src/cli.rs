@@ -4,30 +4,45 @@
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::bench;
 
 mod acl;
 mod cluster;
+mod config;
 mod create;
 mod delete;
 mod dev;
 mod elect;
+mod ephemerals;
+mod explain;
+mod export;
 mod get;
+mod get_acl;
+mod import;
 mod lock;
 mod ls;
 mod members;
+mod multi;
 mod queue;
+mod quota;
+mod reconfig;
 mod remote;
 mod replay;
 mod serve;
 mod set;
+mod set_acl;
+mod shell;
 mod sim;
 mod stat;
 mod sync;
+mod verb;
 mod watch;
 mod whoami;
+mod words;
+
+use self::verb::{Online, with_dashes};
 
 /// A coordination service with ZooKeeper's data model and protocol, on Raft.
 #[derive(Parser)]
@@ -41,20 +56,15 @@ struct Cli {
 enum Command {
     Serve(Box<serve::Args>),
     Dev(dev::Args),
-    Get(get::Args),
-    Set(set::Args),
-    Create(create::Args),
-    Delete(delete::Args),
-    Ls(ls::Args),
-    Stat(stat::Args),
+    #[command(flatten)]
+    Verb(Box<Online>),
+    Shell(shell::Args),
     Watch(watch::Args),
-    Sync(sync::Args),
     Lock(lock::Args),
     Elect(elect::Args),
     Queue(queue::Args),
     Members(members::Args),
     Acl(acl::Args),
-    Whoami(whoami::Args),
     Cluster(cluster::Args),
     Sim(sim::Args),
     Replay(replay::Args),
@@ -64,23 +74,26 @@ enum Command {
 /// Runs the command of this process. Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 no server can
 /// be reached.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // What is no text cannot be meant; clap says so of the first such word.
+    let words = std::env::args_os().map(std::ffi::OsString::into_string);
+    let parsed = match words.collect::<Result<Vec<_>, _>>() {
+        Ok(words) => Cli::try_parse_from(with_dashes(words)),
+        Err(_) => Cli::try_parse(),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(*args),
         Command::Dev(args) => dev::run(args),
-        Command::Get(args) => get::run(args),
-        Command::Set(args) => set::run(args),
-        Command::Create(args) => create::run(args),
-        Command::Delete(args) => delete::run(args),
-        Command::Ls(args) => ls::run(args),
-        Command::Stat(args) => stat::run(args),
+        Command::Verb(online) => {
+            let Online { remote, verb } = *online;
+            remote.run(async |session| verb.run(session).await)
+        }
+        Command::Shell(args) => shell::run(args),
         Command::Watch(args) => watch::run(args),
-        Command::Sync(args) => sync::run(args),
         Command::Acl(args) => acl::run(args),
-        Command::Whoami(args) => whoami::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Elect(args) => elect::run(args),
         Command::Queue(args) => queue::run(args),
@@ -106,13 +119,6 @@ fn misused(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(u8::from(error.use_stderr()) * 2);
     }
-    let text = error.to_string();
-    let lines = text
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .map(str::trim);
-    let line = lines.collect::<Vec<_>>().join(" ");
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    remote::complain(&format!("{line}; see --help"));
+    remote::complain(&words::in_a_line(error, &Cli::command(), "see --help"));
     ExitCode::from(2)
 }

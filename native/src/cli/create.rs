@@ -1,23 +1,18 @@
-//! `otterkeeper create`: makes a znode, and keeps an ephemeral one for as long as it runs.
-
-use std::process::ExitCode;
+//! `create`: makes a znode; on the command line it keeps an ephemeral one for as long as it runs.
 
 use otterkeeper_core::request::{Acl, CreateMode, MAX_TTL_MS, Op, Request, Response};
 
 use super::acl::{AclList, list};
+use super::remote::{Failure, Session, new_znode, stopped};
 use crate::client::ClientError;
-
-use super::remote::{Remote, new_znode, stopped};
 
 /// Make a znode.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    remote: Remote,
     /// Append a number from the parent's counter.
     #[arg(short = 's')]
     sequential: bool,
-    /// Ephemeral: it goes when this command ends, so the command stays until Ctrl-C.
+    /// Ephemeral: it goes when this command ends, so the command stays until Ctrl-C; in the shell, when that ends.
     #[arg(short = 'e')]
     ephemeral: bool,
     /// Container: it goes when it has lost its last child.
@@ -35,48 +30,44 @@ pub(crate) struct Args {
     acl: Option<AclList>,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args {
-        remote,
-        sequential,
-        ephemeral,
-        container,
-        ttl,
-        path,
-        data,
-        acl,
-    } = args;
-    let acl = acl.map_or_else(|| vec![Acl::open()], |AclList(acl)| acl);
-    let mode = match (ephemeral, sequential, ttl) {
-        _ if container => CreateMode::Container,
-        (_, false, Some(ms)) => CreateMode::Ttl { ms },
-        (_, true, Some(ms)) => CreateMode::TtlSequential { ms },
-        (false, false, None) => CreateMode::Persistent,
-        (true, false, None) => CreateMode::Ephemeral,
-        (false, true, None) => CreateMode::PersistentSequential,
-        (true, true, None) => CreateMode::EphemeralSequential,
-    };
-    remote.run(async |session| {
-        let create = Op::Create {
-            path: path.clone(),
-            data: data.map(Into::into),
-            acl,
+impl Args {
+    /// The change that is meant, also inside a multi.
+    pub(crate) fn op(self) -> Op {
+        let mode = match (self.ephemeral, self.sequential, self.ttl) {
+            _ if self.container => CreateMode::Container,
+            (_, false, Some(ms)) => CreateMode::Ttl { ms },
+            (_, true, Some(ms)) => CreateMode::TtlSequential { ms },
+            (false, false, None) => CreateMode::Persistent,
+            (true, false, None) => CreateMode::Ephemeral,
+            (false, true, None) => CreateMode::PersistentSequential,
+            (true, true, None) => CreateMode::EphemeralSequential,
+        };
+        Op::Create {
+            path: self.path,
+            data: self.data.map(Into::into),
+            acl: self
+                .acl
+                .map_or_else(|| vec![Acl::open()], |AclList(acl)| acl),
             mode,
             stat: false,
-        };
-        if let Response::Created { path, .. } = session.ask(&path, Request::Write(create)).await? {
-            session.say(format_args!("Created {path}"))?;
         }
-        if ephemeral {
-            eprintln!("it goes when this command ends: Ctrl-C");
-            tokio::select! {
-                () = stopped() => {}
-                ended = session.expired() => {
-                    ended?;
-                    return Err(ClientError::Expired.into());
-                }
+    }
+}
+
+pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let (path, ephemeral) = (args.path.clone(), args.ephemeral);
+    if let Response::Created { path, .. } = session.ask(&path, Request::Write(args.op())).await? {
+        session.say(format_args!("Created {path}"))?;
+    }
+    if ephemeral && !session.is_shell() {
+        eprintln!("it goes when this command ends: Ctrl-C");
+        tokio::select! {
+            () = stopped() => {}
+            ended = session.expired() => {
+                ended?;
+                return Err(ClientError::Expired.into());
             }
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }

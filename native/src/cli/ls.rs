@@ -1,20 +1,17 @@
-//! `otterkeeper ls`: the names below a znode.
+//! `ls` and `getAllChildrenNumber`: the names below a znode, and how many there are.
 
-use std::process::ExitCode;
+use otterkeeper_core::request::{ReadKind, Response};
+use serde_json::json;
 
-use otterkeeper_core::request::{Error, ReadKind, Response};
-
-use super::remote::{Failure, Remote, Session, znode};
+use super::remote::{Failure, Session, znode};
 
 /// List a znode's children, one a line.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    remote: Remote,
     /// Print the Stat of the znode behind them.
     #[arg(short = 's')]
     stat: bool,
-    /// Wait for the next change of the children, print what happened, and exit.
+    /// Wait for the next change of the children, print what happened, and exit. In the shell: say when it happens.
     #[arg(short = 'w')]
     watch: bool,
     /// The whole tree below the znode, with full paths.
@@ -24,51 +21,36 @@ pub(crate) struct Args {
     path: String,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args {
-        remote,
-        stat: with_stat,
-        watch,
-        recursive,
-        path,
-    } = args;
-    remote.run(async |session| {
-        if recursive {
-            return walk(session, path).await;
-        }
-        let kind = ReadKind::Children;
-        if let Response::Children { names, stat } = session.read(kind, &path, watch).await? {
-            for name in names {
-                session.say(name)?;
-            }
-            if with_stat {
-                session.show_stat(&stat)?;
-            }
-        }
-        if watch {
-            session.await_event().await
-        } else {
-            Ok(())
-        }
-    })
+/// Count the znodes below one, at any depth.
+#[derive(clap::Args)]
+pub(crate) struct CountArgs {
+    #[arg(value_parser = znode)]
+    path: String,
 }
 
-/// Parents before children, siblings in order. What vanishes meanwhile is left out.
-async fn walk(session: &mut Session<'_>, root: String) -> Result<(), Failure> {
-    let mut ahead = vec![root.clone()];
-    while let Some(path) = ahead.pop() {
-        let names = match session.read(ReadKind::Children, &path, false).await {
-            Ok(Response::Children { names, .. }) => names,
-            Ok(_) => Vec::new(),
-            Err(Failure::Refused {
-                error: Error::NoNode,
-                ..
-            }) if path != root => continue,
-            Err(failure) => return Err(failure),
-        };
-        session.say(&path)?;
-        let parent = if path == "/" { "" } else { &path };
-        ahead.extend(names.iter().rev().map(|name| format!("{parent}/{name}")));
+pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    if args.recursive {
+        for path in session.subtree(&args.path).await? {
+            session.say_or(&path, &json!({ "path": path }))?;
+        }
+        return Ok(());
+    }
+    let read = session.read(ReadKind::Children, &args.path, args.watch);
+    if let Response::Children { names, stat } = read.await? {
+        for name in names {
+            session.say(name)?;
+        }
+        if args.stat {
+            session.show_stat(&stat)?;
+        }
+    }
+    session.await_watch(args.watch).await
+}
+
+pub(crate) async fn run_count(args: CountArgs, session: &mut Session<'_>) -> Result<(), Failure> {
+    let read = session.read(ReadKind::Descendants, &args.path, false);
+    if let Response::Count(count) = read.await? {
+        session.say(count)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
+use otterkeeper_core::id::Index;
 use otterkeeper_core::path;
 use otterkeeper_core::request::{
     Error, EventKind, Read, ReadKind, Reply, Request, Response, Stat, WatchEvent,
@@ -18,6 +19,8 @@ use crate::client::{Client, ClientError, Event, Events, Options, explain, why};
 
 /// The operation failed, or the connection broke under it.
 const FAILED: u8 = 1;
+/// What was asked for makes no sense.
+const MISUSED: u8 = 2;
 /// No server can be reached, or none has a leader.
 pub(crate) const UNREACHABLE: u8 = 3;
 
@@ -69,8 +72,12 @@ struct Auth {
 pub(crate) enum Failure {
     /// The cluster answered with an error.
     Refused { error: Error, path: String },
+    /// The same, and its answer has been printed as JSON.
+    Answered { error: Error },
     /// The connection could not be made or did not hold.
     Client(ClientError),
+    /// What was asked for makes no sense; nothing was done.
+    Usage(String),
     /// Standard output could not be written.
     Output(io::Error),
     /// It has been said what went wrong; this is the exit code.
@@ -99,13 +106,15 @@ impl Remote {
             .enable_all()
             .build()?;
         let outcome = runtime.block_on(async {
-            let client = self.connect().await?;
+            let client = self.connect(&self.servers.server).await?;
             let mut session = Session {
                 events: client.events(),
                 is_lost: false,
                 client,
                 remote: &self,
                 number: 0,
+                is_shell: false,
+                is_deaf: false,
             };
             let outcome = work(&mut session).await;
             // A connection that broke is not worth another try.
@@ -121,8 +130,8 @@ impl Remote {
     }
 
     /// A session, and in it the proofs of who this client is.
-    async fn connect(&self) -> Result<Client, Failure> {
-        let options = Options::new(self.servers.server.iter());
+    async fn connect(&self, servers: &[String]) -> Result<Client, Failure> {
+        let options = Options::new(servers.iter());
         let options = options.timeout_ms(self.timeout).in_order();
         let client = Client::connect(options).await?;
         for Auth { scheme, proof } in &self.auth {
@@ -140,13 +149,16 @@ impl Remote {
 
     fn report(&self, failure: &Failure) -> ExitCode {
         match failure {
-            // As JSON, the answer itself has said it.
-            Failure::Refused { .. } if self.json => ExitCode::from(FAILED),
+            Failure::Answered { .. } => ExitCode::from(FAILED),
             Failure::Refused { error, path } => {
-                complain(&explain(*error, path));
+                self.say_refused(*error, &explain(*error, path));
                 ExitCode::from(FAILED)
             }
             Failure::Said(code) => ExitCode::from(*code),
+            Failure::Usage(why) => {
+                complain(why);
+                ExitCode::from(MISUSED)
+            }
             Failure::Client(error) => {
                 let unreachable = matches!(
                     error,
@@ -174,6 +186,17 @@ impl Remote {
                 complain(&format!("cannot write to standard output: {error}"));
                 ExitCode::from(FAILED)
             }
+        }
+    }
+
+    /// Says why the cluster does not do it: in a line for people, or as JSON.
+    fn say_refused(&self, error: Error, why: &str) {
+        if self.json {
+            let line = serde_json::json!({ "error": error.name(), "message": why });
+            // The exit code says it too.
+            let _ = writeln!(io::stdout(), "{line}");
+        } else {
+            complain(why);
         }
     }
 }
@@ -212,9 +235,142 @@ pub(crate) struct Session<'a> {
     is_lost: bool,
     remote: &'a Remote,
     number: u64,
+    /// Whether more will be asked in it, by somebody who looks on.
+    is_shell: bool,
+    /// Whether no events come any more.
+    is_deaf: bool,
 }
 
 impl Session<'_> {
+    /// From now on nothing waits that can go on beside the next line.
+    pub(crate) const fn be_shell(&mut self) {
+        self.is_shell = true;
+    }
+
+    /// Whether it is a shell's.
+    pub(crate) const fn is_shell(&self) -> bool {
+        self.is_shell
+    }
+
+    /// There are no events any more.
+    pub(crate) const fn be_deaf(&mut self) {
+        self.is_deaf = true;
+    }
+
+    /// Says what went wrong; what that means for the process is left out.
+    pub(crate) fn report(&self, failure: &Failure) {
+        let _ = self.remote.report(failure);
+    }
+
+    /// The end of the session, but not of the shell.
+    pub(crate) async fn close(&self) {
+        self.client.clone().close().await;
+    }
+
+    /// Another session, on these servers or on the same ones.
+    pub(crate) async fn reconnect(&mut self, servers: &[String]) -> Result<(), Failure> {
+        let servers = match servers {
+            [] => &self.remote.servers.server,
+            servers => servers,
+        };
+        let client = self.remote.connect(servers).await?;
+        self.close().await;
+        self.events = client.events();
+        self.client = client;
+        (self.is_lost, self.is_deaf) = (false, false);
+        eprintln!("connected to {}", self.client.server());
+        Ok(())
+    }
+
+    /// Asks, and prints nothing.
+    pub(crate) async fn quiet(&self, path: &str, request: Request) -> Result<Response, Failure> {
+        let reply = self.client.call(request).await?;
+        reply.result.map_err(|error| Failure::Refused {
+            error,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Asks about a znode, and prints nothing.
+    pub(crate) async fn peek(&self, kind: ReadKind, path: &str) -> Result<Response, Failure> {
+        let read = Read {
+            kind,
+            path: path.to_owned(),
+            watch: false,
+        };
+        self.quiet(path, Request::Read(read)).await
+    }
+
+    /// The same, linearizable, with the zxid of the answer.
+    pub(crate) async fn latest(
+        &self,
+        kind: ReadKind,
+        path: &str,
+    ) -> Result<(Response, Index), Failure> {
+        let read = Read {
+            kind,
+            path: path.to_owned(),
+            watch: false,
+        };
+        let Reply { zxid, result } = self.client.call(Request::Latest(read)).await?;
+        let refused = |error| Failure::Refused {
+            error,
+            path: path.to_owned(),
+        };
+        Ok((result.map_err(refused)?, zxid))
+    }
+
+    /// Several changes that all must be made.
+    pub(crate) async fn multi(&self, path: &str, request: Request) -> Result<(), Failure> {
+        let Response::Multi(results) = self.quiet(path, request).await? else {
+            return Ok(());
+        };
+        let is_reason = |error: &Error| !matches!(error, Error::Ok | Error::RuntimeInconsistency);
+        match results.into_iter().filter_map(Result::err).find(is_reason) {
+            None => Ok(()),
+            Some(error) => Err(Failure::Refused {
+                error,
+                path: path.to_owned(),
+            }),
+        }
+    }
+
+    /// The paths of a znode and of all below it, parents before children, siblings in order. What vanishes
+    /// meanwhile is left out.
+    pub(crate) async fn subtree(&mut self, root: &str) -> Result<Vec<String>, Failure> {
+        let mut found = Vec::new();
+        let mut ahead = vec![root.to_owned()];
+        while let Some(at) = ahead.pop() {
+            let names = match self.peek(ReadKind::Children, &at).await {
+                Ok(Response::Children { names, .. }) => names,
+                Ok(_) => Vec::new(),
+                Err(Failure::Refused {
+                    error: Error::NoNode,
+                    ..
+                }) if at != root => continue,
+                Err(failure) => return Err(failure),
+            };
+            let prefix = path::prefix(&at).into_owned();
+            found.push(at);
+            ahead.extend(names.iter().rev().map(|name| format!("{prefix}{name}")));
+        }
+        Ok(found)
+    }
+
+    /// Says why, in words of its own.
+    pub(crate) fn refused(&self, error: Error, why: &str) -> Failure {
+        self.remote.say_refused(error, why);
+        Failure::Said(FAILED)
+    }
+
+    /// Waits for the watch that a request has left, unless whoever asked goes on typing.
+    pub(crate) async fn await_watch(&mut self, watch: bool) -> Result<(), Failure> {
+        match watch && !self.is_shell {
+            true => self.await_event().await,
+            false => Ok(()),
+        }
+    }
+
     /// Asks, and prints the answer if that is to be JSON.
     pub(crate) async fn ask(&mut self, path: &str, request: Request) -> Result<Response, Failure> {
         let reply = self.client.call(request).await?;
@@ -222,10 +378,12 @@ impl Session<'_> {
         if self.remote.json {
             writeln!(io::stdout(), "{}", json::encode_reply(self.number, &reply))?;
         }
-        let Reply { result, .. } = reply;
-        result.map_err(|error| Failure::Refused {
-            error,
-            path: path.to_owned(),
+        reply.result.map_err(|error| match self.remote.json {
+            true => Failure::Answered { error },
+            false => Failure::Refused {
+                error,
+                path: path.to_owned(),
+            },
         })
     }
 
@@ -247,22 +405,11 @@ impl Session<'_> {
         .await
     }
 
-    /// Asks about a znode, leaves a watch, and prints nothing.
-    pub(crate) async fn look(
-        &mut self,
-        kind: ReadKind,
-        path: &str,
-    ) -> Result<Result<Response, Error>, Failure> {
-        let read = Read {
-            kind,
-            path: path.to_owned(),
-            watch: true,
-        };
-        Ok(self.client.call(Request::Read(read)).await?.result)
-    }
-
     /// What happens next to the session or a watch.
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
+        if self.is_deaf {
+            return core::future::pending().await;
+        }
         let closed = ClientError::Lost("the client is closed");
         self.events.next().await.ok_or(Failure::Client(closed))
     }
@@ -295,6 +442,19 @@ impl Session<'_> {
         self.show(format!("{line}\n").as_bytes())
     }
 
+    /// Prints a line for people, or this for programs.
+    pub(crate) fn say_or(
+        &self,
+        line: impl core::fmt::Display,
+        json: &serde_json::Value,
+    ) -> Result<(), Failure> {
+        match self.remote.json {
+            true => writeln!(io::stdout(), "{json}")?,
+            false => self.say(line)?,
+        }
+        Ok(())
+    }
+
     /// Prints bytes as they are, for people.
     pub(crate) fn show(&self, bytes: &[u8]) -> Result<(), Failure> {
         if !self.remote.json {
@@ -311,7 +471,7 @@ impl Session<'_> {
     }
 
     /// Waits for the watch that a request has left, and prints what happened.
-    pub(crate) async fn await_event(&mut self) -> Result<(), Failure> {
+    async fn await_event(&mut self) -> Result<(), Failure> {
         loop {
             match self.next().await? {
                 Event::Watch(event) => return self.show_event(&event),
@@ -322,15 +482,34 @@ impl Session<'_> {
     }
 
     pub(crate) fn show_event(&self, event: &WatchEvent) -> Result<(), Failure> {
-        if self.remote.json {
-            writeln!(io::stdout(), "{}", json::encode_event(event))?;
+        writeln!(io::stdout(), "{}", self.event_text(event))?;
+        Ok(())
+    }
+
+    /// A watch fired, in a line.
+    pub(crate) fn event_text(&self, event: &WatchEvent) -> String {
+        match self.remote.json {
+            true => json::encode_event(event),
+            false => format!(
+                "{} {} (zxid {:#x})",
+                name(event.kind),
+                event.path,
+                event.zxid.0
+            ),
         }
-        self.say(format_args!(
-            "{} {} (zxid {:#x})",
-            name(event.kind),
-            event.path,
-            event.zxid.0
-        ))
+    }
+
+    pub(crate) fn show_missed(&self, path: &str) -> Result<(), Failure> {
+        writeln!(io::stdout(), "{}", self.missed_text(path))?;
+        Ok(())
+    }
+
+    /// What happened below a path meanwhile is not known, in a line.
+    pub(crate) fn missed_text(&self, path: &str) -> String {
+        match self.remote.json {
+            true => serde_json::json!({ "overflow": true, "path": path }).to_string(),
+            false => format!("what happened at {path} meanwhile is not known: read it again"),
+        }
     }
 }
 
@@ -376,7 +555,7 @@ fn auth(text: &str) -> Result<Auth, String> {
 }
 
 /// `HOST:PORT`.
-fn server(text: &str) -> Result<String, String> {
+pub(crate) fn server(text: &str) -> Result<String, String> {
     let text = text.trim();
     let valid = text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)

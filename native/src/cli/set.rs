@@ -1,45 +1,52 @@
-//! `otterkeeper set`: new data for a znode.
+//! `set`: new data for a znode.
 
-use std::process::ExitCode;
-
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use otterkeeper_core::request::{Op, Request, Response};
 
-use super::remote::{Remote, znode};
+use super::remote::{Failure, Session, znode};
 
 /// Replace a znode's data.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    remote: Remote,
     /// Print the Stat afterwards.
     #[arg(short = 's')]
     stat: bool,
     /// Only if the data has this version.
     #[arg(short = 'v', value_name = "VERSION", default_value_t = -1, allow_negative_numbers = true)]
     version: i32,
+    /// The data is given in base64.
+    #[arg(short = 'b')]
+    base64: bool,
     #[arg(value_parser = znode)]
     path: String,
     /// The new data.
     data: String,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args {
-        remote,
-        stat: with_stat,
-        version,
-        path,
-        data,
-    } = args;
-    remote.run(async |session| {
-        let set = Op::SetData {
-            path: path.clone(),
-            data: Some(data.into()),
-            version,
+impl Args {
+    /// The change that is meant, also inside a multi.
+    pub(crate) fn op(self) -> Result<Op, Failure> {
+        let data: Bytes = if self.base64 {
+            let bytes = BASE64.decode(&self.data);
+            let refuse = |error| Failure::Usage(format!("the data is no base64: {error}"));
+            bytes.map_err(refuse)?.into()
+        } else {
+            self.data.into()
         };
-        match session.ask(&path, Request::Write(set)).await? {
-            Response::Stat(stat) if with_stat => session.show_stat(&stat),
-            _ => Ok(()),
-        }
-    })
+        Ok(Op::SetData {
+            path: self.path,
+            data: Some(data),
+            version: self.version,
+        })
+    }
+}
+
+pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let (path, with_stat) = (args.path.clone(), args.stat);
+    match session.ask(&path, Request::Write(args.op()?)).await? {
+        Response::Stat(stat) if with_stat => session.show_stat(&stat),
+        _ => Ok(()),
+    }
 }

@@ -1,10 +1,11 @@
-//! `otterkeeper watch`: prints what happens to a znode, again and again. Watches fire once, so each is set
-//! again when it has fired; when the connection breaks, the client leaves them again at the next server. When
-//! the session has ended, what changed meanwhile is told from the Stat.
+//! `otterkeeper watch`: prints what happens to a znode, or to it and all that is below it, again and again. The
+//! watch stays; when the connection breaks, it is left again at the next server and tells what happened meanwhile,
+//! or that this is not known.
 
 use std::process::ExitCode;
 
-use otterkeeper_core::request::{EventKind, ReadKind, Response, Stat, WatchEvent};
+use otterkeeper_core::id::Index;
+use otterkeeper_core::request::{ReadKind, Request, Response, WatchMode};
 
 use crate::client::Event;
 
@@ -15,6 +16,12 @@ use super::remote::{Failure, Remote, Session, stopped, znode};
 pub(crate) struct Args {
     #[command(flatten)]
     remote: Remote,
+    /// The changes of all that is below it too, each by its own path.
+    #[arg(short = 'r', long, visible_short_alias = 'R')]
+    recursive: bool,
+    /// First those that happened behind this zxid, as a watch prints it.
+    #[arg(long, value_name = "ZXID", value_parser = zxid)]
+    since: Option<Index>,
     /// Exit after so many events.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -26,90 +33,85 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args {
         remote,
+        recursive,
+        since,
         count,
         path,
     } = args;
+    let mode = match recursive {
+        true => WatchMode::Recursive,
+        false => WatchMode::Persistent,
+    };
     remote.run(async |session| {
+        let mut watch = Lasting { path, mode, since };
         tokio::select! {
             () = stopped() => Ok(()),
-            outcome = follow(session, &path, count.unwrap_or(u64::MAX)) => outcome,
+            outcome = watch.follow(session, count.unwrap_or(u64::MAX)) => outcome,
         }
     })
 }
 
-async fn follow(session: &mut Session<'_>, path: &str, count: u64) -> Result<(), Failure> {
-    let mut seen = arm(session, path).await?;
-    let absent = if seen.is_none() {
-        ", which does not exist yet"
-    } else {
-        ""
-    };
-    eprintln!("watching {path}{absent} on {}", session.client.server());
-    let mut left = count;
-    loop {
-        let events = match session.next().await? {
-            Event::Watch(event) => {
-                seen = arm(session, path).await?;
-                vec![event]
-            }
-            // The watches have gone with the session before.
-            Event::Connected { resumed: false, .. } => {
-                eprintln!("another session at {}", session.client.server());
-                let before = core::mem::replace(&mut seen, arm(session, path).await?);
-                missed(path, before, seen)
-            }
-            event => {
-                session.mention(&event);
-                continue;
-            }
+struct Lasting {
+    path: String,
+    mode: WatchMode,
+    /// All events up to here have been told.
+    since: Option<Index>,
+}
+
+impl Lasting {
+    async fn follow(&mut self, session: &mut Session<'_>, count: u64) -> Result<(), Failure> {
+        self.leave(session).await?;
+        let absent = match session.peek(ReadKind::Exists, &self.path).await {
+            Ok(_) => "",
+            Err(_) => ", which does not exist yet",
         };
-        for event in events {
-            session.show_event(&event)?;
-            left -= 1;
-            if left == 0 {
-                return Ok(());
+        eprintln!(
+            "watching {}{absent} on {}",
+            self.path,
+            session.client.server()
+        );
+        let mut left = count;
+        loop {
+            match session.next().await? {
+                Event::Watch(event) => {
+                    self.since = Some(event.zxid);
+                    session.show_event(&event)?;
+                    left -= 1;
+                    if left == 0 {
+                        return Ok(());
+                    }
+                }
+                Event::Missed { path } => session.show_missed(&path)?,
+                // The watch has gone with the session before.
+                Event::Connected { resumed: false, .. } => {
+                    eprintln!("another session at {}", session.client.server());
+                    self.leave(session).await?;
+                }
+                event => session.mention(&event),
             }
         }
     }
-}
 
-/// Sets both watches, or the one for a znode that is not there. Those that are set already stay.
-async fn arm(session: &mut Session<'_>, path: &str) -> Result<Option<Stat>, Failure> {
-    let Ok(Response::Stat(stat)) = session.look(ReadKind::Exists, path).await? else {
-        return Ok(None);
-    };
-    // If it is deleted in between, the first watch tells.
-    let _ = session.look(ReadKind::Children, path).await?;
-    Ok(Some(stat))
-}
-
-/// What must have happened for the Stat to become what it is now.
-fn missed(path: &str, before: Option<Stat>, now: Option<Stat>) -> Vec<WatchEvent> {
-    let event = |kind, zxid| WatchEvent {
-        kind,
-        path: path.to_owned(),
-        zxid,
-    };
-    match (before, now) {
-        (None, None) => Vec::new(),
-        (None, Some(now)) => vec![event(EventKind::NodeCreated, now.czxid)],
-        // When it was deleted is not known; it was after the last that was seen.
-        (Some(before), None) => vec![event(
-            EventKind::NodeDeleted,
-            before.mzxid.max(before.pzxid),
-        )],
-        (Some(before), Some(now)) if before.czxid != now.czxid => {
-            vec![
-                event(EventKind::NodeDeleted, now.czxid),
-                event(EventKind::NodeCreated, now.czxid),
-            ]
-        }
-        (Some(before), Some(now)) => {
-            let data =
-                (before.mzxid != now.mzxid).then(|| event(EventKind::NodeDataChanged, now.mzxid));
-            let children = (before.pzxid != now.pzxid)
-                .then(|| event(EventKind::NodeChildrenChanged, now.pzxid));
-            data.into_iter().chain(children).collect()
+    async fn leave(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let request = Request::AddWatch {
+            path: self.path.clone(),
+            mode: self.mode,
+            since: self.since,
+        };
+        let answer = session.quiet(&self.path, request).await?;
+        match answer {
+            Response::Watching { complete: false } => session.show_missed(&self.path),
+            _ => Ok(()),
         }
     }
+}
+
+fn zxid(text: &str) -> Result<Index, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    number
+        .map(Index)
+        .map_err(|_| "expected a zxid, as 0x1f or 31".into())
 }
