@@ -16,6 +16,7 @@ use otterkeeper_core::time::{Span, Time};
 
 mod lock;
 mod others;
+mod settings;
 
 /// The clients of a test.
 const CLIENTS: u32 = 4;

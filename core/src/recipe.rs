@@ -33,6 +33,8 @@ pub mod fence;
 pub mod group;
 pub mod lock;
 pub mod queue;
+pub mod service;
+pub mod settings;
 
 pub use self::any::{Any, Told, Trade, Wanted, Wish};
 

@@ -9,7 +9,7 @@ use otterkeeper_core::recipe::group::{Called, Membership};
 use otterkeeper_core::recipe::queue::{Put, Take};
 
 /// Pauses a client for up to `longest`, or breaks its connection, or (if it may) lets it die.
-fn misfortune(world: &mut World, longest: Span, dies: bool) -> Option<ClientId> {
+pub(super) fn misfortune(world: &mut World, longest: Span, dies: bool) -> Option<ClientId> {
     let client = ClientId(world.rng.between(1, u64::from(CLIENTS)) as u32);
     if world.paused.contains_key(&client) {
         return None;
@@ -33,7 +33,7 @@ fn misfortune(world: &mut World, longest: Span, dies: bool) -> Option<ClientId> 
     }
 }
 
-fn wake(world: &mut World) {
+pub(super) fn wake(world: &mut World) {
     let now = world.sim.now();
     let due: Vec<ClientId> = world
         .paused
@@ -47,7 +47,7 @@ fn wake(world: &mut World) {
     }
 }
 
-fn wake_all(world: &mut World) {
+pub(super) fn wake_all(world: &mut World) {
     for client in core::mem::take(&mut world.paused).into_keys() {
         world.sim.apply(&Intervention::ResumeClient(client));
     }

@@ -10,6 +10,8 @@ use otterkeeper_core::raft::note::{
 };
 use otterkeeper_core::recipe::group::{Called, Membership};
 use otterkeeper_core::recipe::queue::{Put, Take};
+use otterkeeper_core::recipe::service::Seen;
+use otterkeeper_core::recipe::settings::{Shown, Written};
 use otterkeeper_core::recipe::{Told, Wish, barrier, counter, election, lock};
 use otterkeeper_core::request::Response;
 use otterkeeper_core::sim::{
@@ -486,6 +488,9 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
                 Wish::Enter { .. } => "deed-enter",
                 Wish::Exit { .. } => "deed-exit",
                 Wish::Add { .. } => "deed-add",
+                Wish::Read { .. } => "deed-read-settings",
+                Wish::Change { .. } => "deed-change-settings",
+                Wish::Look { .. } => "deed-look-up",
             };
             words.with(
                 key,
@@ -846,6 +851,23 @@ fn recipe_said(words: &Words, client: String, told: &Told) -> String {
             counter::Told::Unknown => (path, "counter-unknown", 0),
             counter::Told::Overflow | counter::Told::NoNumber => (path, "counter-refused", 0),
             counter::Told::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Read { path, told } => match told {
+            Shown::Now(settings) => (path, "settings-now", settings.version.into()),
+            Shown::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Changed { path, told } => match told {
+            Written::Done { version } => (path, "settings-changed", i64::from(*version)),
+            Written::Outdated { version } => (path, "settings-outdated", i64::from(*version)),
+            Written::Unknown => (path, "settings-unknown", 0),
+            Written::Failed(_) => (path, "recipe-failed", 0),
+        },
+        Told::Directory { path, told } => match told {
+            Seen::All(seats) => (path, "roll-present", seats.len() as i64),
+            Seen::Came(seat) => (path, "service-came", seat.token.0.cast_signed()),
+            Seen::Changed(seat) => (path, "service-changed", seat.token.0.cast_signed()),
+            Seen::Went(seat) => (path, "service-went", seat.token.0.cast_signed()),
+            Seen::Failed(_) => (path, "recipe-failed", 0),
         },
     };
     words.with(

@@ -14,6 +14,8 @@ use super::election::{self, Election};
 use super::group::{Called, Member, Membership, Roll, Seat};
 use super::lock::{self, Kind, Lock};
 use super::queue::{Consumer, Producer, Put, Take};
+use super::service::{Directory, Seen};
+use super::settings::{Reader, Shown, Update, Writer, Written};
 use super::{Out, Recipe, Standing};
 use crate::client::Event;
 use crate::id::Index;
@@ -104,6 +106,25 @@ pub enum Wish {
         /// What.
         number: i64,
     },
+    /// To know what a configuration says.
+    Read {
+        /// Where.
+        path: String,
+    },
+    /// To change a configuration.
+    Change {
+        /// Where.
+        path: String,
+        /// Only if it has this version.
+        version: Option<i32>,
+        /// Keys, and what they are to say; those without go.
+        values: Vec<(String, Option<String>)>,
+    },
+    /// To know who serves.
+    Look {
+        /// Where.
+        path: String,
+    },
 }
 
 impl Wish {
@@ -124,7 +145,10 @@ impl Wish {
             | Self::Call { path }
             | Self::Enter { path, .. }
             | Self::Exit { path }
-            | Self::Add { path, .. } => path,
+            | Self::Add { path, .. }
+            | Self::Read { path }
+            | Self::Change { path, .. }
+            | Self::Look { path } => path,
         }
     }
 }
@@ -188,6 +212,27 @@ pub enum Told {
         /// What.
         told: counter::Told,
     },
+    /// A reader of a configuration.
+    Read {
+        /// Where.
+        path: String,
+        /// What.
+        told: Shown,
+    },
+    /// A writer of a configuration.
+    Changed {
+        /// Where.
+        path: String,
+        /// What.
+        told: Written,
+    },
+    /// A directory of a service.
+    Directory {
+        /// Where.
+        path: String,
+        /// What.
+        told: Seen,
+    },
 }
 
 /// What a recipe is for.
@@ -209,6 +254,12 @@ pub enum Trade {
     Barrier,
     /// Adds up.
     Counter,
+    /// Reads a configuration.
+    Reader,
+    /// Changes a configuration.
+    Writer,
+    /// Watches who serves.
+    Directory,
 }
 
 /// A recipe at a path.
@@ -220,16 +271,58 @@ struct One {
     what: What,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum What {
-    Lock(Lock),
-    Election(Election),
-    Producer(Producer),
-    Consumer(Consumer),
-    Member(Member),
-    Roll(Roll),
-    Barrier(DoubleBarrier),
-    Counter(Counter),
+/// What is the same for every trade: its recipe, how to get at it, and what it says.
+macro_rules! trades {
+    ($($trade:ident($recipe:ty), $get:ident, $told:ident;)*) => {
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        enum What {
+            $($trade($recipe),)*
+        }
+
+        impl What {
+            $(fn $get(&mut self) -> Option<&mut $recipe> {
+                match self {
+                    Self::$trade(one) => Some(one),
+                    _ => None,
+                }
+            })*
+
+            fn standing(&self) -> (Trade, Standing) {
+                match self {
+                    $(Self::$trade(one) => (Trade::$trade, one.standing()),)*
+                }
+            }
+        }
+
+        impl One {
+            fn handle(&mut self, place: usize, event: &Event, wanted: &mut Wanted) {
+                let path = &self.path;
+                match &mut self.what {
+                    $(What::$trade(one) => {
+                        let told = |told| {
+                            let path = path.clone();
+                            Told::$told { path, told }
+                        };
+                        run(wanted, place, one, told, |one, out| one.handle(event, out));
+                    })*
+                }
+            }
+        }
+    };
+}
+
+trades! {
+    Lock(Lock), lock, Lock;
+    Election(Election), election, Election;
+    Producer(Producer), producer, Put;
+    Consumer(Consumer), consumer, Take;
+    Member(Member), member, Member;
+    Roll(Roll), roll, Roll;
+    Barrier(DoubleBarrier), barrier, Barrier;
+    Counter(Counter), counter, Counter;
+    Reader(Reader), reader, Read;
+    Writer(Writer), writer, Changed;
+    Directory(Directory), directory, Directory;
 }
 
 /// The recipes of one client.
@@ -262,128 +355,6 @@ fn run<R: Recipe>(
     let requests = out.requests.into_iter().map(|request| (place, request));
     wanted.requests.extend(requests);
     wanted.told.extend(out.told.into_iter().map(told));
-}
-
-impl What {
-    fn lock(&mut self) -> Option<&mut Lock> {
-        match self {
-            Self::Lock(one) => Some(one),
-            _ => None,
-        }
-    }
-
-    fn election(&mut self) -> Option<&mut Election> {
-        match self {
-            Self::Election(one) => Some(one),
-            _ => None,
-        }
-    }
-
-    fn producer(&mut self) -> Option<&mut Producer> {
-        match self {
-            Self::Producer(one) => Some(one),
-            _ => None,
-        }
-    }
-
-    fn consumer(&mut self) -> Option<&mut Consumer> {
-        match self {
-            Self::Consumer(one) => Some(one),
-            _ => None,
-        }
-    }
-
-    fn member(&mut self) -> Option<&mut Member> {
-        match self {
-            Self::Member(one) => Some(one),
-            _ => None,
-        }
-    }
-
-    fn roll(&mut self) -> Option<&mut Roll> {
-        match self {
-            Self::Roll(one) => Some(one),
-            _ => None,
-        }
-    }
-
-    fn barrier(&mut self) -> Option<&mut DoubleBarrier> {
-        match self {
-            Self::Barrier(one) => Some(one),
-            _ => None,
-        }
-    }
-
-    fn counter(&mut self) -> Option<&mut Counter> {
-        match self {
-            Self::Counter(one) => Some(one),
-            _ => None,
-        }
-    }
-}
-
-impl One {
-    fn handle(&mut self, place: usize, event: &Event, wanted: &mut Wanted) {
-        let path = self.path.clone();
-        match &mut self.what {
-            What::Lock(one) => {
-                let told = |told| Told::Lock {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-            What::Election(one) => {
-                let told = |told| Told::Election {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-            What::Producer(one) => {
-                let told = |told| Told::Put {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-            What::Consumer(one) => {
-                let told = |told| Told::Take {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-            What::Member(one) => {
-                let told = |told| Told::Member {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-            What::Roll(one) => {
-                let told = |told| Told::Roll {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-            What::Barrier(one) => {
-                let told = |told| Told::Barrier {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-            What::Counter(one) => {
-                let told = |told| Told::Counter {
-                    path: path.clone(),
-                    told,
-                };
-                run(wanted, place, one, told, |one, out| one.handle(event, out));
-            }
-        }
-    }
 }
 
 impl Any {
@@ -471,6 +442,37 @@ impl Any {
                 let told = |told| Told::Barrier { path: own(), told };
                 self.act(place, What::barrier, wanted, told, DoubleBarrier::leave);
             }
+            Wish::Read { .. } => {
+                let new = What::Reader(Reader::new(path));
+                let place = self.place(path, None, What::reader, new);
+                let told = |told| Told::Read { path: own(), told };
+                self.act(place, What::reader, wanted, told, Reader::read);
+            }
+            Wish::Change {
+                version,
+                ref values,
+                ..
+            } => {
+                let new = What::Writer(Writer::new(path, unique));
+                let place = self.place(path, None, What::writer, new);
+                let told = |told| Told::Changed { path: own(), told };
+                let bytes = |value: &String| Bytes::copy_from_slice(value.as_bytes());
+                let values = values.iter();
+                let values = values.map(|(key, value)| (key.clone(), value.as_ref().map(bytes)));
+                let update = Update {
+                    version,
+                    values: values.collect(),
+                };
+                self.act(place, What::writer, wanted, told, |one, out| {
+                    one.update(update, out);
+                });
+            }
+            Wish::Look { .. } => {
+                let new = What::Directory(Directory::new(path));
+                let place = self.place(path, None, What::directory, new);
+                let told = |told| Told::Directory { path: own(), told };
+                self.act(place, What::directory, wanted, told, Directory::look);
+            }
             Wish::Add { number, .. } => {
                 let new = What::Counter(Counter::new(path));
                 let place = self.place(path, None, What::counter, new);
@@ -505,29 +507,23 @@ impl Any {
     /// Each recipe that was ever wanted, its path, and how it stands.
     pub fn standings(&self) -> impl Iterator<Item = (Trade, &str, Standing)> {
         self.recipes.iter().map(|one| {
-            let (trade, standing) = match &one.what {
-                What::Lock(one) => (Trade::Lock, one.standing()),
-                What::Election(one) => (Trade::Election, one.standing()),
-                What::Producer(one) => (Trade::Producer, one.standing()),
-                What::Consumer(one) => (Trade::Consumer, one.standing()),
-                What::Member(one) => (Trade::Member, one.standing()),
-                What::Roll(one) => (Trade::Roll, one.standing()),
-                What::Barrier(one) => (Trade::Barrier, one.standing()),
-                What::Counter(one) => (Trade::Counter, one.standing()),
-            };
+            let (trade, standing) = one.what.standing();
             (trade, &*one.path, standing)
         })
     }
 
-    /// Who is in the group at this path, as its roll knows.
+    /// Who is in the group at this path, as its roll or its directory knows.
     pub fn present(&self, path: &str) -> impl Iterator<Item = &Seat> {
         let rolls = self.recipes.iter().filter(move |one| one.path == path);
-        rolls
-            .flat_map(|one| match &one.what {
-                What::Roll(roll) => Some(roll.present()),
-                _ => None,
-            })
-            .flatten()
+        rolls.flat_map(|one| {
+            let (roll, directory) = match &one.what {
+                What::Roll(roll) => (Some(roll.present()), None),
+                What::Directory(directory) => (None, Some(directory.present())),
+                _ => (None, None),
+            };
+            let of_roll = roll.into_iter().flatten();
+            of_roll.chain(directory.into_iter().flatten())
+        })
     }
 
     /// The fencing tokens that are held, with the paths of their locks.

@@ -20,7 +20,7 @@ use crate::id::{Index, SessionId};
 use crate::request::{CreateMode, Error, ReadKind, Response};
 
 /// What every member's name ends with.
-const MARK: &str = "__party__";
+pub(super) const MARK: &str = "__party__";
 
 /// What a member hears.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

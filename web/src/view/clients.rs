@@ -105,6 +105,9 @@ fn doings(model: &Model, client: ClientId) -> Html {
             Trade::Roll => "recipe-roll",
             Trade::Barrier => "recipe-barrier",
             Trade::Counter => "recipe-counter",
+            Trade::Reader => "recipe-reader",
+            Trade::Writer => "recipe-writer",
+            Trade::Directory => "recipe-directory",
         });
         let token = token.map(|token| html! { <b class="num token">{ format!("#{token}") }</b> });
         let names: Vec<String> = sim
@@ -112,7 +115,7 @@ fn doings(model: &Model, client: ClientId) -> Html {
             .map(|seat| member_name(&seat.data))
             .collect();
         let state_text = match trade {
-            Trade::Roll => words.with("recipe-sees", &[("n", names.len().to_string().into()), ("who", names.join(" ").into())]),
+            Trade::Roll | Trade::Directory => words.with("recipe-sees", &[("n", names.len().to_string().into()), ("who", names.join(" ").into())]),
             _ => words.get(key),
         };
         Some(html! {
