@@ -31,8 +31,10 @@ mod reconfig;
 mod remote;
 mod replay;
 mod serve;
+mod service;
 mod set;
 mod set_acl;
+mod settings;
 mod shell;
 mod sim;
 mod stat;
@@ -64,6 +66,8 @@ enum Command {
     Elect(elect::Args),
     Queue(queue::Args),
     Members(members::Args),
+    Service(service::Args),
+    Settings(settings::Args),
     Acl(acl::Args),
     Cluster(cluster::Args),
     Sim(sim::Args),
@@ -98,6 +102,8 @@ pub fn main() -> ExitCode {
         Command::Elect(args) => elect::run(args),
         Command::Queue(args) => queue::run(args),
         Command::Members(args) => members::run(args),
+        Command::Service(args) => service::run(args),
+        Command::Settings(args) => settings::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Replay(args) => replay::run(args),

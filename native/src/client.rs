@@ -18,6 +18,35 @@
 //! # }
 //! ```
 //!
+//! A configuration changes as a whole, and readers never see half of it; a service is found by those who look for it
+//! wherever it is offered:
+//!
+//! ```no_run
+//! # use otterkeeper::client::{Client, Options, Update, Written};
+//! # async fn example(client: Client) -> Result<(), otterkeeper::client::ClientError> {
+//! let mut reader = client.settings("/config/mail");
+//! let settings = reader.next().await?;
+//! let update = Update {
+//!     version: Some(settings.version),
+//!     values: [("limit", "20"), ("burst", "5")]
+//!         .map(|(key, value)| (key.to_owned(), Some(value.into())))
+//!         .into(),
+//! };
+//! if let Written::Outdated { version } = client.update_settings("/config/mail", update).await? {
+//!     println!("somebody was faster: it has version {version} by now");
+//! }
+//! let changed = reader.next().await?;
+//! println!("{:?}", changed.values.get("limit"));
+//!
+//! let registration = client.register("/services/mail", "10.0.0.7:25").await?;
+//! let mut service = client.service("/services/mail");
+//! println!("{:?}", service.next().await?);
+//! registration.withdraw().await?;
+//! println!("{:?}", service.next().await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! A `Client` is a handle to one session; clones share it. The session is kept alive by itself and taken to
 //! another server when one fails. What was asked at that moment is asked again there, and a change is made once
 //! all the same: it has a number, by which the servers know it. Only when the session ends before that, or no
@@ -40,11 +69,15 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 mod link;
 mod lock;
+mod settings;
 mod task;
 
 pub use self::lock::LockGuard;
+pub use self::settings::{Registration, ServiceWatch, SettingsReader};
 use self::task::{Order, Task};
 pub use otterkeeper_core::client::{Event, Outcome};
+pub use otterkeeper_core::recipe::service::Seen as ServiceSeen;
+pub use otterkeeper_core::recipe::settings::{Settings, Update, Written};
 
 /// How long servers that are there but have no leader are given to find one.
 const ELECTION_LIMIT: Duration = Duration::from_secs(8);
@@ -468,6 +501,41 @@ impl Client {
     /// If the server refuses.
     pub async fn lock(&self, path: &str, name: &str) -> Result<LockGuard, ClientError> {
         LockGuard::acquire(self, path, name).await
+    }
+
+    /// A configuration of several keys, read as a whole and kept up to date.
+    #[must_use]
+    pub fn settings(&self, path: &str) -> SettingsReader {
+        SettingsReader::new(self, path)
+    }
+
+    /// Changes several keys of a configuration, all or none: what each of them is to say from now on, and `None` for
+    /// those that are to go. An update that names a version is refused as outdated if the configuration has another
+    /// one.
+    ///
+    /// # Errors
+    /// If the server refuses, or the client is done.
+    pub async fn update_settings(
+        &self,
+        path: &str,
+        update: Update,
+    ) -> Result<Written, ClientError> {
+        settings::update(self, path, update).await
+    }
+
+    /// Says that a service is offered at an address, until that is withdrawn or dropped; also in the next session,
+    /// if this one ends.
+    ///
+    /// # Errors
+    /// If the server refuses, or the client is done.
+    pub async fn register(&self, path: &str, address: &str) -> Result<Registration, ClientError> {
+        Registration::new(self, path, address).await
+    }
+
+    /// Who offers a service, kept up to date.
+    #[must_use]
+    pub fn service(&self, path: &str) -> ServiceWatch {
+        ServiceWatch::new(self, path)
     }
 
     /// Ends the session: its ephemeral znodes go at once, and all clones of this handle are done.

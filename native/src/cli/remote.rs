@@ -86,7 +86,10 @@ pub(crate) enum Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::Client(error)
+        match error {
+            ClientError::Refused(error, path) => Self::Refused { error, path },
+            error => Self::Client(error),
+        }
     }
 }
 
