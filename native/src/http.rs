@@ -213,12 +213,25 @@ async fn cancel_transfer(State(door): State<Door>, headers: HeaderMap) -> Respon
     grant(door, &headers, Admin::CancelTransfer).await
 }
 
-/// Passes an operator's wish to the node. 200 if it was granted, 409 and a sentence if not.
+/// Passes an operator's wish to the node.
 async fn grant(door: Door, headers: &HeaderMap, wish: Admin) -> Response {
-    let (host, origin) = (
-        text_of(headers, header::HOST),
-        text_of(headers, header::ORIGIN),
-    );
+    on_node(door, headers, move |_, hub| {
+        Box::pin(async move { hub.admin(wish).await })
+    })
+    .await
+}
+
+/// What became of an operator's wish: a sentence if nothing.
+type Granted = core::pin::Pin<Box<dyn Future<Output = Result<(), String>>>>;
+
+/// Lets the node's thread answer: 200 if it was done, 409 and a sentence if not.
+async fn on_node(
+    door: Door,
+    headers: &HeaderMap,
+    does: impl FnOnce(Rc<Site>, Hub) -> Granted + Send + 'static,
+) -> Response {
+    let host = text_of(headers, header::HOST);
+    let origin = text_of(headers, header::ORIGIN);
     let (sender, answer) = oneshot::channel();
     door.visit(move |site| {
         if let Err(refusal) = may_enter(host.as_deref(), origin.as_deref(), &site.host_names) {
@@ -226,12 +239,14 @@ async fn grant(door: Door, headers: &HeaderMap, wish: Admin) -> Response {
             return;
         }
         let Some(hub) = site.hub.get().cloned() else {
-            let why = "the cluster has not been formed yet";
+            let why = "this member belongs to no cluster yet";
             let _ = sender.send(Err((StatusCode::SERVICE_UNAVAILABLE, why)));
             return;
         };
+        let site = Rc::clone(site);
         spawn_local(async move {
-            let _ = sender.send(Ok(hub.admin(wish).await));
+            // Whoever asked may have gone; what was begun goes on.
+            let _ = sender.send(Ok(does(site, hub).await));
         });
     });
     match answer.await {

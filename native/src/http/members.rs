@@ -1,18 +1,14 @@
 //! The members over HTTP: adding, promoting, removing. Here the operator's words are checked against what this
 //! member knows; whether the change can be done, and when it is done, the cluster says.
 
-use std::rc::Rc;
-
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use otterkeeper_core::configuration::{Change, Member, Standing};
 use otterkeeper_core::id::{NodeId, ReplicaId};
 use otterkeeper_core::node::{Admin, Reconfigure, View};
-use tokio::sync::oneshot;
-use tokio::task::spawn_local;
 
-use super::{Door, Site, may_enter, text_of};
+use super::{Door, Site, on_node};
 use crate::config::host_port_of;
 use crate::driver::Hub;
 
@@ -36,7 +32,7 @@ pub(super) async fn set(
     headers: HeaderMap,
 ) -> Response {
     let id = NodeId(id);
-    answer(door, &headers, move |site, hub| {
+    on_node(door, &headers, move |site, hub| {
         Box::pin(async move {
             let standing = match wish.learner {
                 true => Standing::Learner,
@@ -60,7 +56,7 @@ pub(super) async fn remove(
     headers: HeaderMap,
 ) -> Response {
     let id = NodeId(id);
-    answer(door, &headers, move |_, hub| {
+    on_node(door, &headers, move |_, hub| {
         Box::pin(async move {
             hub.with_view(|view| may_leave(&view, id))?;
             let (joining, leaving) = (Vec::new(), vec![id]);
@@ -136,40 +132,5 @@ fn may_leave(view: &View<'_>, id: NodeId) -> Result<(), String> {
     match configuration.voters().any(|voter| voter != id) {
         true => Ok(()),
         false => Err(format!("member {id} is the only one that votes")),
-    }
-}
-
-type Answer = core::pin::Pin<Box<dyn Future<Output = Result<(), String>>>>;
-
-/// Lets the node's thread answer: 200 if it was done, 409 and a sentence if not.
-async fn answer(
-    door: Door,
-    headers: &HeaderMap,
-    does: impl FnOnce(Rc<Site>, Hub) -> Answer + Send + 'static,
-) -> Response {
-    let host = text_of(headers, header::HOST);
-    let origin = text_of(headers, header::ORIGIN);
-    let (sender, answer) = oneshot::channel();
-    door.visit(move |site| {
-        if let Err(refusal) = may_enter(host.as_deref(), origin.as_deref(), &site.host_names) {
-            let _ = sender.send(Err(refusal));
-            return;
-        }
-        let Some(hub) = site.hub.get().cloned() else {
-            let why = "this member belongs to no cluster yet";
-            let _ = sender.send(Err((StatusCode::SERVICE_UNAVAILABLE, why)));
-            return;
-        };
-        let site = Rc::clone(site);
-        spawn_local(async move {
-            // Whoever asked may have gone; what was begun goes on.
-            let _ = sender.send(Ok(does(site, hub).await));
-        });
-    });
-    match answer.await {
-        Ok(Ok(Ok(()))) => "done\n".into_response(),
-        Ok(Ok(Err(why))) => (StatusCode::CONFLICT, format!("{why}\n")).into_response(),
-        Ok(Err((code, why))) => (code, format!("{why}\n")).into_response(),
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
