@@ -620,6 +620,41 @@ describe("page", { concurrency: 1 }, () => {
     await own.close();
   });
 
+  test("branches are compared, named and deleted, and the ghost shows what would be", async () => {
+    const page = await settled();
+    const old = await leader(page);
+    const begun = await moment(page);
+    await ahead(page, 2 * SECOND);
+    await page.evaluate((us) => window.otterkeeper.seek(us), begun.us);
+    await page.getByTestId(`node-${old.id}`).click();
+    await page.getByTestId("kill").click();
+    await ahead(page, 2 * SECOND);
+    const here = await moment(page);
+    await page.getByTestId("tab-runs").click();
+    await page.getByTestId("branch-2").waitFor();
+    await page.getByTestId("compare-1").click();
+    const compared = page.getByTestId("compare");
+    // The first difference is what the visitor did.
+    assert.match(await compared.locator("li.first").first().innerText(), new RegExp(`${old.id}`));
+    assert.ok(await compared.locator("tr.differs").count() >= 4);
+
+    await page.getByTestId("ghost").check();
+    const ghost = page.getByTestId(`ghost-${old.id}`);
+    assert.match(await ghost.textContent(), /leader/);
+    assert.deepEqual(await moment(page), here, "looking changes nothing");
+    await page.getByTestId("ghost").uncheck();
+    assert.equal(await ghost.count(), 0);
+
+    await page.getByTestId("branch-name").fill("without the king");
+    await page.getByTestId("branch-name").press("Enter");
+    await page.getByTestId("branch-2").getByText("without the king").waitFor();
+    await page.getByTestId("branch-1").click();
+    await page.getByTestId("delete-2").click();
+    assert.equal(await page.getByTestId("branch-2").count(), 0);
+    await allHold(page);
+    await page.close();
+  });
+
   test("fits a telephone of 390 pixels", async () => {
     const phone = await browser.newContext({ viewport: NARROW, hasTouch: true, locale: "en-GB" });
     const page = await open(home, phone);

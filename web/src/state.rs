@@ -2,6 +2,7 @@
 //! markup; components only draw it and send it actions.
 
 mod act;
+mod compare;
 mod job;
 mod judge;
 mod lesson;
@@ -30,7 +31,7 @@ pub(crate) use self::lesson::{
     Course, all as lessons, key_of, lesson_of, set_up as lesson_cluster,
 };
 pub(crate) use self::mark::Bookmark;
-pub(crate) use self::run::{Deed, Run, plain_cluster};
+pub(crate) use self::run::{Branch, Deed, Run, plain_cluster};
 pub(crate) use self::stroke::Stroke;
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
@@ -270,6 +271,14 @@ pub(crate) enum Action {
     PlayShortest,
     /// Leave off what is under way.
     Cancel,
+    /// Compare the present branch with another one.
+    Compare(Option<usize>),
+    /// Show what would be without the last intervention.
+    Haunt(bool),
+    /// Name a branch.
+    Name(usize, String),
+    /// Delete a branch.
+    Delete(usize),
     /// The model was changed from outside; the page has to be drawn.
     Told,
 }
@@ -303,6 +312,7 @@ pub(crate) struct Model {
     pub(crate) help: bool,
     pub(crate) menu: bool,
     pub(crate) jobs: Jobs,
+    pub(crate) beside: compare::Beside,
     pub(crate) muted: bool,
     pub(crate) details: bool,
     pub(crate) coached: bool,
@@ -366,6 +376,7 @@ impl Model {
             help: false,
             menu: false,
             jobs: Jobs::default(),
+            beside: compare::Beside::default(),
             muted: false,
             details: false,
             coached: false,
@@ -426,6 +437,7 @@ impl Model {
             self.run.advance(target, FRAME_EVENTS);
         }
         let ran = self.sim().events() != before;
+        self.haunt();
         if ran {
             self.mirror_logs();
             self.look();
@@ -545,6 +557,10 @@ impl Model {
             Action::Lessen => self.lessen(),
             Action::PlayShortest => self.play_shortest(),
             Action::Cancel => self.cancel(),
+            Action::Compare(other) => self.beside.other = other,
+            Action::Haunt(on) => self.beside.haunted = on,
+            Action::Name(branch, name) => self.name_branch(branch, &name),
+            Action::Delete(branch) => self.delete_branch(branch),
             Action::Dismiss => self.notice = None,
             Action::Coached => self.coached = true,
             Action::Mute => self.muted = !self.muted,
@@ -585,6 +601,7 @@ impl Model {
             }
             deed => self.intervene(deed),
         }
+        self.haunt();
         self.look();
         self.changed();
     }
@@ -734,6 +751,7 @@ impl Model {
         self.run = run;
         self.course = None;
         self.jobs = Jobs::default();
+        self.beside = compare::Beside::default();
         self.selection = None;
         self.asides.clear();
         self.client = None;

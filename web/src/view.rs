@@ -1,6 +1,7 @@
 //! Components: they draw the model and send it actions, and hold no state of their own.
 
 pub(crate) mod clients;
+pub(crate) mod compare;
 pub(crate) mod damage;
 pub(crate) mod export;
 pub(crate) mod find;

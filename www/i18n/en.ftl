@@ -894,3 +894,14 @@ damage-find = Find the shortest damage
 damage-searching = Leaving out what it does not need: { $left } of { $before } interventions left after { $runs } runs
 damage-counts = You got there with { $before } interventions. The promise already falls with { $after }:
 damage-play = Play just these
+
+# Branches beside each other.
+branch-name = Name this branch
+branch-delete = Delete branch { $name }
+branch-delete-hint = Delete
+compare = Compare
+compare-title = Where { $a } and { $b } part
+compare-nothing = nothing more
+compare-pause = Pause, and the nodes of both stand here.
+compare-node = { $role }, term { $term }, committed { $commit }
+ghost = Ghost: the cluster without the last intervention

@@ -891,3 +891,14 @@ damage-find = 가장 짧은 길 찾기
 damage-searching = 없어도 되는 것을 빼는 중: { $runs }번 돌려 { $before }개 중 { $left }개 남음
 damage-counts = 조작 { $before }개로 무너뜨렸습니다. 사실은 { $after }개면 됩니다:
 damage-play = 이것만 재생
+
+# 갈래를 나란히.
+branch-name = 이 갈래의 이름
+branch-delete = 갈래 { $name } 지우기
+branch-delete-hint = 지우기
+compare = 비교
+compare-title = { $a } 갈래와 { $b } 갈래가 갈라지는 곳
+compare-nothing = 더 없음
+compare-pause = 멈추면 두 갈래의 노드가 여기 나란히 나옵니다.
+compare-node = { $role }, term { $term }, 커밋 { $commit }
+ghost = 유령: 마지막 조작이 없었다면

@@ -30,12 +30,12 @@ pub(crate) struct Deed {
 
 /// A clone of the cluster.
 #[derive(Clone)]
-struct Kept {
-    event: u64,
-    at: Span,
+pub(super) struct Kept {
+    pub(super) event: u64,
+    pub(super) at: Span,
     /// Deeds applied before it.
-    deeds: usize,
-    sim: Rc<Sim>,
+    pub(super) deeds: usize,
+    pub(super) sim: Rc<Sim>,
 }
 
 /// One course of things.
@@ -51,7 +51,11 @@ pub(crate) struct Branch {
     pub(crate) journal: Vec<Rc<Event>>,
     /// The ways of messages that have ended, in the order of their ends.
     strokes: Vec<Stroke>,
-    kept: Vec<Kept>,
+    pub(super) kept: Vec<Kept>,
+    /// What the visitor calls it.
+    pub(crate) name: Option<String>,
+    /// Whether the visitor has deleted it.
+    pub(crate) gone: bool,
 }
 
 /// A run with all its branches, standing at one moment.
@@ -113,6 +117,8 @@ impl Run {
             journal: Vec::new(),
             strokes: Vec::new(),
             kept: vec![first],
+            name: None,
+            gone: false,
         };
         Self {
             nodes,
@@ -302,7 +308,7 @@ impl Run {
 
     /// Shows another branch, at the time nearest to the present one.
     pub(crate) fn switch(&mut self, branch: usize) {
-        if branch < self.branches.len() {
+        if self.branches.get(branch).is_some_and(|branch| !branch.gone) {
             let at = self.now();
             self.branch = branch;
             let first = self.current().kept.first().cloned();
@@ -330,6 +336,8 @@ impl Run {
                 .filter(|kept| kept.event <= events && kept.deeds <= self.done)
                 .cloned()
                 .collect(),
+            name: None,
+            gone: false,
         };
         self.branches.push(new);
         self.branch = self.branches.len() - 1;

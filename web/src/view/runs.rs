@@ -9,7 +9,8 @@ use yew::prelude::*;
 use crate::desk::Seen;
 use crate::frame::seconds;
 use crate::sentence;
-use crate::state::{Action, Model, Until};
+use crate::state::{Action, Branch, Model, Until};
+use crate::view::compare;
 use crate::view::export::ExportMenu;
 use crate::view::find::Find;
 use crate::view::icon::{self, icon};
@@ -67,6 +68,7 @@ pub(crate) fn Runs(seen: &Seen) -> Html {
             <Find ..seen.clone() />
             <h3>{ words.get("runs") }</h3>
             <div class="branches">{ branches(seen, &model) }</div>
+            { compare::compare(seen, &model) }
             <h3>{ words.get("bookmarks") }<span class="grow"></span>
                 <button class="tiny" data-testid="bookmark" aria-label={words.get("bookmark")} title={words.get("bookmark")} onclick={seen.desk.on(Action::Bookmark)}>{ icon(icon::FLAG) }</button>
             </h3>
@@ -83,30 +85,61 @@ pub(crate) fn Runs(seen: &Seen) -> Html {
 }
 
 fn branches(seen: &Seen, model: &Model) -> Html {
-    let words = &model.words;
-    model
-        .run
-        .branches
-        .iter()
-        .enumerate()
-        .map(|(number, branch)| {
-            let name = match branch.parent {
-                None => words.get("run-main"),
-                Some((parent, event)) => {
-                    words.with("run-branch", &[("parent", (parent as u64 + 1).into()), ("event", event.into())])
-                }
-            };
-            let time = format!("{:.3}", branch.end.0 as f64 / 1e6);
-            let end = words.with("run-end", &[("events", branch.end_event.into()), ("time", time.into())]);
-            let here = number == model.run.branch;
-            html! {
-                <button key={number} class={classes!("card", "branch", here.then_some("on"))} data-testid={format!("branch-{}", number + 1)} aria-pressed={here.to_string()} onclick={seen.desk.on(Action::Branch(number))}>
-                    <b>{ number + 1 }</b><span>{ name }<small>{ end }</small></span>
-                    { if here { html! { <span class="tag">{ words.get("run-here") }</span> } } else { html! {} } }
-                </button>
-            }
-        })
+    let all = model.run.branches.iter().enumerate();
+    let all = all.filter(|(_, branch)| !branch.gone);
+    all.map(|(number, branch)| row(seen, model, number, branch))
         .collect()
+}
+
+fn row(seen: &Seen, model: &Model, number: usize, branch: &Branch) -> Html {
+    let words = &model.words;
+    let name = match (&branch.name, branch.parent) {
+        (Some(name), _) => name.clone(),
+        (None, None) => words.get("run-main"),
+        (None, Some((parent, event))) => words.with(
+            "run-branch",
+            &[
+                ("parent", compare::name(model, parent).into()),
+                ("event", event.into()),
+            ],
+        ),
+    };
+    let time = format!("{:.3}", branch.end.0 as f64 / 1e6);
+    let end = words.with(
+        "run-end",
+        &[("events", branch.end_event.into()), ("time", time.into())],
+    );
+    let here = number == model.run.branch;
+    let compared = model.compared() == Some(number);
+    let other = (!compared).then_some(number);
+    let beside = if here {
+        let desk = seen.desk.clone();
+        let renamed = Callback::from(move |event: Event| {
+            let input = event
+                .target()
+                .and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+            if let Some(input) = input {
+                desk.act(Action::Name(number, input.value()));
+            }
+        });
+        html! { <input class="name" data-testid="branch-name" maxlength="40" aria-label={words.get("branch-name")} placeholder={words.get("branch-name")} value={branch.name.clone().unwrap_or_default()} onchange={renamed} /> }
+    } else {
+        html! {
+            <>
+                <button class="tiny wide" data-testid={format!("compare-{}", number + 1)} aria-pressed={compared.to_string()} onclick={seen.desk.on(Action::Compare(other))}>{ words.get("compare") }</button>
+                <button class="tiny" data-testid={format!("delete-{}", number + 1)} aria-label={words.with("branch-delete", &[("name", compare::name(model, number).into())])} title={words.get("branch-delete-hint")} onclick={seen.desk.on(Action::Delete(number))}>{ icon(icon::CROSS) }</button>
+            </>
+        }
+    };
+    html! {
+        <div key={number} class="branch-row">
+            <button class={classes!("card", "branch", here.then_some("on"))} data-testid={format!("branch-{}", number + 1)} aria-pressed={here.to_string()} onclick={seen.desk.on(Action::Branch(number))}>
+                <b>{ number + 1 }</b><span>{ name }<small>{ end }</small></span>
+                { if here { html! { <span class="tag">{ words.get("run-here") }</span> } } else { html! {} } }
+            </button>
+            <div class="beside">{ beside }</div>
+        </div>
+    }
 }
 
 fn bookmarks(seen: &Seen, model: &Model) -> Html {

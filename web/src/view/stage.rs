@@ -16,6 +16,7 @@ use crate::geometry::{Point, Ring, between, cross};
 use crate::i18n::Lang;
 use crate::sentence;
 use crate::state::{Action, Model, Notice, Selection, Tab};
+use crate::view::compare::ghosts;
 use crate::view::icon::{self, icon};
 use crate::view::node::{Face, NodeView};
 use crate::{frame, shape};
@@ -129,6 +130,7 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
                 <g class="guests">{ for guests }</g>
                 <g id="messages" class={model.muted.then_some("muted")} tabindex="0" role="group" aria-label={words.get("stage-messages")} aria-keyshortcuts="F" onclick={pick}></g>
                 <g class="nodes">{ for faces }</g>
+                { ghosts(&model, ring) }
                 <g id="bursts"></g>
                 <path class="stroke" id="stroke" d="" />
             </svg>
