@@ -77,6 +77,15 @@ export function history({ open, settled, home }) {
     await page.close();
   });
 
+  test("a promise says what it means", async () => {
+    const page = await settled();
+    await page.getByTestId("invariant-log-matching").click();
+    await page.getByTestId("notice").getByText("same index and term are equal up to it").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByTestId("notice").waitFor({ state: "detached" });
+    await page.close();
+  });
+
   test("the space-time diagram draws every message, says it in a table, and leads to it", async () => {
     const page = await settled();
     await page.keyboard.press("v");

@@ -21,7 +21,7 @@ use otterkeeper_core::id::{NodeId, Term};
 use otterkeeper_core::node::View;
 use otterkeeper_core::raft::note::Role;
 use otterkeeper_core::scenario::Wanted;
-use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Sim, What};
+use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Invariant, Sim, What};
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
@@ -154,6 +154,8 @@ pub(crate) enum Notice {
     Link(String),
     /// An order ran through its limit.
     NotReached,
+    /// What one of the promises says.
+    Promise(Invariant),
     /// Something takes longer than a frame: hundredths done.
     Working(u32),
 }
@@ -236,6 +238,8 @@ pub(crate) enum Action {
     Bookmark,
     /// To a marked moment.
     GoToBookmark(usize),
+    /// Says what a promise means.
+    Explain(Invariant),
     Dismiss,
     Coached,
     Mute,
@@ -561,6 +565,7 @@ impl Model {
             Action::Haunt(on) => self.beside.haunted = on,
             Action::Name(branch, name) => self.name_branch(branch, &name),
             Action::Delete(branch) => self.delete_branch(branch),
+            Action::Explain(promise) => self.notice = Some(Notice::Promise(promise)),
             Action::Dismiss => self.notice = None,
             Action::Coached => self.coached = true,
             Action::Mute => self.muted = !self.muted,

@@ -28,7 +28,7 @@ const LEFT: f64 = 26.0;
 const BAR: f64 = 11.0;
 const STRIP: f64 = 14.0;
 /// Bars and lines drawn at once, the newest.
-const BARS: usize = 400;
+const BARS: usize = 150;
 const SHOWN: usize = 40;
 /// Clients with a lane.
 const LANES: usize = 12;

@@ -325,6 +325,7 @@ fn notice(desk: &Desk, model: &Model) -> Html {
         Notice::Copied => (words.get("notice-copied"), false),
         Notice::Link(link) => (link.clone(), false),
         Notice::NotReached => (words.get("notice-not-reached"), true),
+        Notice::Promise(promise) => (sentence::promise(words, *promise), false),
         Notice::Working(part) => (
             words.with("notice-working", &[("percent", u64::from(*part).into())]),
             false,

@@ -5,7 +5,7 @@ use yew::prelude::*;
 
 use crate::desk::Seen;
 use crate::sentence;
-use crate::state::Model;
+use crate::state::{Action, Model};
 use crate::view::icon::{self, icon};
 use crate::view::story::broken;
 
@@ -23,12 +23,12 @@ pub(crate) fn Verdicts(seen: &Seen) -> Html {
         let state = if broken.is_some() { "broken" } else { "ok" };
         let promise = sentence::promise(words, *invariant);
         let (title, go) = match &broken {
-            Some((way, text)) => (format!("{promise} {text}"), Some(seen.desk.on(way.clone()))),
-            None => (promise, None),
+            Some((way, text)) => (format!("{promise} {text}"), way.clone()),
+            None => (promise, Action::Explain(*invariant)),
         };
         let spoken = words.get(if broken.is_some() { "verdict-broken" } else { "verdict-holds" });
         html! {
-            <button key={invariant.name()} class="verdict" data-testid={format!("invariant-{}", invariant.name())} data-state={state} {title} disabled={broken.is_none()} onclick={go}>
+            <button key={invariant.name()} class="verdict" data-testid={format!("invariant-{}", invariant.name())} data-state={state} {title} onclick={seen.desk.on(go)}>
                 { icon(if broken.is_some() { icon::CROSS } else { icon::TICK }) }{ sentence::invariant(words, *invariant) }<span class="sr">{ spoken }</span>
             </button>
         }
@@ -36,7 +36,7 @@ pub(crate) fn Verdicts(seen: &Seen) -> Html {
     let verdicts: Vec<Html> = verdicts.collect();
     html! {
         <div class="verdicts">
-            <div class="all" role="group" tabindex="0" aria-label={words.get("verdicts")}>{ verdicts }</div>
+            <div class="all" role="group" aria-label={words.get("verdicts")}>{ verdicts }</div>
             <span class="grow"></span>
             { quorum(&model) }
         </div>
