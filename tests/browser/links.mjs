@@ -84,6 +84,12 @@ export function links({ open, settled, home, browser }) {
     for (const gone of ["share", "learn", "tab-inspect", "kill", "lesson-step", "invariant-election-safety"]) {
       assert.equal(await page.getByTestId(gone).count(), 0, gone);
     }
+    // From one layout to the other and back, in the same tab.
+    await page.evaluate(() => { location.hash = "#/learn/cap/7"; });
+    await page.getByTestId("lesson-step").waitFor();
+    await page.evaluate(() => { location.hash = "#/embed/votes/2"; });
+    await page.getByTestId("embed").waitFor();
+    await page.getByTestId("play").click();
     assert.match(await page.getByTestId("whole").getAttribute("href"), /#\/learn\/votes\/2$/);
     await page.close();
     // In an iframe of a foreign page, small.

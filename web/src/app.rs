@@ -164,7 +164,8 @@ impl Component for App {
             return self.embedded(&model, picture, panels);
         }
         html! {
-            <div class="page" lang={model.words.lang.tag()}>
+            // The two layouts share no element: one takes the place of the other as a whole.
+            <div key="page" class="page" lang={model.words.lang.tag()}>
                 <Header ..panels.clone() />
                 <main class="work" data-tab={tab.name()} data-mode={if model.learning { "learn" } else { "sandbox" }}>
                     <div class="left">
@@ -195,7 +196,7 @@ impl App {
             None => "#/".to_owned(),
         };
         html! {
-            <div class="page embed" lang={model.words.lang.tag()} data-testid="embed">
+            <div key="embed" class="page embed" lang={model.words.lang.tag()} data-testid="embed">
                 <main class="work"><div class="centre"><Stage ..picture /></div></main>
                 <div class="times"><SpaceTime ..panels.clone() /><Time ..panels.clone() /></div>
                 <Help ..panels />
