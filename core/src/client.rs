@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 use crate::config::ClientConfig;
 use crate::id::{Index, SessionId};
 use crate::request::{
-    Change, Connect, Hangup, Once, Password, Read, Reply, Request, Response, WatchEvent,
+    Change, Connect, Error, Hangup, Once, Password, Read, Reply, Request, Response, WatchEvent,
 };
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -213,6 +213,8 @@ struct Pending {
     request: Request,
     /// Of a change.
     number: Option<u64>,
+    /// Whether it was sent on an earlier connection too.
+    again: bool,
     sent: Time,
 }
 
@@ -528,7 +530,7 @@ impl Client {
             }
             _ => None,
         };
-        self.send_as(now, request, number, purpose, out);
+        self.send_as(now, request, number, false, purpose, out);
     }
 
     fn send_as(
@@ -536,6 +538,7 @@ impl Client {
         now: Time,
         request: Request,
         number: Option<u64>,
+        again: bool,
         purpose: Purpose,
         out: &mut Vec<Output>,
     ) {
@@ -554,6 +557,7 @@ impl Client {
             purpose,
             request: request.clone(),
             number,
+            again,
             sent: now,
         });
         // Numbers rise along `pending`, and all before its first one have been answered.
@@ -646,7 +650,11 @@ impl Client {
                 {
                     self.proofs.push(pending.request);
                 }
-                let outcome = Outcome::Answered(reply);
+                let outcome = match reply.result {
+                    // Too busy to look whether the change was made the first time.
+                    Err(Error::ThrottledOp) if pending.again => Outcome::Unknown,
+                    _ => Outcome::Answered(reply),
+                };
                 self.tell(Event::Done { id, outcome }, out);
                 if closed {
                     self.closed(out);
@@ -706,7 +714,7 @@ impl Client {
                     let purpose = Purpose::Call(waiting.id);
                     match waiting.number {
                         None => self.send(now, waiting.request, purpose, out),
-                        number => self.send_as(now, waiting.request, number, purpose, out),
+                        number => self.send_as(now, waiting.request, number, true, purpose, out),
                     }
                 }
             }

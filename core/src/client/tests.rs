@@ -523,6 +523,25 @@ fn what_cannot_be_repeated_is_unknown_at_once() {
 }
 
 #[test]
+fn a_busy_server_knows_nothing_of_a_change_that_was_sent_before() {
+    let mut bench = Bench::attached();
+    bench.call(1, delete());
+    bench.reconnect();
+    bench.attach(SessionId(5));
+    bench.call(2, delete());
+    bench.out.clear();
+    let last = bench.client.last_tag;
+    bench.answer(last - 1, 11, Err(Error::ThrottledOp));
+    bench.answer(last, 11, Err(Error::ThrottledOp));
+    let refused = Outcome::Answered(Reply {
+        zxid: Index(11),
+        result: Err(Error::ThrottledOp),
+    });
+    let expected = vec![done(1, Outcome::Unknown), done(2, refused)];
+    assert_eq!(bench.events(), expected);
+}
+
+#[test]
 fn an_answer_that_does_not_come_leaves_the_outcome_unknown() {
     let mut bench = Bench::attached_as(forgetful());
     bench.call(1, delete());
