@@ -6,6 +6,7 @@ It prints "kill" when a recipe is under way; the caller kills the leader, answer
 "back". Exit code 0 when every recipe kept its promise. Knows nothing of how the servers work.
 """
 
+import socket
 import sys
 import threading
 import time
@@ -21,23 +22,34 @@ PATIENCE_SECONDS = 20
 UNKNOWN = (ConnectionLoss, OperationTimeoutError, SessionExpiredError)
 
 
+def connected(hosts, number):
+    """A client at the server with this number, if it is there."""
+    turned = hosts[number % len(hosts):] + hosts[: number % len(hosts)]
+    client = KazooClient(
+        hosts=",".join(turned),
+        randomize_hosts=False,
+        timeout=SESSION_SECONDS,
+        connection_retry={"max_tries": -1, "delay": 0.02, "max_delay": 0.2},
+        command_retry={"max_tries": -1, "delay": 0.02, "max_delay": 0.2},
+    )
+    client.start(timeout=30)
+    return client
+
+
+def word(host, name):
+    """What a server answers to a four-letter word."""
+    address, port = host.split(":")
+    with socket.create_connection((address, int(port)), timeout=PATIENCE_SECONDS) as stream:
+        stream.sendall(name)
+        return stream.makefile().read()
+
+
 class Stage:
     """Clients at all servers, and somebody who can kill a leader."""
 
     def __init__(self, hosts):
-        hosts = hosts.split(",")
-        self.clients = []
-        for number in range(CLIENTS):
-            turned = hosts[number % len(hosts):] + hosts[: number % len(hosts)]
-            client = KazooClient(
-                hosts=",".join(turned),
-                randomize_hosts=False,
-                timeout=SESSION_SECONDS,
-                connection_retry={"max_tries": -1, "delay": 0.02, "max_delay": 0.2},
-                command_retry={"max_tries": -1, "delay": 0.02, "max_delay": 0.2},
-            )
-            client.start(timeout=30)
-            self.clients.append(client)
+        self.hosts = hosts.split(",")
+        self.clients = [connected(self.hosts, number) for number in range(CLIENTS)]
         self.sessions = [client.client_id[0] for client in self.clients]
 
     def kill_leader(self):
@@ -49,7 +61,11 @@ class Stage:
         said = sys.stdin.readline().strip()
         assert said == "back", said
 
-    def each(self, action):
+    def followers(self):
+        """The servers that follow."""
+        return [host for host in self.hosts if "Mode: follower" in word(host, b"srvr")]
+
+    def each(self, action, clients=None):
         """Runs the action with each client in a thread of its own; the first failure is raised."""
         failures = []
 
@@ -59,7 +75,7 @@ class Stage:
             except BaseException as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=guarded, args=(client, number), daemon=True) for number, client in enumerate(self.clients)]
+        threads = [threading.Thread(target=guarded, args=(client, number), daemon=True) for number, client in enumerate(clients or self.clients)]
         for thread in threads:
             thread.start()
 
@@ -242,6 +258,16 @@ def barrier(stage):
 
 def double_barrier(stage):
     """All come in together and leave together; the leader dies while the last one is waited for."""
+    # A member of kazoo's double barrier whose connection is lost while it waits forgets its watch and waits for ever, so
+    # they are where no server dies.
+    followers = []
+
+    def all_follow():
+        followers[:] = stage.followers()
+        return len(followers) == len(stage.hosts) - 1
+
+    within(all_follow, "a leader and its followers")
+    clients = [connected(followers, number) for number in range(CLIENTS)]
     waiting, inside, left = threading.Event(), [], []
 
     def work(client, number):
@@ -255,12 +281,15 @@ def double_barrier(stage):
         own.leave()
         left.append(number)
 
-    join = stage.each(work)
+    join = stage.each(work, clients)
     time.sleep(0.3)
     stage.kill_leader()
     waiting.set()
     join()
     assert len(left) == CLIENTS, left
+    for client in clients:
+        client.stop()
+        client.close()
 
 
 def party(stage):
