@@ -69,7 +69,7 @@ export function links({ open, settled, home, browser }) {
     const link = await good();
     const page = await open();
     const begun = Date.now();
-    await page.evaluate((to) => { location.hash = new URL(to).hash; }, link.replace(/t=\d+/, "t=3500000000").replace(/e=\d+/, "e=4999999").replace(/&h=[0-9a-f]+/, ""));
+    await page.evaluate((to) => { location.hash = new URL(to).hash; }, link.replace(/&t=\d+/, "&t=3500000000").replace(/&e=\d+/, "&e=4999999").replace(/&h=[0-9a-f]+/, ""));
     await page.getByTestId("notice").getByText("%").waitFor();
     assert.ok(Date.now() - begun < 1_000);
     await page.getByTestId("new-run").first().click();
