@@ -1,6 +1,8 @@
 //! The page's words. Every string that people see comes from `www/i18n/*.ftl`; both languages are in
 //! the wasm, so that switching needs no network. Knows keys and arguments, not where they are shown.
 
+mod particle;
+
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 
 const EN: &str = include_str!("../../www/i18n/en.ftl");
@@ -76,9 +78,13 @@ impl Words {
                 Word::Count(number) => filled.set(*name, *number),
             }
         }
-        self.bundle
-            .format_pattern(pattern, Some(&filled), &mut Vec::new())
-            .into_owned()
+        let text = self
+            .bundle
+            .format_pattern(pattern, Some(&filled), &mut Vec::new());
+        match self.lang {
+            Lang::En => text.into_owned(),
+            Lang::Ko => particle::fit(&text),
+        }
     }
 }
 
@@ -139,6 +145,19 @@ mod tests {
             Vec::<&&str>::new(),
             "missing in en.ftl"
         );
+    }
+
+    #[test]
+    fn no_korean_particle_takes_an_argument_for_granted() {
+        let forms = ["를", "을", "이", "가", "는", "은", "와", "과", "로", "으로"];
+        for line in KO.lines() {
+            for behind in line.split('}').skip(1) {
+                let end = behind.find(|letter: char| !('가'..='힣').contains(&letter));
+                let word = &behind[..end.unwrap_or(behind.len())];
+                let both = behind[word.len()..].starts_with('(');
+                assert!(both || !forms.contains(&word), "{line}");
+            }
+        }
     }
 
     #[test]
