@@ -268,6 +268,10 @@ impl Watch {
     /// The server has set it; `complete` if it told all that happened since.
     fn answered(&mut self, zxid: Index, complete: bool) -> Verdict {
         self.answers += 1;
+        if !complete {
+            // What it told is only the end of what happened: what was known before says nothing about it.
+            self.forget();
+        }
         if self.answers < self.asks {
             return Ok(());
         }
@@ -291,10 +295,8 @@ impl Watch {
         self.is_set = true;
         self.set_at = zxid;
         self.quiet = None;
-        if !complete || asked == Some(Asked::First) {
-            self.znodes.clear();
-            self.names = None;
-            self.listed = None;
+        if asked == Some(Asked::First) {
+            self.forget();
         }
         if asked == Some(Asked::Again) && !self.told_itself {
             self.quiet = Some((self.since, zxid));
@@ -303,6 +305,12 @@ impl Watch {
             self.last = zxid;
         }
         Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.znodes.clear();
+        self.names = None;
+        self.listed = None;
     }
 
     fn hears(&self, event: &WatchEvent) -> bool {
