@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::Clients;
-use crate::command::Origin;
+use crate::command::{Command, Origin};
 use crate::id::{ConnId, NodeId, SessionId};
 use crate::message::Message;
 use crate::node::Node;
@@ -173,9 +173,9 @@ impl Node {
         }
         for command in commands {
             // What cannot be read would halt every member that applies it.
-            if wire::decode_command(&command).is_err() {
+            let Ok(read) = wire::decode_command(&command) else {
                 return;
-            }
+            };
             if self
                 .raft
                 .propose(self.now, Payload::Command(command))
@@ -184,6 +184,16 @@ impl Node {
                 return;
             }
             inbound.taken += 1;
+            // A sign of life now and not only when it is applied: the session's end may be under way, and would come
+            // behind this in the log.
+            if let Command::Write { session, epoch, .. } = read
+                && self
+                    .machine
+                    .session(session)
+                    .is_some_and(|known| known.epoch == epoch)
+            {
+                self.deadlines.touch(self.now, session);
+            }
         }
     }
 
