@@ -189,14 +189,40 @@ struct Shadow {
     granted: (Term, NodeId),
     /// The furthest it said it has, and in which term. Survives its crashes.
     told: (Term, Index),
-    /// The same of the replica before it, whose disk is lost: leaders may count on what they heard.
-    told_before: (Term, Index),
+    /// The replica before it, whose disk is lost: leaders may count on what they heard.
+    before: Lost,
     /// The members in force after its last step, who decide about what it commits in the next one.
     members: Configuration,
     /// Where its log has configurations.
     changes: Vec<Index>,
     /// The last of them that was looked at.
     seen_change: Index,
+}
+
+/// A replica whose disk is lost.
+#[derive(Clone)]
+struct Lost {
+    told: (Term, Index),
+    log: Chunks<(Term, u64)>,
+}
+
+impl Default for Lost {
+    fn default() -> Self {
+        Self {
+            told: (Term(0), Index(0)),
+            log: Chunks::new(0),
+        }
+    }
+}
+
+impl Lost {
+    /// Whether it said so, in the entry's term or to a later leader whose log has it too.
+    fn said_it_has(&self, entry: LogId) -> bool {
+        let (term, index) = self.told;
+        let own = self.log.get(entry.index.0).map(|(term, _)| *term);
+        let same = own.is_none_or(|own| own == entry.term);
+        entry.term <= term && entry.index <= index && same
+    }
 }
 
 #[derive(Clone)]
@@ -231,7 +257,7 @@ impl Checker {
             applied: Index(0),
             granted: (Term(0), NodeId(0)),
             told: (Term(0), Index(0)),
-            told_before: (Term(0), Index(0)),
+            before: Lost::default(),
             members: Configuration::default(),
             changes: Vec::new(),
             seen_change: Index(0),
@@ -292,8 +318,10 @@ impl Checker {
         if let Some(shadow) = shadow(&mut self.shadows, id) {
             shadow.replica = replica;
             shadow.granted = (Term(0), NodeId(0));
-            shadow.told_before = shadow.told;
-            shadow.told = (Term(0), Index(0));
+            shadow.before = Lost {
+                told: core::mem::take(&mut shadow.told),
+                log: shadow.log.clone(),
+            };
         }
     }
 
@@ -628,9 +656,7 @@ impl Checker {
             let has = |voter: &&NodeId| {
                 let place = (voter.0 as usize).wrapping_sub(1);
                 let on_disk = |disk: &&Disk| disk.surely_has(entry);
-                let was_told = |shadow: &Shadow| {
-                    shadow.told_before.0 == entry.term && entry.index <= shadow.told_before.1
-                };
+                let was_told = |shadow: &Shadow| shadow.before.said_it_has(entry);
                 disks.get(place).is_some_and(on_disk)
                     || self.shadows.get(place).is_some_and(was_told)
             };
