@@ -174,8 +174,7 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
     }
     config.repeat = rng.chance(500);
     // Most services are read far more than written. Who waits for no write asks on, whoever leads.
-    // Few, until what they break is mended: durable-before-told and sessions-kept fail in some of them.
-    let reads = rng.chance(20);
+    let reads = rng.chance(300);
     if reads && let Some(workload) = &mut config.workload {
         workload.write_per_mille = 100;
     }
