@@ -201,6 +201,20 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The znode that it is about.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Create { path, .. }
+            | Self::Delete { path, .. }
+            | Self::SetData { path, .. }
+            | Self::SetAcl { path, .. }
+            | Self::Check { path, .. } => path,
+        }
+    }
+}
+
 /// The kinds of znodes that can be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum CreateMode {

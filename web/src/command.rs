@@ -402,13 +402,7 @@ fn replied(request: Option<&Request>, reply: &Reply) -> Vec<Body> {
 
 fn path_of(request: &Request) -> Option<String> {
     match request {
-        Request::Write(op) => Some(match op {
-            Op::Create { path, .. }
-            | Op::Delete { path, .. }
-            | Op::SetData { path, .. }
-            | Op::SetAcl { path, .. }
-            | Op::Check { path, .. } => path.clone(),
-        }),
+        Request::Write(op) => Some(op.path().to_owned()),
         Request::Read(read) | Request::Latest(read) => Some(read.path.clone()),
         Request::Sync { path } => Some(path.clone()),
         _ => None,

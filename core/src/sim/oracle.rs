@@ -157,11 +157,7 @@ impl Oracle {
     /// A client that is not of the workload writes: what it touches is no longer judged.
     pub(super) fn stranger(&mut self, request: &Request) {
         for op in changes(request).unwrap_or_default() {
-            let (Op::Create { path, .. }
-            | Op::Delete { path, .. }
-            | Op::SetData { path, .. }
-            | Op::SetAcl { path, .. }
-            | Op::Check { path, .. }) = op;
+            let path = op.path();
             if let Some(place) = place(path) {
                 self.znodes.wild(place);
             }

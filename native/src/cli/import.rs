@@ -328,7 +328,7 @@ impl Batch {
         if ops.is_empty() {
             return Ok(());
         }
-        let paths: Vec<String> = ops.iter().map(|op| path_of(op).to_owned()).collect();
+        let paths: Vec<String> = ops.iter().map(|op| op.path().to_owned()).collect();
         let first = paths.first().cloned().unwrap_or_default();
         if let Response::Multi(results) = session.quiet(&first, Request::Multi(ops)).await?
             && let Some((path, error)) = failed(&paths, &results)
@@ -339,15 +339,5 @@ impl Batch {
         tally.made += makes;
         tally.overwritten += overwrites;
         Ok(())
-    }
-}
-
-fn path_of(op: &Op) -> &str {
-    match op {
-        Op::Create { path, .. }
-        | Op::Delete { path, .. }
-        | Op::SetData { path, .. }
-        | Op::SetAcl { path, .. }
-        | Op::Check { path, .. } => path,
     }
 }

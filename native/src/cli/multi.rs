@@ -56,9 +56,7 @@ pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Fai
     if let Some((line, error)) = failed(&lines, &results) {
         let number = lines.iter().position(|other| core::ptr::eq(other, line));
         let number = number.map_or(0, |number| number + 1);
-        let path = op(line)
-            .map(|op| path_of(&op).to_owned())
-            .unwrap_or_default();
+        let path = op(line).map(|op| op.path().to_owned()).unwrap_or_default();
         let why = explain(error, &path);
         return Err(session.refused(
             error,
@@ -118,16 +116,6 @@ fn op(line: &str) -> Result<Op, Failure> {
         Change::SetAcl(args) => args.op(),
         Change::Check { version, path } => Op::Check { path, version },
     })
-}
-
-fn path_of(op: &Op) -> &str {
-    match op {
-        Op::Create { path, .. }
-        | Op::Delete { path, .. }
-        | Op::SetData { path, .. }
-        | Op::SetAcl { path, .. }
-        | Op::Check { path, .. } => path,
-    }
 }
 
 #[cfg(test)]
