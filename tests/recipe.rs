@@ -17,6 +17,7 @@ use otterkeeper_core::time::{Span, Time};
 mod lock;
 mod others;
 mod settings;
+mod weather;
 
 /// The clients of a test.
 const CLIENTS: u32 = 4;

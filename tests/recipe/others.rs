@@ -1,5 +1,6 @@
 //! Queue, group, double barrier, counter and election under the same mishaps as the lock.
 
+use super::weather::{Weather, misfortune, wake};
 use super::*;
 
 use otterkeeper_core::recipe::barrier::Told as BarrierTold;
@@ -7,53 +8,6 @@ use otterkeeper_core::recipe::counter::Told as CounterTold;
 use otterkeeper_core::recipe::election::Told as ElectionTold;
 use otterkeeper_core::recipe::group::{Called, Membership};
 use otterkeeper_core::recipe::queue::{Put, Take};
-
-/// Pauses a client for up to `longest`, or breaks its connection, or (if it may) lets it die.
-pub(super) fn misfortune(world: &mut World, longest: Span, dies: bool) -> Option<ClientId> {
-    let client = ClientId(world.rng.between(1, u64::from(CLIENTS)) as u32);
-    if world.paused.contains_key(&client) {
-        return None;
-    }
-    match world.rng.below(10) {
-        0..4 => {
-            let span = world.rng.between(longest.0 / 4, longest.0);
-            world.paused.insert(client, world.sim.now() + Span(span));
-            world.sim.apply(&Intervention::PauseClient(client));
-            None
-        }
-        4..6 if dies => {
-            world.sim.apply(&Intervention::KillClient(client));
-            world.open(client);
-            Some(client)
-        }
-        _ => {
-            world.sim.apply(&Intervention::DropClient(client));
-            None
-        }
-    }
-}
-
-pub(super) fn wake(world: &mut World) {
-    let now = world.sim.now();
-    let due: Vec<ClientId> = world
-        .paused
-        .iter()
-        .filter(|(_, until)| **until <= now)
-        .map(|(client, _)| *client)
-        .collect();
-    for client in due {
-        world.paused.remove(&client);
-        world.sim.apply(&Intervention::ResumeClient(client));
-    }
-}
-
-pub(super) fn wake_all(world: &mut World) {
-    for client in core::mem::take(&mut world.paused).into_keys() {
-        world.sim.apply(&Intervention::ResumeClient(client));
-    }
-    world.sim.apply(&Intervention::Faults(false));
-    heal(world);
-}
 
 /// Client 1 puts; the others take, work for a while and finish. Everything that was stored is worked on to
 /// the end, whatever happens to the workers; some of it more than once.
@@ -85,13 +39,9 @@ fn nothing_that_was_put_is_lost() {
         let mut stored = 0;
         let mut work: BTreeMap<ClientId, (Time, String)> = BTreeMap::new();
         let mut done: BTreeMap<String, usize> = BTreeMap::new();
-        let calm = world.sim.now() + Span::from_ms(40_000);
-        let end = calm + Span::from_ms(40_000);
-        let mut mishap = world.sim.now();
-        let mut is_calm = false;
-        while world.sim.now() < end {
+        let mut weather = Weather::new(&world, Span::from_ms(40_000), Span::from_ms(40_000));
+        while weather.goes_on(&mut world) {
             let now = world.sim.now();
-            wake(&mut world);
             for worker in &workers {
                 let ready = work.get(worker).is_some_and(|(ends, _)| *ends <= now);
                 if ready && !world.paused.contains_key(worker) {
@@ -100,12 +50,7 @@ fn nothing_that_was_put_is_lost() {
                     world.wish(*worker, Wish::Finish { path: path() });
                 }
             }
-            if !is_calm && calm <= now {
-                is_calm = true;
-                wake_all(&mut world);
-            }
-            if !is_calm && mishap <= now {
-                mishap = now + Span::from_ms(world.rng.between(300, 2_000));
+            if weather.strikes(&mut world) {
                 // The producer lives, so that it is known what was stored.
                 let client = misfortune(&mut world, Span(TIMEOUT.0 * 2), false);
                 assert_eq!(client, None);
@@ -171,19 +116,10 @@ fn one_leads_for_each_number() {
         }
         let mut reigns = BTreeSet::new();
         let mut leader = None;
-        let calm = world.sim.now() + Span::from_ms(40_000);
-        let end = calm + Span::from_ms(15_000);
-        let mut mishap = world.sim.now();
-        let mut is_calm = false;
-        while world.sim.now() < end {
+        let mut weather = Weather::new(&world, Span::from_ms(40_000), Span::from_ms(15_000));
+        while weather.goes_on(&mut world) {
             let now = world.sim.now();
-            wake(&mut world);
-            if !is_calm && calm <= now {
-                is_calm = true;
-                wake_all(&mut world);
-            }
-            if !is_calm && mishap <= now {
-                mishap = now + Span::from_ms(world.rng.between(300, 2_000));
+            if weather.strikes(&mut world) {
                 // Whoever was elected last stands still until its session has ended.
                 if let Some(client) = leader.take() {
                     let span = world.rng.between(TIMEOUT.0, TIMEOUT.0 * 2);
@@ -237,19 +173,9 @@ fn the_roll_agrees_with_the_members() {
         }
         let mut seen: BTreeMap<ClientId, BTreeMap<String, Index>> = BTreeMap::new();
         let mut tokens: BTreeMap<ClientId, Index> = BTreeMap::new();
-        let calm = world.sim.now() + Span::from_ms(30_000);
-        let end = calm + Span::from_ms(15_000);
-        let mut mishap = world.sim.now();
-        let mut is_calm = false;
-        while world.sim.now() < end {
-            let now = world.sim.now();
-            wake(&mut world);
-            if !is_calm && calm <= now {
-                is_calm = true;
-                wake_all(&mut world);
-            }
-            if !is_calm && mishap <= now {
-                mishap = now + Span::from_ms(world.rng.between(300, 2_000));
+        let mut weather = Weather::new(&world, Span::from_ms(30_000), Span::from_ms(15_000));
+        while weather.goes_on(&mut world) {
+            if weather.strikes(&mut world) {
                 // A process that begins anew draws the same names as the one before; that is for the lock.
                 misfortune(&mut world, Span(TIMEOUT.0 * 2), false);
             }
@@ -370,23 +296,14 @@ fn a_counter_counts_what_it_says() {
         for client in world.clients() {
             world.wish(client, add(1));
         }
-        let calm = world.sim.now() + Span::from_ms(30_000);
-        let end = calm + Span::from_ms(15_000);
-        let mut mishap = world.sim.now();
-        let (mut is_calm, mut is_read) = (false, false);
-        while world.sim.now() < end {
-            let now = world.sim.now();
-            wake(&mut world);
-            if !is_calm && calm <= now {
-                is_calm = true;
-                wake_all(&mut world);
-            }
-            if is_calm && !is_read && calm + Span::from_ms(12_000) <= now {
+        let mut weather = Weather::new(&world, Span::from_ms(30_000), Span::from_ms(15_000));
+        let mut is_read = false;
+        while weather.goes_on(&mut world) {
+            if !is_read && weather.is_calm_for(&world, Span::from_ms(12_000)) {
                 is_read = true;
                 world.wish(ClientId(1), add(0));
             }
-            if !is_calm && mishap <= now {
-                mishap = now + Span::from_ms(world.rng.between(300, 2_000));
+            if weather.strikes(&mut world) {
                 misfortune(&mut world, Span(TIMEOUT.0 * 2), false);
             }
             world.step();
@@ -400,7 +317,7 @@ fn a_counter_counts_what_it_says() {
                     CounterTold::Unknown => unknown += 1,
                     other => panic!("seed {seed}: {other:?}"),
                 }
-                if !is_calm {
+                if !weather.is_calm {
                     world.wish(client, add(1));
                 }
             }

@@ -1,6 +1,6 @@
 //! Configurations and directories of services under the same mishaps as the other recipes.
 
-use super::others::{misfortune, wake, wake_all};
+use super::weather::{Weather, misfortune};
 use super::*;
 
 use otterkeeper_core::recipe::group::Membership;
@@ -62,20 +62,10 @@ fn nobody_sees_half_of_an_update() {
         let mut lost = 0;
         // A process that begins anew draws the same numbers as the one before: it only reads.
         let mut mute: BTreeSet<ClientId> = BTreeSet::new();
-        let calm = world.sim.now() + Span::from_ms(30_000);
-        let end = calm + Span::from_ms(15_000);
-        let mut mishap = world.sim.now();
-        let mut is_calm = false;
-        while world.sim.now() < end {
-            let now = world.sim.now();
-            wake(&mut world);
-            if !is_calm && calm <= now {
-                is_calm = true;
-                wake_all(&mut world);
-            }
-            if !is_calm && mishap <= now {
-                mishap = now + Span::from_ms(world.rng.between(300, 2_000));
-                let dies = mute.is_empty() && calm < now + Span::from_ms(15_000);
+        let mut weather = Weather::new(&world, Span::from_ms(30_000), Span::from_ms(15_000));
+        while weather.goes_on(&mut world) {
+            if weather.strikes(&mut world) {
+                let dies = mute.is_empty() && !weather.is_rough_for(&world, Span::from_ms(15_000));
                 if let Some(dead) = misfortune(&mut world, Span(TIMEOUT.0 * 2), dies) {
                     mute.insert(dead);
                     seen.remove(&dead);
@@ -106,7 +96,7 @@ fn nobody_sees_half_of_an_update() {
                     },
                     other => panic!("{who}: {other:?}"),
                 }
-                if !is_calm && !mute.contains(&client) {
+                if !weather.is_calm && !mute.contains(&client) {
                     // On the condition that nobody was faster, or on none.
                     let version = seen.get(&client).map(|settings| settings.version);
                     let version = version.filter(|_| world.rng.chance(500));
@@ -151,20 +141,10 @@ fn a_directory_agrees_with_those_who_serve() {
         let mut tokens: BTreeMap<ClientId, Index> = BTreeMap::new();
         // One that begins anew only looks.
         let mut dead: Option<ClientId> = None;
-        let calm = world.sim.now() + Span::from_ms(30_000);
-        let end = calm + Span::from_ms(20_000);
-        let mut mishap = world.sim.now();
-        let mut is_calm = false;
-        while world.sim.now() < end {
-            let now = world.sim.now();
-            wake(&mut world);
-            if !is_calm && calm <= now {
-                is_calm = true;
-                wake_all(&mut world);
-            }
-            if !is_calm && mishap <= now {
-                mishap = now + Span::from_ms(world.rng.between(300, 2_000));
-                let dies = dead.is_none() && calm < now + Span::from_ms(15_000);
+        let mut weather = Weather::new(&world, Span::from_ms(30_000), Span::from_ms(20_000));
+        while weather.goes_on(&mut world) {
+            if weather.strikes(&mut world) {
+                let dies = dead.is_none() && !weather.is_rough_for(&world, Span::from_ms(15_000));
                 if let Some(client) = misfortune(&mut world, Span(TIMEOUT.0 * 2), dies) {
                     dead = Some(client);
                     deaths += 1;
