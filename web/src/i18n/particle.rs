@@ -1,22 +1,25 @@
 //! Korean particles take one of two forms, by how the word before them ends. The texts write both forms where that word
-//! is an argument, as `{ $node }을(를)`; this puts the one that is read. Knows sounds, and not what the texts say.
+//! is an argument; this puts the one that is read. Knows sounds, and not what the texts say. Both forms of each
+//! particle are in `www/i18n/ko.particles`.
 
-/// What a text writes; the form behind a consonant, and behind a vowel.
-const PARTICLES: [(&str, &str, &str); 5] = [
-    ("을(를)", "을", "를"),
-    ("이(가)", "이", "가"),
-    ("은(는)", "은", "는"),
-    ("과(와)", "과", "와"),
-    ("(으)로", "으로", "로"),
-];
+const PARTICLES: &str = include_str!("../../../www/i18n/ko.particles");
 
 /// How a word ends when it is read aloud.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ending {
-    Vowel,
     Consonant,
-    /// A consonant, which `(으)로` takes for a vowel.
+    Vowel,
     Rieul,
+}
+
+/// What a text writes for each particle, and its form behind a consonant, a vowel and a rieul.
+pub(super) fn particles() -> impl Iterator<Item = (&'static str, [&'static str; 3])> {
+    let lines = PARTICLES.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| {
+        let mut words = line.split(' ');
+        let both = words.next()?;
+        Some((both, [words.next()?, words.next()?, words.next()?]))
+    })
 }
 
 /// Gives each particle its form.
@@ -24,17 +27,16 @@ pub(super) fn fit(text: &str) -> String {
     let mut fitted = String::with_capacity(text.len());
     let mut rest = text;
     loop {
-        let found = PARTICLES
-            .iter()
-            .filter_map(|particle| rest.find(particle.0).map(|at| (at, particle)));
-        let Some((at, (both, consonant, vowel))) = found.min_by_key(|(at, _)| *at) else {
+        let found =
+            particles().filter_map(|particle| rest.find(particle.0).map(|at| (at, particle)));
+        let Some((at, (both, [consonant, vowel, rieul]))) = found.min_by_key(|(at, _)| *at) else {
             return fitted + rest;
         };
         fitted += &rest[..at];
         fitted += match ending(&fitted) {
+            Ending::Consonant => consonant,
             Ending::Vowel => vowel,
-            Ending::Rieul if *vowel == "로" => vowel,
-            _ => consonant,
+            Ending::Rieul => rieul,
         };
         rest = &rest[at + both.len()..];
     }
@@ -42,6 +44,8 @@ pub(super) fn fit(text: &str) -> String {
 
 /// Letters of other scripts are read as Koreans mostly read them: single ones by their names, words by their sound.
 fn ending(text: &str) -> Ending {
+    const FIRST_SYLLABLE: char = '\u{ac00}';
+    const LAST_SYLLABLE: char = '\u{d7a3}';
     let mut letters = text
         .chars()
         .rev()
@@ -52,12 +56,14 @@ fn ending(text: &str) -> Ending {
     let before = letters.next();
     let in_word = before.is_some_and(|letter| letter.is_ascii_alphabetic());
     match last {
-        // A syllable's number tells its final consonant; none is the first of twenty-eight.
-        '가'..='힣' => match (u32::from(last) - u32::from('가')) % 28 {
-            0 => Ending::Vowel,
-            8 => Ending::Rieul,
-            _ => Ending::Consonant,
-        },
+        // A syllable's number tells its final consonant: the first of twenty-eight is none, the ninth rieul.
+        FIRST_SYLLABLE..=LAST_SYLLABLE => {
+            match (u32::from(last) - u32::from(FIRST_SYLLABLE)) % 28 {
+                0 => Ending::Vowel,
+                8 => Ending::Rieul,
+                _ => Ending::Consonant,
+            }
+        }
         '1' | '7' | '8' | 'l' | 'L' => Ending::Rieul,
         'r' | 'R' if !in_word => Ending::Rieul,
         'g' | 'G' if matches!(before, Some('n' | 'N')) => Ending::Consonant,
@@ -73,28 +79,14 @@ mod tests {
 
     #[test]
     fn particles_follow_what_is_read() {
-        for (text, expected) in [
-            ("노드 1을(를) 종료", "노드 1을 종료"),
-            ("노드 2을(를) 종료", "노드 2를 종료"),
-            ("노드 3이(가)", "노드 3이"),
-            ("노드 4은(는), 5은(는), 6은(는)", "노드 4는, 5는, 6은"),
-            ("1(으)로 3(으)로 10(으)로 8(으)로", "1로 3으로 10으로 8로"),
-            (
-                "리더과(와) 팔로워과(와) 노드 일곱과(와)",
-                "리더와 팔로워와 노드 일곱과",
-            ),
-            ("클라이언트 A이(가)", "클라이언트 A가"),
-            ("클라이언트 N이(가) R을(를)", "클라이언트 N이 R을"),
-            ("잠금 /lock을(를)", "잠금 /lock을"),
-            ("큐 /queue을(를) (/a/b)을(를)", "큐 /queue를 (/a/b)를"),
-            (
-                "그룹 /serving을(를) 링크(으)로 서울(으)로",
-                "그룹 /serving을 링크로 서울로",
-            ),
-            ("을(를)", "를"),
-            ("아무것도 없음", "아무것도 없음"),
-        ] {
+        assert_eq!(particles().count(), 5);
+        let examples = include_str!("particle.examples");
+        let mut seen = 0;
+        for line in examples.lines().filter(|line| !line.starts_with('#')) {
+            let (text, expected) = line.split_once(" = ").expect("a text and how it is read");
             assert_eq!(fit(text), expected);
+            seen += 1;
         }
+        assert_eq!(seen, 13);
     }
 }
