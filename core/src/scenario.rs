@@ -1,8 +1,8 @@
 //! One grammar for everything that is done to a simulated cluster in lines of text: the stories of the tests,
 //! a failing seed made small, and the lessons of the page. A line names members, links, messages and clients;
 //! conditions say what to wait for or to insist on. A run can be written down in it (`record`), played (`play`),
-//! written for other programs (`export`), made as short as it can be (`lessen`), and looked for (`search`). Lessons run no cluster: callers own it, and let its time pass as they
-//! like.
+//! written for other programs (`export`), made as short as it can be (`lessen`), and looked for (`search`). Lessons
+//! run no cluster: callers own it, and let its time pass as they like.
 
 mod client;
 mod condition;

@@ -9,9 +9,11 @@
 //! {"id": 4, "op": "multi", "ops": [{"op": "check", "path": "/a", "version": 0}, {"op": "delete", "path": "/a"}]}
 //! ```
 //!
-//! Operations: `connect create delete set get exists children list count ephemerals get_acl set_acl
-//! multi multi_read sync add_watch set_watches check_watches remove_watches auth whoami reconfig ping close`, and `check` inside a multi. Permissions are bits: read 1, write 2, create 4, delete 8, admin 16. Data is `{"text": ".."}` or `{"base64": ".."}` or null; zxids and sessions are decimal
-//! strings, because JavaScript's numbers are too short for them. Answers are
+//! Operations: `connect create delete set get exists children list count ephemerals get_acl set_acl multi multi_read
+//! sync add_watch set_watches check_watches remove_watches auth whoami explain reconfig ping close`, and `check` inside a
+//! multi. Permissions are bits: read 1, write 2, create 4, delete 8, admin 16. Data is `{"text": ".."}` or
+//! `{"base64": ".."}` or null; zxids and sessions are decimal strings, because JavaScript's numbers are too short for
+//! them. Answers are
 //! `{"id": 2, "ok": {"type": "created", ..}, "zxid": "12"}` or `{"id": 2, "error": "NODE_EXISTS", "message": ".."}`,
 //! events `{"event": "node_created", "path": "/a", "zxid": "13"}`, and before the server closes the
 //! connection it says `{"bye": "moved"}`.
