@@ -12,7 +12,7 @@ import threading
 import time
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionLoss, OperationTimeoutError, SessionExpiredError
+from kazoo.exceptions import ConnectionLoss, NoNodeError, OperationTimeoutError, SessionExpiredError
 from kazoo.recipe.cache import TreeCache
 
 SESSION_SECONDS = 10
@@ -194,13 +194,22 @@ def locking_queue(stage):
             put_all(own, range(60), acknowledged)
             done.set()
             return
+        unsure = False
         while True:
             finished = done.is_set()
             try:
                 item = own.get(timeout=1)
                 if item is not None and own.consume():
                     consumed.append(int(item))
+                unsure = False
             except UNKNOWN:
+                unsure = True
+                continue
+            except NoNodeError:
+                # An earlier consume happened although its answer was lost: kazoo has the item still in hand.
+                assert unsure, "what a living client holds is gone"
+                consumed.append(int(item))
+                own, unsure = client.LockingQueue("/recipe/locking"), False
                 continue
             if item is None and finished:
                 return
