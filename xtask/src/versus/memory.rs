@@ -249,6 +249,9 @@ const PING: i32 = 11;
 const MULTI: i32 = 14;
 /// The xid of events.
 const EVENT: [u8; 4] = (-1_i32).to_be_bytes();
+/// The xid of pings. ZooKeeper answers with it whatever a ping came with, and counts down only for positive ones: a
+/// ping with another xid stays open in its books, and under load it stops reading from that connection for good.
+const PING_XID: i32 = -2;
 
 /// A session of ZooKeeper's protocol.
 struct Client(TcpStream);
@@ -281,7 +284,8 @@ impl Client {
     }
 
     fn send(&mut self, op: i32, body: &[u8]) -> Result<()> {
-        let mut packet = 1_i32.to_be_bytes().to_vec();
+        let xid = if op == PING { PING_XID } else { 1 };
+        let mut packet = xid.to_be_bytes().to_vec();
         packet.extend(op.to_be_bytes());
         packet.extend(body);
         let mut framed = Vec::new();
