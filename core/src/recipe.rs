@@ -152,7 +152,8 @@ struct Ensure {
 
 /// How far it is.
 enum Ensured {
-    Ask(Request),
+    /// Something is asked; its answer is for this one.
+    Going(Ensure),
     Done,
     Failed(Error),
     /// Nothing was done, and nothing will be before there is another session.
@@ -160,6 +161,7 @@ enum Ensured {
 }
 
 impl Ensure {
+    /// Begins when the answer to a request before it is there.
     fn new(path: &str) -> Self {
         Self {
             path: path.into(),
@@ -167,37 +169,42 @@ impl Ensure {
         }
     }
 
-    fn first(&mut self) -> Request {
-        self.made = 0;
-        self.next()
+    fn begin<T>(path: &str, out: &mut Out<T>) -> Self {
+        let mut ensure = Self::new(path);
+        ensure.next(out);
+        ensure
     }
 
-    fn next(&mut self) -> Request {
+    fn next<T>(&mut self, out: &mut Out<T>) {
         let rest = self.path.get(self.made + 1..).unwrap_or_default();
         let length = rest.find('/').unwrap_or(rest.len());
         self.made = (self.made + 1 + length).min(self.path.len());
-        self.again()
+        self.make(out);
     }
 
-    fn again(&self) -> Request {
+    fn make<T>(&self, out: &mut Out<T>) {
         let path = self.path.get(..self.made).unwrap_or_default();
-        create(path.into(), Bytes::new(), CreateMode::Persistent)
+        let (data, mode) = (Bytes::new(), CreateMode::Persistent);
+        out.ask(create(path.into(), data, mode));
     }
 
-    fn answered(&mut self, outcome: &Outcome) -> Ensured {
+    fn answered<T>(mut self, outcome: &Outcome, out: &mut Out<T>) -> Ensured {
         match answer(outcome) {
             Answer::Yes(_) | Answer::No(Error::NodeExists) => {
-                if self.made < self.path.len() {
-                    Ensured::Ask(self.next())
-                } else {
-                    Ensured::Done
+                if self.path.len() <= self.made {
+                    return Ensured::Done;
                 }
+                self.next(out);
             }
-            // Somebody deletes while we make.
-            Answer::No(Error::NoNode) => Ensured::Ask(self.first()),
-            Answer::No(error) => Ensured::Failed(error),
-            Answer::Unknown => Ensured::Ask(self.again()),
-            Answer::Not => Ensured::Stopped,
+            // Somebody deletes while we make: from the top.
+            Answer::No(Error::NoNode) => {
+                self.made = 0;
+                self.next(out);
+            }
+            Answer::No(error) => return Ensured::Failed(error),
+            Answer::Unknown => self.make(out),
+            Answer::Not => return Ensured::Stopped,
         }
+        Ensured::Going(self)
     }
 }

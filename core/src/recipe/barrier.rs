@@ -262,11 +262,8 @@ impl DoubleBarrier {
             mem::replace(&mut self.state, State::Stopped),
             answer(outcome),
         ) {
-            (State::Ensuring(mut ensure), _) => match ensure.answered(outcome) {
-                Ensured::Ask(request) => {
-                    out.ask(request);
-                    self.state = State::Ensuring(ensure);
-                }
+            (State::Ensuring(ensure), _) => match ensure.answered(outcome, out) {
+                Ensured::Going(ensure) => self.state = State::Ensuring(ensure),
                 Ensured::Done => self.create(out),
                 Ensured::Failed(error) => self.end(State::Outside, Told::Failed(error), out),
                 Ensured::Stopped => {}
@@ -274,9 +271,7 @@ impl DoubleBarrier {
             (_, Answer::Not) => {}
             (State::Creating, Answer::Yes(_)) => self.look(out),
             (State::Creating, Answer::No(Error::NoNode)) => {
-                let mut ensure = Ensure::new(&self.path);
-                out.ask(ensure.first());
-                self.state = State::Ensuring(ensure);
+                self.state = State::Ensuring(Ensure::begin(&self.path, out));
             }
             (State::Creating, Answer::No(Error::NodeExists))
             | (State::Examining, Answer::Unknown) => {

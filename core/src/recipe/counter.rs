@@ -111,11 +111,8 @@ impl Counter {
             mem::replace(&mut self.state, State::Stopped),
             answer(outcome),
         ) {
-            (State::Ensuring(mut ensure), _) => match ensure.answered(outcome) {
-                Ensured::Ask(request) => {
-                    out.ask(request);
-                    self.state = State::Ensuring(ensure);
-                }
+            (State::Ensuring(ensure), _) => match ensure.answered(outcome, out) {
+                Ensured::Going(ensure) => self.state = State::Ensuring(ensure),
                 Ensured::Done => self.read(out),
                 Ensured::Failed(error) => self.end(Told::Failed(error), out),
                 Ensured::Stopped => {}
@@ -127,9 +124,7 @@ impl Counter {
                 self.set(data.as_ref().unwrap_or(&Bytes::new()), stat.version, out);
             }
             (State::Reading, Answer::No(Error::NoNode)) => {
-                let mut ensure = Ensure::new(&self.path);
-                out.ask(ensure.first());
-                self.state = State::Ensuring(ensure);
+                self.state = State::Ensuring(Ensure::begin(&self.path, out));
             }
             (State::Setting(value, _), Answer::Yes(_)) => self.end(Told::Added { value }, out),
             (State::Setting(..), Answer::No(Error::BadVersion | Error::NoNode))

@@ -147,11 +147,8 @@ impl Member {
             mem::replace(&mut self.state, Joining::Stopped),
             answer(outcome),
         ) {
-            (Joining::Ensuring(mut ensure), _) => match ensure.answered(outcome) {
-                Ensured::Ask(request) => {
-                    out.ask(request);
-                    self.state = Joining::Ensuring(ensure);
-                }
+            (Joining::Ensuring(ensure), _) => match ensure.answered(outcome, out) {
+                Ensured::Going(ensure) => self.state = Joining::Ensuring(ensure),
                 Ensured::Done => self.create(out),
                 Ensured::Failed(error) => self.end(Membership::Failed(error), out),
                 Ensured::Stopped => {}
@@ -161,9 +158,7 @@ impl Member {
                 self.joined(stat.map_or(Index(0), |stat| stat.czxid), out);
             }
             (Joining::Creating, Answer::No(Error::NoNode)) => {
-                let mut ensure = Ensure::new(&self.path);
-                out.ask(ensure.first());
-                self.state = Joining::Ensuring(ensure);
+                self.state = Joining::Ensuring(Ensure::begin(&self.path, out));
             }
             (Joining::Creating, Answer::No(Error::NodeExists))
             | (Joining::Examining, Answer::Unknown) => {

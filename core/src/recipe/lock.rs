@@ -273,15 +273,10 @@ impl Lock {
                 self.list(Place { name, token }, out);
             }
             (State::Creating, Answer::No(Error::NoNode)) => {
-                let mut ensure = Ensure::new(&self.path);
-                out.ask(ensure.first());
-                self.state = State::Ensuring(ensure);
+                self.state = State::Ensuring(Ensure::begin(&self.path, out));
             }
-            (State::Ensuring(mut ensure), _) => match ensure.answered(outcome) {
-                Ensured::Ask(request) => {
-                    out.ask(request);
-                    self.state = State::Ensuring(ensure);
-                }
+            (State::Ensuring(ensure), _) => match ensure.answered(outcome, out) {
+                Ensured::Going(ensure) => self.state = State::Ensuring(ensure),
                 Ensured::Done => self.without_place(out),
                 Ensured::Failed(error) => self.end(Told::Failed(error), out),
                 Ensured::Stopped => {}

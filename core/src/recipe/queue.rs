@@ -116,11 +116,8 @@ impl Recipe for Producer {
             mem::replace(&mut self.state, Putting::Stopped),
             answer(outcome),
         ) {
-            (Putting::Ensuring(mut ensure), _) => match ensure.answered(outcome) {
-                Ensured::Ask(request) => {
-                    out.ask(request);
-                    self.state = Putting::Ensuring(ensure);
-                }
+            (Putting::Ensuring(ensure), _) => match ensure.answered(outcome, out) {
+                Ensured::Going(ensure) => self.state = Putting::Ensuring(ensure),
                 Ensured::Done => self.send(out),
                 Ensured::Failed(error) => {
                     self.values.pop_front();
@@ -137,9 +134,7 @@ impl Recipe for Producer {
                 self.send(out);
             }
             (_, Answer::No(Error::NoNode)) => {
-                let mut ensure = Ensure::new(&self.entries);
-                out.ask(ensure.first());
-                self.state = Putting::Ensuring(ensure);
+                self.state = Putting::Ensuring(Ensure::begin(&self.entries, out));
             }
             (_, Answer::No(error)) => {
                 self.values.pop_front();
@@ -340,11 +335,8 @@ impl Consumer {
     fn answered(&mut self, outcome: &Outcome, out: &mut Out<Take>) {
         let answer = answer(outcome);
         match (mem::replace(&mut self.state, Taking::Stopped), answer) {
-            (Taking::Ensuring(mut ensure), _) => match ensure.answered(outcome) {
-                Ensured::Ask(request) => {
-                    out.ask(request);
-                    self.state = Taking::Ensuring(ensure);
-                }
+            (Taking::Ensuring(ensure), _) => match ensure.answered(outcome, out) {
+                Ensured::Going(ensure) => self.state = Taking::Ensuring(ensure),
                 Ensured::Done => self.list(out),
                 Ensured::Failed(error) => self.end(Take::Failed(error), out),
                 Ensured::Stopped => {}
@@ -468,9 +460,7 @@ impl Consumer {
     }
 
     fn ensure(&mut self, path: String, out: &mut Out<Take>) {
-        let mut ensure = Ensure::new(&path);
-        out.ask(ensure.first());
-        self.state = Taking::Ensuring(ensure);
+        self.state = Taking::Ensuring(Ensure::begin(&path, out));
     }
 
     fn is_held(&self) -> bool {

@@ -379,9 +379,7 @@ impl Writer {
             return self.end(Written::Outdated { version }, out);
         }
         if !settings.exists {
-            let mut ensure = Ensure::new(&self.look.path);
-            out.ask(ensure.first());
-            self.state = Writing::Ensuring(ensure);
+            self.state = Writing::Ensuring(Ensure::begin(&self.look.path, out));
             return;
         }
         let mut ops = vec![Op::SetData {
@@ -442,11 +440,8 @@ impl Writer {
     fn answered(&mut self, outcome: &Outcome, out: &mut Out<Written>) {
         let stopped = Writing::Stopped(None);
         match (mem::replace(&mut self.state, stopped), answer(outcome)) {
-            (Writing::Ensuring(mut ensure), _) => match ensure.answered(outcome) {
-                Ensured::Ask(request) => {
-                    out.ask(request);
-                    self.state = Writing::Ensuring(ensure);
-                }
+            (Writing::Ensuring(ensure), _) => match ensure.answered(outcome, out) {
+                Ensured::Going(ensure) => self.state = Writing::Ensuring(ensure),
                 Ensured::Done => self.begin(out),
                 Ensured::Failed(error) => self.end(Written::Failed(error), out),
                 Ensured::Stopped => {}
