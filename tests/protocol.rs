@@ -1,16 +1,16 @@
 //! The three ways in, against a real server process: ZooKeeper's bytes, the WebSocket, and the command
 //! line. What operations mean is tested elsewhere; here it is what goes over the wire.
 
+mod recipes;
 mod verbs;
 mod websocket;
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Instant;
+use std::process::Output;
 
-use otterkeeper_tests::process::{Cluster, binary, otterkeeper, word};
+use otterkeeper_tests::process::{Cluster, otterkeeper, word};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 #[test]
@@ -388,112 +388,4 @@ fn the_command_line_talks_to_a_cluster() {
     run(&["delete", "/a/b-0000000000"]);
     run(&["delete", "/a"]);
     assert_eq!(run(&["ls"]), "zookeeper\n");
-}
-
-/// A command that goes on until it is told to end.
-struct Background(Child);
-
-impl Background {
-    fn start(args: &[&str]) -> Self {
-        let child = Command::new(binary())
-            .args(args)
-            .env_remove("OTTERKEEPER_SERVER")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(child.expect("the command line starts"))
-    }
-
-    /// SIGTERM, and how it ended.
-    fn end(mut self) -> Option<i32> {
-        // SAFETY: a signal to a child of ours that nobody has waited for yet.
-        let sent = unsafe { libc::kill(self.0.id().cast_signed(), libc::SIGTERM) };
-        assert_eq!(sent, 0, "the child was running");
-        self.0.wait().expect("it is a child").code()
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Until a command says something with this in it.
-fn until_said(args: &[&str], part: &str) {
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
-        let output = otterkeeper(args);
-        if String::from_utf8_lossy(&output.stdout).contains(part) {
-            return;
-        }
-        assert!(Instant::now() < until, "{args:?} never says {part}");
-    }
-}
-
-#[test]
-#[ignore = "needs a built server: cargo xtask test"]
-fn recipes_on_the_command_line() {
-    let cluster = Cluster::start(1);
-    let server: &str = &cluster.member(0).http;
-    let run = |args: &[&str]| {
-        let (verb, rest) = args.split_first().expect("a command");
-        let output = match rest.split_first() {
-            Some((sub, rest)) if *verb == "queue" => {
-                otterkeeper(&[&[verb, sub, "--server", server], rest].concat())
-            }
-            _ => otterkeeper(&[&[verb, "--server", server], rest].concat()),
-        };
-        let text = String::from_utf8(output.stdout).expect("text");
-        (output.status.code(), text.trim().to_owned())
-    };
-
-    // The command's exit code is ours, and each grant has a greater token.
-    let token = [
-        "lock",
-        "job",
-        "--",
-        "sh",
-        "-c",
-        "echo $OTTERKEEPER_TOKEN; exit 7",
-    ];
-    let (first, second) = (run(&token), run(&token));
-    assert_eq!((first.0, second.0), (Some(7), Some(7)));
-    let number = |text: &str| text.parse::<u64>().expect("a token");
-    assert!(number(&first.1) < number(&second.1), "{first:?} {second:?}");
-
-    // Who waits in vain says so; a holder that is told to end gives the lock back.
-    let holder = Background::start(&["lock", "--server", server, "job", "--", "sleep", "60"]);
-    until_said(&["ls", "--server", server, "/locks/job"], "__lock__");
-    assert_eq!(
-        run(&["lock", "--wait", "1", "job", "--", "true"]).0,
-        Some(125)
-    );
-    assert_eq!(holder.end(), Some(128 + libc::SIGTERM));
-    assert_eq!(
-        run(&["elect", "--wait", "20", "/locks/job", "--", "true"]).0,
-        Some(0)
-    );
-
-    // Lower priorities go first; what is not finished stays.
-    assert_eq!(run(&["queue", "put", "jobs", "later"]).0, Some(0));
-    assert_eq!(
-        run(&["queue", "put", "--priority", "1", "jobs", "soon"]).0,
-        Some(0)
-    );
-    assert_eq!(run(&["queue", "take", "jobs"]), (Some(0), "soon".into()));
-    assert_eq!(run(&["queue", "take", "jobs", "--", "false"]).0, Some(1));
-    let (code, text) = run(&["queue", "take", "jobs", "--", "cat"]);
-    assert_eq!((code, &*text), (Some(0), "later"));
-
-    // Those who are in a group are seen for as long as they run.
-    let join = [
-        "members", "--server", server, "mail", "--follow", "--join", "here",
-    ];
-    let member = Background::start(&join);
-    until_said(&["members", "--server", server, "mail"], "here");
-    assert_eq!(member.end(), Some(0));
-    assert_eq!(run(&["members", "mail"]), (Some(0), String::new()));
 }

@@ -3,6 +3,7 @@
 use core::pin::{Pin, pin};
 use core::time::Duration;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
@@ -243,8 +244,20 @@ fn terminate(child: &Child) {
     let _ = unsafe { libc::kill(id, libc::SIGTERM) };
 }
 
+/// Asks a command to end, waits a while, and then makes it.
+pub(super) async fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    terminate(child);
+    match tokio::time::timeout(GRACE, child.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            child.kill().await?;
+            child.wait().await
+        }
+    }
+}
+
 /// As shells count: 128 and the signal's number for a command that a signal has ended.
-fn exit_code(status: ExitStatus) -> u8 {
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));

@@ -1,7 +1,6 @@
 //! `otterkeeper service`: who serves, and where. In the layout of kazoo's `Party`.
 
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
 use otterkeeper_core::recipe::group::Seat;
@@ -9,7 +8,7 @@ use otterkeeper_core::recipe::service::Seen;
 use serde_json::json;
 use tokio::process::Command;
 
-use super::lock::place;
+use super::lock::{end, exit_code, place};
 use super::remote::{Failure, Remote, Session, stopped};
 use crate::client::ServiceWatch;
 
@@ -28,7 +27,7 @@ enum Verb {
     /// Offer a service at an address while a command runs, or until Ctrl-C.
     ///
     /// If the session ends, for example because this machine stood still, the service is offered again in the next
-    /// one. The command's exit code is that of this command.
+    /// one. The command's exit code is that of this command; told to end, it tells the command, and waits for it.
     Register {
         #[command(flatten)]
         remote: Remote,
@@ -117,14 +116,9 @@ async fn work(command: &[OsString]) -> Result<(), Failure> {
     })?;
     let status = tokio::select! {
         status = child.wait() => status?,
-        () = stopped() => {
-            child.kill().await?;
-            child.wait().await?
-        }
+        () = stopped() => end(&mut child).await?,
     };
-    let code = status.code();
-    let code = code.unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    match u8::try_from(code).unwrap_or(u8::MAX) {
+    match exit_code(status) {
         0 => Ok(()),
         code => Err(Failure::Said(code)),
     }
