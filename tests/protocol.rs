@@ -2,6 +2,7 @@
 //! line. What operations mean is tested elsewhere; here it is what goes over the wire.
 
 mod recipes;
+mod terminal;
 mod verbs;
 mod websocket;
 
