@@ -243,8 +243,8 @@ fn auth(reader: &mut Reader<'_>) -> Result<Request, Malformed> {
     })
 }
 
-/// ZooKeeper reads a create otherwise `inside` a multi: there the flags alone make a container; and those of a time to
-/// live without the operation for it, or no list of permissions, spoil all of the request.
+/// ZooKeeper reads a create otherwise `inside` a multi: there the flags alone make a container, and let a time to live
+/// be forgotten; and those of one without the operation for it, or no list of permissions, spoil all of the request.
 fn create(op: i32, reader: &mut Reader<'_>, inside: bool) -> Result<Op, Refusal> {
     let (path, data) = (reader.text()?, reader.buffer()?);
     if inside && op != op::CREATE_TTL && reader.is_null() {
@@ -252,16 +252,17 @@ fn create(op: i32, reader: &mut Reader<'_>, inside: bool) -> Result<Op, Refusal>
     }
     let acl = reader.acl()?;
     let flags = reader.int()?;
+    let ttl = match op {
+        op::CREATE_TTL => u64::try_from(reader.long()?).unwrap_or(0),
+        _ => 0,
+    };
     let op = match (op, flags) {
-        (op::CREATE | op::CREATE2, 4) if inside => op::CREATE_CONTAINER,
+        (op::CREATE_TTL, 0..=3) if inside => op::CREATE,
+        (op::CREATE | op::CREATE2 | op::CREATE_TTL, 4) if inside => op::CREATE_CONTAINER,
         (op::CREATE | op::CREATE2 | op::CREATE_CONTAINER, 5 | 6) if inside => {
             return Err(Malformed.into());
         }
         _ => op,
-    };
-    let ttl = match op {
-        op::CREATE_TTL => u64::try_from(reader.long()?).unwrap_or(0),
-        _ => 0,
     };
     // A time to live of 0 is refused by the core, with the error that ZooKeeper gives: also where the
     // operation and its flags do not belong together (rule R21a).
@@ -269,6 +270,7 @@ fn create(op: i32, reader: &mut Reader<'_>, inside: bool) -> Result<Op, Refusal>
         (op::CREATE_TTL, 5) => CreateMode::Ttl { ms: ttl },
         (op::CREATE_TTL, 6) => CreateMode::TtlSequential { ms: ttl },
         (op::CREATE_TTL, 0..=4) | (_, 5 | 6) => CreateMode::Ttl { ms: 0 },
+        (op::CREATE_TTL, _) if inside => CreateMode::Ttl { ms: 0 },
         // It is the operation that makes a container; without it the flag means a plain znode.
         (op::CREATE_CONTAINER, 0 | 1 | 4) => CreateMode::Container,
         (op::CREATE_CONTAINER, 2 | 3) => CreateMode::ContainerSequential,

@@ -414,6 +414,33 @@ fn a_multi_with_a_read_in_it_is_refused_whole() {
     check_packet(text, 4, 14, Err(Error::MarshallingError.into()));
 }
 
+/// As ZooKeeper has it: flags of no time to live make the other kind, and others are wrong in their place.
+#[test]
+fn a_time_to_live_in_a_multi_goes_by_its_flags() {
+    let modes = [
+        (0, CreateMode::Persistent, false),
+        (1, CreateMode::Ephemeral, false),
+        (3, CreateMode::EphemeralSequential, false),
+        (4, CreateMode::Container, true),
+        (5, CreateMode::Ttl { ms: 9 }, true),
+        (7, CreateMode::Ttl { ms: 0 }, true),
+    ];
+    for (flags, mode, stat) in modes {
+        let made = Op::Create {
+            path: "/".into(),
+            data: None,
+            acl: Vec::new(),
+            mode,
+            stat,
+        };
+        let text = format!(
+            "00000033 00000004 0000000e 00000015 00 ffffffff 00000001 2f ffffffff 00000000 {flags:08x} \
+             0000000000000009 ffffffff 01 ffffffff"
+        );
+        check_packet(&text, 4, 14, Ok(Request::Multi(vec![made])));
+    }
+}
+
 /// ZooKeeper says nothing to it.
 #[test]
 fn a_proof_that_ends_early_ends_the_connection() {
