@@ -5,8 +5,10 @@
 
 pub(crate) mod answer;
 mod compare;
+mod deadly;
 mod deed;
 mod digest;
+mod reconfig;
 mod servers;
 mod side;
 mod stream;
@@ -56,7 +58,8 @@ fn otterkeeper_answers_as_zookeeper_does() {
     match number("OTTERKEEPER_SEED") {
         Some(seed) if seed < ENSEMBLE_SEEDS => run.phase(1, Lives::Long, seed..=seed, 0),
         Some(seed) if seed < SHORT_SEEDS => run.phase(3, Lives::Long, seed..=seed, 0),
-        Some(seed) => run.phase(1, Lives::Short, seed..=seed, 0),
+        Some(seed) if seed < reconfig::SEED => run.phase(1, Lives::Short, seed..=seed, 0),
+        Some(_) => run.change_members(),
         None => {
             // Each worker has servers of its own, so that one computes while another waits for a disk.
             let worker = |from: u64| {
@@ -73,6 +76,11 @@ fn otterkeeper_answers_as_zookeeper_does() {
             runs.into_iter().for_each(|other| run.add(other));
             run.phase(1, Lives::Short, SHORT_SEEDS.., short);
             run.phase(3, Lives::Long, ENSEMBLE_SEEDS.., ensemble);
+            run.change_members();
+            let sent = deadly::create_ttl_without_time();
+            println!(
+                "* {sent} requests that end ZooKeeper for good; ours refuses them (-8) and goes on"
+            );
         }
     }
     run.close();
@@ -210,6 +218,7 @@ impl Run {
         for slot in 0..SLOTS {
             let pair = Pair {
                 deed,
+                slot,
                 zookeeper: &theirs[slot],
                 ours: &ours[slot],
             };

@@ -59,6 +59,8 @@ pub(crate) mod op {
 
 const UNIMPLEMENTED: i32 = -6;
 const AUTH_FAILED: i32 = -115;
+/// The name of the version in a configuration's text.
+const VERSION: &str = "version in the text";
 /// The xid of events.
 pub(crate) const EVENT: i32 = -1;
 
@@ -80,6 +82,8 @@ pub(crate) enum Value {
     Applied(i64),
     Session(i64),
     Time,
+    /// Of a text with addresses in it, which are each server's own.
+    Length,
     Password,
     /// What was not expected.
     Rest(Vec<u8>),
@@ -130,6 +134,15 @@ impl Answer {
 
     pub(crate) fn is_event(&self) -> bool {
         self.xid == EVENT
+    }
+
+    /// The version of the configuration, if it is told.
+    pub(crate) fn version(&self) -> Option<i64> {
+        let version = |part: &Part| match part.value {
+            Value::Zxid(version) if part.name == VERSION => Some(version),
+            _ => None,
+        };
+        self.parts.iter().find_map(version)
     }
 
     /// The zxid in the header; 0 without one.
@@ -239,10 +252,7 @@ impl Parts<'_> {
                 self.stat()
             }
             op::EXISTS | op::SET_DATA | op::SET_ACL => self.stat(),
-            op::GET_DATA | op::RECONFIG => {
-                self.bytes("data")?;
-                self.stat()
-            }
+            op::GET_DATA | op::RECONFIG => self.data(),
             op::GET_ACL => {
                 for _ in 0..self.int("count")? {
                     self.int("perms")?;
@@ -296,6 +306,28 @@ impl Parts<'_> {
         Some(())
     }
 
+    /// Data and Stat. Members have addresses of their own, and ZooKeeper's say where their clients go besides.
+    fn data(&mut self) -> Option<()> {
+        let data = self.reader.buffer()?;
+        let members = data.as_deref().and_then(members);
+        let Some((lines, version)) = members else {
+            self.add("data", Value::Bytes(data));
+            return self.stat();
+        };
+        for line in lines {
+            self.add("member", Value::Bytes(Some(line.into_bytes())));
+        }
+        self.add(VERSION, Value::Zxid(version));
+        let from = self.parts.len();
+        self.stat()?;
+        for part in &mut self.parts[from..] {
+            if part.name == "dataLength" {
+                part.value = Value::Length;
+            }
+        }
+        Some(())
+    }
+
     fn multi(&mut self) -> Option<()> {
         loop {
             let kind = self.int("type")?;
@@ -331,6 +363,21 @@ impl Parts<'_> {
     }
 }
 
+/// The lines of a configuration without addresses, and its version.
+fn members(data: &[u8]) -> Option<(Vec<String>, i64)> {
+    let text = core::str::from_utf8(data).ok()?;
+    let (lines, version) = text.rsplit_once("\nversion=")?;
+    let line = |line: &str| {
+        let (server, rest) = line.split_once('=')?;
+        let peers = rest.split(';').next()?;
+        let (address, role) = peers.rsplit_once(':')?;
+        let is_address = address.split(':').count() == 3;
+        is_address.then(|| format!("{server}=*:{role}"))
+    };
+    let lines = lines.lines().map(line).collect::<Option<_>>()?;
+    Some((lines, i64::from_str_radix(version, 16).ok()?))
+}
+
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Part { name, value } in &self.parts {
@@ -341,7 +388,7 @@ impl fmt::Display for Answer {
                 }
                 Value::Bytes(None) => write!(f, "{name}=null ")?,
                 Value::Bytes(Some(bytes)) => write!(f, "{name}=\"{}\" ", bytes.escape_ascii())?,
-                Value::Time | Value::Password => write!(f, "{name}=* ")?,
+                Value::Time | Value::Length | Value::Password => write!(f, "{name}=* ")?,
                 Value::Rest(bytes) => write!(f, "{name}={bytes:02x?} ")?,
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::answer::{Answer, Part, Value, op};
 use super::deed::Deed;
+use super::side::SLOTS;
 
 /// What one connection was told in one step.
 #[derive(Clone)]
@@ -16,6 +17,7 @@ pub(super) enum Said {
 /// Both servers' accounts of one connection and one step.
 pub(super) struct Pair<'a> {
     pub(super) deed: &'a Deed,
+    pub(super) slot: usize,
     pub(super) zookeeper: &'a [Said],
     pub(super) ours: &'a [Said],
 }
@@ -73,6 +75,21 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         reason: "ZooKeeper's is that of a hash set, ours that of their paths; all have one zxid, and each znode's own \
                  events keep their order",
     },
+    Difference {
+        what: "the old connection of a session that moves to another member",
+        reason: "ZooKeeper's former owner closes it when it next asks the leader for something, and lets it read what is \
+                 old until then; ours closes it when it hears of the move",
+    },
+    Difference {
+        what: "a wrong password for the session of a living connection",
+        reason: "ZooKeeper closes that connection before it looks at the password, so that whoever knows an id can cut \
+                 its client off; ours has nothing to do with it",
+    },
+    Difference {
+        what: "a reconfig with a member that never joined",
+        reason: "ours knows members by their data directories, which only `cluster add` asks them for (rule R19), so \
+                 these are bad arguments (-8); ZooKeeper waits for a quorum of them in vain (-13)",
+    },
 ];
 
 /// Places in the list.
@@ -84,12 +101,17 @@ const NO_NUMBER: usize = 4;
 const NOT_ALLOWED: usize = 5;
 const HALVES: usize = 6;
 const SESSION_END: usize = 7;
+const MOVED: usize = 8;
+const THIEF: usize = 9;
+const STRANGER: usize = 10;
 
 /// Which zxid and which session of theirs is which of ours.
 #[derive(Default)]
 pub(super) struct Pairing {
     zxids: Names,
     sessions: Names,
+    /// Connections that are closed here and not yet there, because their session has moved.
+    moved: [bool; SLOTS],
 }
 
 /// Numbers that stand for each other, both ways.
@@ -130,6 +152,9 @@ impl Names {
 
 impl Pairing {
     pub(super) fn compare(&mut self, pair: &Pair<'_>) -> Verdict {
+        if let Some(verdict) = self.old_connection(pair) {
+            return verdict;
+        }
         let mut meant = None;
         let ours = match told_more(pair) {
             Some(ours) => {
@@ -155,6 +180,9 @@ impl Pairing {
                 Verdict::Different(_) if pair.deed.names_no_path() => {
                     return Verdict::Meant(EMPTY_PATH);
                 }
+                Verdict::Different(_) if refuses_stranger(pair.deed, theirs, ours) => {
+                    meant = Some(STRANGER);
+                }
                 different @ Verdict::Different(_) => return different,
             }
         }
@@ -162,6 +190,28 @@ impl Pairing {
             return Verdict::Different("one says more than the other".into());
         }
         meant.map_or(Verdict::Same, Verdict::Meant)
+    }
+
+    /// Whether one side only closes the old connection of a session that another one has taken up, or was refused.
+    fn old_connection(&mut self, pair: &Pair<'_>) -> Option<Verdict> {
+        let moved = &mut self.moved[pair.slot];
+        match (pair.zookeeper, pair.ours) {
+            ([], [Said::Closed]) => {
+                let (taker, hello) = pair.deed.takes_over()?;
+                *moved = taker != pair.slot && !hello.wrong_password;
+                moved.then_some(Verdict::Meant(MOVED))
+            }
+            ([Said::Closed], []) if *moved => {
+                *moved = false;
+                Some(Verdict::Meant(MOVED))
+            }
+            ([Said::Closed], []) => {
+                let (taker, hello) = pair.deed.takes_over()?;
+                let is_thief = taker != pair.slot && hello.wrong_password;
+                is_thief.then_some(Verdict::Meant(THIEF))
+            }
+            _ => None,
+        }
     }
 
     fn answers(&mut self, theirs: &Answer, ours: &Answer) -> Verdict {
@@ -245,6 +295,15 @@ impl Pairing {
         let floor = self.zxids.is_same_floor(theirs, ours);
         floor.then_some(Verdict::Meant(APPLIED))
     }
+}
+
+/// Whether ours does not know a member that ZooKeeper waits for in vain.
+fn refuses_stranger(deed: &Deed, theirs: &Said, ours: &Said) -> bool {
+    let error = |said: &Said| match said {
+        Said::Answer(answer) => answer.error,
+        Said::Closed => 0,
+    };
+    deed.names_stranger() && (error(theirs), error(ours)) == (-13, -8)
 }
 
 /// What we said without the events that ZooKeeper leaves out behind a setWatches2, if there are such.

@@ -5,6 +5,9 @@ use core::fmt;
 
 use super::answer::op;
 
+/// Where a member that never joined is in a text.
+pub(super) const STRANGER: &str = "server.9=";
+
 #[derive(Clone)]
 pub(super) enum Deed {
     Connect {
@@ -59,6 +62,10 @@ pub(super) enum Piece {
         user: &'static str,
         password: &'static str,
     },
+    /// Members as this server's kind reaches them: `@3` stands for the address of the third, `%3` for its clients'.
+    Members(String),
+    /// The version of the configuration that this server told last.
+    Version,
 }
 
 impl Deed {
@@ -117,6 +124,24 @@ impl Deed {
         }
     }
 
+    /// Which connection takes up the session that another one had.
+    pub(super) fn takes_over(&self) -> Option<(usize, &Hello)> {
+        match self {
+            Self::Connect { slot, hello, .. } if hello.of.is_some() => Some((*slot, hello)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about the member that never was one.
+    pub(super) fn names_stranger(&self) -> bool {
+        let Self::Ask { body, .. } = self else {
+            return false;
+        };
+        let names =
+            |piece: &Piece| matches!(piece, Piece::Members(text) if text.contains(STRANGER));
+        body.iter().any(names)
+    }
+
     pub(super) fn is_request(&self) -> bool {
         !matches!(self, Self::Drop { .. })
     }
@@ -168,6 +193,8 @@ impl fmt::Display for Deed {
                         Piece::Proof { user, password } => {
                             write!(f, " (proof of {user} with {password})")?;
                         }
+                        Piece::Members(text) => write!(f, " \"{text}\"")?,
+                        Piece::Version => write!(f, " (version of the configuration)")?,
                     }
                 }
                 write!(f, ", without the last {cut} bytes")

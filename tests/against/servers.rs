@@ -93,6 +93,8 @@ impl Lives {
 pub(super) struct ZooKeeper {
     members: Vec<Child>,
     ports: Vec<u16>,
+    /// Two for each member.
+    peers: Vec<u16>,
     folder: PathBuf,
 }
 
@@ -116,6 +118,7 @@ impl ZooKeeper {
         let zookeeper = Self {
             members: (0..members).map(start).collect(),
             ports: clients.to_vec(),
+            peers: peers.to_vec(),
             folder,
         };
         let until = Instant::now() + PATIENCE;
@@ -131,6 +134,11 @@ impl ZooKeeper {
     pub(super) fn addresses(&self) -> Vec<String> {
         let address = |port: &u16| format!("127.0.0.1:{port}");
         self.ports.iter().map(address).collect()
+    }
+
+    /// How the members reach each other, and where their clients go, as a configuration has it.
+    pub(super) fn members(&self) -> Vec<[String; 2]> {
+        members(&self.ports, &self.peers)
     }
 
     /// The end of the first member's log.
@@ -161,17 +169,17 @@ fn spawn(folder: &Path, at: usize, clients: &[u16], peers: &[u16], lives: Lives)
     fs::create_dir_all(&data).expect("a folder for the data");
     let mut config = format!(
         "tickTime=500\ninitLimit=20\nsyncLimit=20\nminSessionTimeout={}\nmaxSessionTimeout={SESSION_MAX_MS}\n\
-         dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nreconfigEnabled=true\n",
+         dataDir={}\nmaxClientCnxns=0\nreconfigEnabled=true\n",
         lives.session_min_ms(),
         data.display(),
-        clients[at]
     );
     if 1 < clients.len() {
         fs::write(data.join("myid"), format!("{}\n", at + 1)).expect("a file");
-        for (at, peer) in peers.chunks_exact(2).enumerate() {
-            let (peer, election) = (peer[0], peer[1]);
-            config += &format!("server.{}=127.0.0.1:{peer}:{election}\n", at + 1);
+        for (at, [peers, clients]) in members(clients, peers).iter().enumerate() {
+            config += &format!("server.{}={peers};{clients}\n", at + 1);
         }
+    } else {
+        config += &format!("clientPort={}\nclientPortAddress=127.0.0.1\n", clients[at]);
     }
     let file = folder.join("zoo.cfg");
     fs::write(&file, config).expect("a file");
@@ -196,6 +204,18 @@ fn spawn(folder: &Path, at: usize, clients: &[u16], peers: &[u16], lives: Lives)
         .stderr(log)
         .spawn()
         .expect("java starts")
+}
+
+/// `HOST:PORT:PORT` among themselves and `HOST:PORT` for clients.
+fn members(clients: &[u16], peers: &[u16]) -> Vec<[String; 2]> {
+    let own = |(client, peer): (&u16, &[u16])| {
+        let (peer, election) = (peer[0], peer[1]);
+        [
+            format!("127.0.0.1:{peer}:{election}"),
+            format!("127.0.0.1:{client}"),
+        ]
+    };
+    clients.iter().zip(peers.chunks_exact(2)).map(own).collect()
 }
 
 fn free_ports(count: usize) -> Vec<u16> {

@@ -21,8 +21,12 @@ const REMEMBERED: usize = 64;
 pub(super) struct Side {
     addresses: Vec<String>,
     slots: [Slot; SLOTS],
+    /// How its members reach each other, and where their clients go, as reconfig has it.
+    members: Vec<[String; 2]>,
     /// The zxids of the last answers, the newest first.
     zxids: VecDeque<i64>,
+    /// Of the configuration.
+    version: i64,
 }
 
 #[derive(Default)]
@@ -53,8 +57,15 @@ impl Side {
         Self {
             addresses,
             slots: Default::default(),
+            members: Vec::new(),
             zxids: VecDeque::from([0]),
+            version: -1,
         }
+    }
+
+    /// For changes of the members.
+    pub(super) fn with_members(self, members: Vec<[String; 2]>) -> Self {
+        Self { members, ..self }
     }
 
     pub(super) fn is_open(&self, slot: usize) -> bool {
@@ -63,6 +74,12 @@ impl Side {
 
     pub(super) fn has_session(&self, slot: usize) -> bool {
         self.slots[slot].session.is_some()
+    }
+
+    /// Whether two connections had the same session last.
+    pub(super) fn share(&self, one: usize, other: usize) -> bool {
+        let id = |slot: usize| self.slots[slot].session.map(|session| session.id);
+        id(one).is_some() && id(one) == id(other)
     }
 
     /// Sends what a deed says; the answer is for [`Side::receive`].
@@ -201,6 +218,15 @@ impl Side {
                 talk.proof = proof;
                 frame.text(token.as_bytes())
             }
+            Piece::Members(ref text) => {
+                let mut text = text.clone();
+                for (at, [peers, clients]) in self.members.iter().enumerate() {
+                    text = text.replace(&format!("@{}", at + 1), peers);
+                    text = text.replace(&format!("%{}", at + 1), clients);
+                }
+                frame.text(text.as_bytes())
+            }
+            Piece::Version => frame.long(self.version),
         })
     }
 
@@ -251,6 +277,7 @@ impl Side {
                 own.talk.hear(&frame);
             }
             let enough = !is_event && pleases(&answer);
+            self.version = answer.version().unwrap_or(self.version);
             if !is_event && answer.xid != BARRIER && 0 < answer.applied() {
                 self.zxids.push_front(answer.applied());
                 self.zxids.truncate(REMEMBERED);

@@ -1,9 +1,12 @@
 //! Draws the deeds of a stream from its seed: every operation of ZooKeeper's clients, on few paths, so that they
 //! meet; and now and then what no client should send.
 //!
-//! Not sent, because ZooKeeper 3.9.5 takes harm or does something else every time: createTTL with flags of no TTL
-//! mode (ends it for good), to an ensemble writes that end early or multis that it cannot read (they wedge it; rule
-//! R21a), createSession (-10) and deleteContainer (20) (it lets clients do both; ours are unknown operations).
+//! Not sent, because ZooKeeper 3.9.5 takes harm or does something else every time: to an ensemble writes that end early
+//! or multis that it cannot read (they wedge it; rule R21a), createSession (-10) and deleteContainer (20) (it lets
+//! clients do both; ours are unknown operations). createTTL with flags of no TTL mode and no time either ends it for
+//! good, and has a server of its own in `deadly`.
+
+mod moves;
 
 use std::collections::VecDeque;
 
@@ -89,7 +92,8 @@ impl Stream {
     /// The next deed, for connections in this state.
     pub(super) fn next(&mut self, side: &Side) -> Deed {
         while let Some(deed) = self.soon.pop_front() {
-            if side.is_open(deed.slot()) || matches!(deed, Deed::Connect { .. }) {
+            if side.is_open(deed.slot()) || matches!(deed, Deed::Connect { .. } | Deed::Drop { .. })
+            {
                 return deed;
             }
         }
@@ -110,6 +114,7 @@ impl Stream {
             }
             21..=27 => self.sasl(slot),
             28..=36 => self.quota(slot),
+            60..=63 => self.take_over(slot, side),
             37..=56 if self.lives == Lives::Short => self.mortal(slot, side),
             _ => self.request(slot),
         }
@@ -258,6 +263,12 @@ impl Stream {
         hello.of = side.has_session(slot).then_some(slot);
         hello.wrong_password = hello.of.is_some() && self.rng.chance(50);
         hello.ahead = self.rng.chance(30);
+        if let Some(of) = hello.of {
+            let old = self.old_connections(slot, of, side);
+            old.into_iter()
+                .rev()
+                .for_each(|deed| self.soon.push_front(deed));
+        }
         let server = self.rng.below(3) as usize;
         Deed::Connect {
             slot,
@@ -362,7 +373,7 @@ impl Stream {
             .iter()
             .map(|piece| match piece {
                 Piece::Bytes(bytes) => bytes.len(),
-                Piece::Zxid { .. } | Piece::Proof { .. } => 8,
+                _ => 8,
             })
             .sum();
         let mut cut = 0;
@@ -381,7 +392,7 @@ impl Stream {
         }
     }
 
-    fn ask(&mut self, slot: usize, op: i32, body: Jute) -> Deed {
+    pub(super) fn ask(&mut self, slot: usize, op: i32, body: Jute) -> Deed {
         self.xid = match self.rng.below(100) {
             0 => i32::MIN,
             1 => i32::MAX,
@@ -478,8 +489,13 @@ impl Stream {
     }
 
     fn create_ttl(&mut self) -> Jute {
-        let flags = self.pick(&[5, 5, 5, 6, 6]);
+        let flags = match self.careful {
+            true => self.pick(&[5, 5, 5, 6, 6]),
+            false => self.pick(&[5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 0, 1, 2, 3, 4, 7, -1]),
+        };
         let ttl = self.pick(&[1_000_000, 0xff_ffff_ffff, 3_600_000, 0, -1, 0x100_0000_0000]);
+        // A znode of no TTL mode that has no time either ends ZooKeeper.
+        let ttl = if 4 < flags { ttl } else { ttl.max(0) };
         self.create_with(flags).long(ttl)
     }
 
