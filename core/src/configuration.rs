@@ -3,6 +3,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -56,10 +57,11 @@ impl Standing {
     }
 }
 
-/// The members, in ascending order, nobody twice.
+/// The members, in ascending order, nobody twice. Clones share them, and to compare two clones costs nothing: nodes
+/// are cloned with everything in them, and compare what they act by at each step.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Configuration {
-    members: Vec<Member>,
+    members: Arc<[Member]>,
 }
 
 impl Configuration {
@@ -68,7 +70,9 @@ impl Configuration {
     pub fn new(mut members: Vec<Member>) -> Self {
         members.sort_by_key(|member| member.id);
         members.dedup_by_key(|member| member.id);
-        Self { members }
+        Self {
+            members: members.into(),
+        }
     }
 
     /// Voters without replica ids and addresses, as in a cluster whose driver checks nobody.
@@ -169,7 +173,7 @@ impl Configuration {
     /// If the change makes no sense: nobody would vote, or two members would share an address, or somebody
     /// new comes without a replica id.
     pub fn changed(&self, change: &Change) -> Result<Self, BadChange> {
-        let mut members = self.members.clone();
+        let mut members = self.members.to_vec();
         let joining = match change {
             Change::Incremental { joining, leaving } => {
                 members.retain(|member| !leaving.contains(&member.id));
@@ -217,7 +221,7 @@ impl Configuration {
     #[must_use]
     pub fn text(&self, version: Index) -> String {
         let mut text = String::new();
-        for member in &self.members {
+        for member in self.members.iter() {
             let (host, port) = member
                 .address
                 .rsplit_once(':')

@@ -212,9 +212,15 @@ impl Sim {
 
     /// Runs exactly one event; false if there is none.
     pub fn step_event(&mut self) -> bool {
-        let Some((time, due)) = self.next_due() else {
-            return false;
-        };
+        let next = self.next_due();
+        let is_some = next.is_some();
+        if let Some((time, due)) = next {
+            self.happen(time, due);
+        }
+        is_some
+    }
+
+    fn happen(&mut self, time: Time, due: Due) {
         self.now = self.now.max(time);
         self.events += 1;
         match due {
@@ -229,7 +235,6 @@ impl Sim {
             Due::Nemesis => self.fault(),
         }
         self.settle();
-        true
     }
 
     /// Runs all events due at or before `until`, at most `max_events` of them, and returns how many.
@@ -237,11 +242,11 @@ impl Sim {
     pub fn run_until(&mut self, until: Time, max_events: u64) -> u64 {
         let mut events = 0;
         while events < max_events {
-            if self.next_event().is_none_or(|next| until < next) {
+            let Some((time, due)) = self.next_due().filter(|(time, _)| *time <= until) else {
                 self.now = self.now.max(until);
                 break;
-            }
-            self.step_event();
+            };
+            self.happen(time, due);
             events += 1;
         }
         events

@@ -18,8 +18,9 @@ use crate::request::{
     Subject,
 };
 
-/// Deeds in one piece: what a clone shares, and what leaves at once.
-const PIECE: usize = 256;
+/// Deeds in one piece: what a clone shares, and what leaves at once. The first deed after a clone copies the last
+/// piece with all its paths, so it is not large.
+const PIECE: usize = 32;
 /// Bits of what a piece knows of the paths in it without a look at each: with eight for a deed, one piece in nine
 /// is looked through in vain.
 const BITS: usize = 8 * PIECE;

@@ -14,9 +14,9 @@ use crate::id::{Index, LogId, Term};
 use crate::time::Time;
 
 /// Entries that are copied at most when a clone and its origin part ways.
-const CHUNK: u64 = 256;
+const CHUNK: u64 = 64;
 /// Chunks of a cut log that are freed in one step, so that none stalls.
-const FREED_AT_ONCE: usize = 8;
+const FREED_AT_ONCE: usize = 32;
 #[derive(Clone)]
 struct Slot {
     entry: Entry,

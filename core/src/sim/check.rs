@@ -674,10 +674,10 @@ impl Checker {
         let Some(shadow) = shadow(&mut self.shadows, id) else {
             return;
         };
-        let (applied, digest) = view.tree_digest();
-        if applied == shadow.applied {
+        if view.applied() == shadow.applied {
             return;
         }
+        let (applied, digest) = view.tree_digest();
         if applied < shadow.applied || view.commit() < applied {
             let text = format!(
                 "{id} went from {} to {applied} with {} committed",

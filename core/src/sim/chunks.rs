@@ -5,11 +5,9 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// Items in one chunk.
-const CHUNK: u64 = 64;
-
+/// Chunks of so many items: fewer where the items are large.
 #[derive(Clone, Debug)]
-pub(super) struct Chunks<T> {
+pub(super) struct Chunks<T, const CHUNK: u64 = 64> {
     /// Number of the first item of the first chunk.
     origin: u64,
     /// Number of the first item that still counts.
@@ -20,7 +18,7 @@ pub(super) struct Chunks<T> {
     chunks: VecDeque<Arc<Vec<T>>>,
 }
 
-impl<T: Clone> Chunks<T> {
+impl<T: Clone, const CHUNK: u64> Chunks<T, CHUNK> {
     /// An empty sequence whose first item will have this number.
     pub(super) const fn new(first: u64) -> Self {
         Self {
@@ -71,7 +69,16 @@ impl<T: Clone> Chunks<T> {
         let place = (self.next - self.origin) % CHUNK;
         self.next += 1;
         match self.chunks.back_mut() {
-            Some(chunk) if place != 0 => Arc::make_mut(chunk).push(item),
+            Some(chunk) if place != 0 => match Arc::get_mut(chunk) {
+                Some(chunk) => chunk.push(item),
+                None => {
+                    // With room for all that is to come, which a clone of the vector has not.
+                    let mut own = Vec::with_capacity(CHUNK as usize);
+                    own.extend_from_slice(chunk);
+                    own.push(item);
+                    *chunk = Arc::new(own);
+                }
+            },
             _ => {
                 let mut chunk = Vec::with_capacity(CHUNK as usize);
                 chunk.push(item);
@@ -131,7 +138,7 @@ mod tests {
     #[test]
     fn behaves_like_a_deque() {
         let mut rng = Rng::new(1);
-        let mut chunks = Chunks::new(1);
+        let mut chunks = Chunks::<_, 16>::new(1);
         let mut first = 1;
         let mut model: VecDeque<u64> = VecDeque::new();
         for item in 0..20_000 {

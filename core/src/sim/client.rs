@@ -102,7 +102,7 @@ pub(super) struct Client {
     watches: Watches,
     /// The session's watch that stays.
     lasting: Lasting,
-    calls: Chunks<Call>,
+    calls: Chunks<Call, 16>,
     /// The last call's number in the core, and the places of those without an outcome in `calls`.
     last_call: u64,
     places: BTreeMap<u64, u64>,
