@@ -113,6 +113,9 @@ fn damage_that_does_not_matter_is_left_out() {
         lessen.runs()
     );
     assert!(after < before - 3);
+    let (long, short) = lessen.spans();
+    println!("* {} ms, {} needed", long.as_ms(), short.as_ms());
+    assert!(short.0 < long.0 / 2, "nobody waits without need");
     let best = lessen.best().expect("it was found");
     let sim = play(&best.script()).expect("it comes to the same digest");
     assert!(!sim.violations().is_empty());

@@ -1,5 +1,5 @@
-//! A run that comes to something, with as few interventions as that needs. Pieces are left out as long as the run
-//! still comes to it, as for a failing seed (`sim::shrink`); here it is done in slices, so that a page can show how far
+//! A run that comes to something, with as few interventions as that needs and as little time. Pieces are left out as
+//! long as the run still comes to it, as for a failing seed (`sim::shrink`); then what is left is done sooner. It is all done in slices, so that a page can show how far
 //! it is, and what the run must come to can be anything that a script can say.
 
 use alloc::string::String;
@@ -18,6 +18,10 @@ use crate::time::{Span, Time};
 const RUNS: u32 = 400;
 /// A run with less damage may take this much longer.
 const LONGER: Span = Span::from_ms(2_000);
+/// Waiting less than this is not worth a run.
+const WAIT: Span = Span::from_ms(5);
+/// How often a wait that is needed is halved to leave out less of it.
+const HALVES: u32 = 3;
 /// Events of a run that is tried, at most.
 const EVENTS: u64 = 200_000;
 
@@ -212,6 +216,11 @@ pub struct Lessen {
     pieces: Pieces,
     /// Interventions when this pass began; it is the last one if it leaves none out.
     pass: Option<usize>,
+    /// When nothing more can be left out: before which intervention the run waits for less time now, and what part of
+    /// that time is left out, as a power of two.
+    wait: Option<(usize, u32)>,
+    /// How long the run was at first.
+    length: Span,
     trial: Option<Trial<Intervention>>,
     runs: u32,
     best: Option<Record>,
@@ -233,6 +242,8 @@ impl Lessen {
             before: deeds.len(),
             pieces: Pieces::new(deeds.len()),
             pass: None,
+            wait: None,
+            length: record.time.since(record.config.start),
             trial: None,
             runs: 0,
             best: None,
@@ -259,6 +270,8 @@ impl Lessen {
                     .map(|deed| (deed.time, deed.intervention.clone()))
                     .collect();
                 self.best = Some(Record::of(&trial.sim));
+            } else if let Some((_, part)) = &mut self.wait {
+                *part += 1;
             } else if self.pass.is_some() {
                 self.pieces.needed();
             } else {
@@ -277,6 +290,14 @@ impl Lessen {
         (self.before, self.deeds.len())
     }
 
+    /// How long the run was at first, and how long the shortest so far is until it comes to the goal.
+    #[must_use]
+    pub fn spans(&self) -> (Span, Span) {
+        let best = self.best.as_ref();
+        let now = best.map(|record| record.time.since(record.config.start));
+        (self.length, now.unwrap_or(self.length))
+    }
+
     /// Runs so far.
     #[must_use]
     pub fn runs(&self) -> u32 {
@@ -291,25 +312,56 @@ impl Lessen {
 
     /// The next run with less; first of all the one as it was. False if there is none.
     fn try_next(&mut self) -> bool {
-        let mut deeds = self.deeds.clone();
-        if let Some(pass) = self.pass {
-            let length = deeds.len();
-            let piece = match self.pieces.next(length) {
-                None if length < pass => {
-                    self.pass = Some(length);
-                    self.pieces = Pieces::new(length);
-                    self.pieces.next(length)
-                }
-                piece => piece,
-            };
-            let Some(piece) = piece.filter(|_| self.runs < RUNS) else {
-                return false;
-            };
-            deeds.drain(piece);
-        }
+        let deeds = match self.pass {
+            None => Some(self.deeds.clone()),
+            Some(pass) => self.fewer(pass).or_else(|| self.sooner()),
+        };
+        let Some(deeds) = deeds.filter(|_| self.runs < RUNS) else {
+            return false;
+        };
         self.runs += 1;
         let start = self.start.clone();
         self.trial = Some(Trial::new(start, deeds, self.until, self.judge.clone()));
         true
+    }
+
+    /// Without a piece.
+    fn fewer(&mut self, pass: usize) -> Option<Vec<(Time, Intervention)>> {
+        if self.wait.is_some() {
+            return None;
+        }
+        let length = self.deeds.len();
+        let piece = match self.pieces.next(length) {
+            None if length < pass => {
+                self.pass = Some(length);
+                self.pieces = Pieces::new(length);
+                self.pieces.next(length)
+            }
+            piece => piece,
+        };
+        let mut deeds = self.deeds.clone();
+        deeds.drain(piece?);
+        Some(deeds)
+    }
+
+    /// All of it, but from one intervention on sooner by a part of the time before it.
+    fn sooner(&mut self) -> Option<Vec<(Time, Intervention)>> {
+        let (mut place, mut part) = self.wait.unwrap_or((0, 1));
+        loop {
+            let at = self.deeds.get(place)?.0;
+            let before = place.checked_sub(1).map(|before| self.deeds[before].0);
+            let waited = at.since(before.unwrap_or(self.start.0.start));
+            let less = Span(waited.0 >> part);
+            if less < WAIT || HALVES < part {
+                (place, part) = (place + 1, 1);
+                continue;
+            }
+            self.wait = Some((place, part));
+            let mut deeds = self.deeds.clone();
+            for (time, _) in &mut deeds[place..] {
+                *time = Time(time.0 - less.0);
+            }
+            return Some(deeds);
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use otterkeeper_core::scenario::export::Export;
 use otterkeeper_core::scenario::{Goal, Lessen, Record, Search, Wanted};
+use otterkeeper_core::time::Span;
 
 use super::{Model, Notice, Run};
 use crate::export::Form;
@@ -41,6 +42,8 @@ pub(crate) struct Jobs {
 pub(crate) struct Shortest {
     pub(crate) before: usize,
     pub(crate) after: usize,
+    /// How long the run was, and is.
+    pub(crate) spans: (Span, Span),
     pub(crate) record: Record,
 }
 
@@ -141,9 +144,11 @@ impl Model {
             }
             Job::Lessen(lessen) => {
                 let (before, after) = lessen.lengths();
+                let spans = lessen.spans();
                 self.jobs.shortest = lessen.best().cloned().map(|record| Shortest {
                     before,
                     after,
+                    spans,
                     record,
                 });
             }

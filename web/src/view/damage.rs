@@ -32,6 +32,8 @@ pub(crate) fn damage(seen: &Seen, model: &Model) -> Html {
     let counts = [
         ("before", (shortest.before as u64).into()),
         ("after", (shortest.after as u64).into()),
+        ("from", crate::frame::seconds(shortest.spans.0.0).into()),
+        ("to", crate::frame::seconds(shortest.spans.1.0).into()),
     ];
     let start = shortest.record.config.start;
     let rows = shortest.record.deeds.iter().enumerate().map(|(place, deed)| {
