@@ -6,6 +6,9 @@ use otterkeeper_core::time::Span;
 use super::{LostEntry, Model};
 use crate::command;
 
+/// Entries of one node that are remembered.
+const KEPT: u64 = 80;
+
 impl Model {
     /// An entry at the end of a node's log: its term and its label, also while the node is down.
     pub(crate) fn remembered(&self, node: NodeId, index: u64) -> Option<(Term, &str)> {
@@ -27,6 +30,11 @@ impl Model {
                 if let Some(entry) = view.entry(Index(index)) {
                     seen.push((id, index, entry.id.term));
                 }
+            }
+            let old = (id, 0)..(id, last.saturating_sub(KEPT));
+            while let Some((place, _)) = self.mirror.range(old.clone()).next() {
+                let place = *place;
+                self.mirror.remove(&place);
             }
             let gone: Vec<u64> = self
                 .mirror
@@ -53,12 +61,6 @@ impl Model {
                 .and_then(|view| view.entry(Index(index)).map(command::label))
                 .unwrap_or_default();
             self.mirror.insert((id, index), (term, label));
-        }
-        while self.mirror.len() > 600 {
-            let oldest = self.mirror.keys().min_by_key(|(_, index)| *index).copied();
-            if let Some(oldest) = oldest {
-                self.mirror.remove(&oldest);
-            }
         }
         self.lost_entries
             .retain(|lost| now.0.saturating_sub(lost.at.0) < 400_000);

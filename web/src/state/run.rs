@@ -10,10 +10,16 @@ use otterkeeper_core::time::{Span, Time};
 
 use super::stroke::{STROKES, Stroke, TAKEN};
 
-/// Events between two kept clones while the run is young.
+/// Events between two kept clones at the end of a branch.
 const GAP_EVENTS: u64 = 256;
-/// Kept clones of one branch; beyond it the older half becomes coarser.
-const CLONES: usize = 512;
+/// Events between two kept clones in the last `RECENT`, at most: what a seek executes again, some tens of
+/// milliseconds in a browser.
+const GAP_RECENT: u64 = 6_144;
+/// The same before that, a part of a second, until a branch has `OLD` such gaps.
+const GAP_OLD: u64 = 32_768;
+const OLD: u64 = 128;
+/// How far back a seek is quick.
+const RECENT: Span = Span::from_ms(600_000);
 /// Events that are remembered as sentences, in one branch.
 const JOURNAL: usize = 20_000;
 
@@ -275,15 +281,9 @@ impl Run {
 
     /// Goes to a time, back or forth, within `budget` events. False if the budget ended first.
     pub(crate) fn go_to(&mut self, at: Span, budget: u64) -> bool {
-        if at < self.now()
-            || self
-                .current()
-                .kept
-                .iter()
-                .any(|kept| kept.event > self.sim.events() && kept.at <= at)
-        {
-            let kept = self.current().kept.iter().rev().find(|kept| kept.at <= at);
-            let kept = kept.or_else(|| self.current().kept.first()).cloned();
+        let kept = self.kept_at(at);
+        let ahead = |kept: &Kept| self.sim.events() < kept.event && kept.at <= at;
+        if at < self.now() || kept.as_ref().is_some_and(ahead) {
             self.restore(kept);
         }
         let arrived = self.advance(at, budget);
@@ -316,6 +316,13 @@ impl Run {
             let at = at.min(self.current().end);
             self.go_to(at, u64::MAX);
         }
+    }
+
+    /// The last kept clone of the present branch at a time, or else the first.
+    fn kept_at(&self, at: Span) -> Option<Kept> {
+        let kept = &self.current().kept;
+        let count = kept.partition_point(|kept| kept.at <= at);
+        kept.get(count.saturating_sub(1)).cloned()
     }
 
     fn fork(&mut self) {
@@ -413,14 +420,69 @@ impl Run {
                 deeds: self.done,
                 sim: Rc::new(self.sim.clone()),
             });
-            if branch.kept.len() > CLONES {
-                let half = CLONES / 2;
-                let mut place = 0;
-                branch.kept.retain(|_| {
-                    place += 1;
-                    place > half || place % 2 == 1
-                });
-            }
+            thin(&mut branch.kept);
         }
+    }
+}
+
+/// Takes out clones that nobody misses. The older the past, the wider its gaps; but nowhere does a gap hold more
+/// events than can be executed again while somebody waits.
+fn thin(kept: &mut Vec<Kept>) {
+    let Some((end, now)) = kept.last().map(|last| (last.event, last.at)) else {
+        return;
+    };
+    for place in (1..kept.len().saturating_sub(1)).rev() {
+        let most = match now.0.saturating_sub(kept[place - 1].at.0) <= RECENT.0 {
+            true => GAP_RECENT,
+            false => GAP_OLD.max(end / OLD),
+        };
+        let wanted = ((end - kept[place].event) / 16).clamp(GAP_EVENTS, most);
+        if kept[place + 1].event - kept[place - 1].event <= wanted {
+            kept.remove(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An hour of a cluster under load; what clones hold is of no interest here.
+    #[test]
+    fn gaps_between_kept_clones_are_bounded_and_so_is_their_number() {
+        const PER_SECOND: u64 = 1_250;
+        let sim = Rc::new(Run::new(3, 1).sim);
+        let mut kept = Vec::new();
+        let mut longest = 0;
+        for number in 0..3_600 * PER_SECOND / GAP_EVENTS {
+            let event = number * GAP_EVENTS;
+            kept.push(Kept {
+                event,
+                at: Span(event * 1_000_000 / PER_SECOND),
+                deeds: 0,
+                sim: sim.clone(),
+            });
+            thin(&mut kept);
+            longest = longest.max(kept.len());
+        }
+        let now = kept[kept.len() - 1].at;
+        assert_eq!(kept[0].event, 0);
+        for pair in kept.windows(2) {
+            let gap = pair[1].event - pair[0].event;
+            let recent = now.0 - pair[0].at.0 <= RECENT.0;
+            assert!(
+                gap <= if recent {
+                    GAP_RECENT
+                } else {
+                    GAP_OLD.max(kept[kept.len() - 1].event / OLD)
+                }
+            );
+        }
+        let near = kept[kept.len() - 1].event - kept[kept.len() - 10].event;
+        assert!(
+            near <= 16 * GAP_EVENTS,
+            "steps back from the end are cheap: {near}"
+        );
+        assert!(longest < 500, "{longest} clones");
     }
 }
