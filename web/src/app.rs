@@ -8,7 +8,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use yew::prelude::*;
 
-use crate::desk::{Desk, Seen};
+use crate::desk::{Desk, Part, Seen};
 use crate::i18n::Lang;
 use crate::share::Recipe;
 use crate::state::{Action, Model, Notice, Tab};
@@ -33,20 +33,16 @@ use crate::{export, frame, hooks, keys, sentence};
 /// The cluster a visitor meets first.
 const NODES: u8 = 5;
 const SEED: u64 = 42;
-/// Panels of text are drawn at most this often while the run plays.
-const PANELS_MS: u32 = 140;
 /// A sentence is spoken at most this often.
 const SPEECH_MS: u32 = 2_000;
 /// Width at which the page becomes one sheet; as in the style sheet.
 const NARROW: f64 = 860.0;
 
 pub(crate) enum Msg {
-    /// The picture has changed: the stage and the logs.
-    Picture,
+    /// The run went on, and it is this part's turn to show it.
+    Turn(Part),
     /// Somebody acted: everything.
     Acted,
-    /// Time for the panels of text.
-    Panels,
     Speech,
     Resized,
     Hash,
@@ -55,10 +51,10 @@ pub(crate) enum Msg {
 pub(crate) struct App {
     desk: Desk,
     narrow: Rc<RefCell<bool>>,
-    picture: u64,
-    panels: u64,
+    /// Which version of the model each part shows.
+    drawn: [u64; Part::ALL.len()],
     spoken: Option<(u64, String)>,
-    _timers: [Interval; 2],
+    _timer: Interval,
 }
 
 impl Component for App {
@@ -73,49 +69,36 @@ impl Component for App {
         read_hash(&mut model);
         let desk = Desk::new(model, link.callback(|()| Msg::Acted));
         let narrow = Rc::new(RefCell::new(is_narrow()));
-        frame::start(
-            desk.clone(),
-            narrow.clone(),
-            link.callback(|()| Msg::Picture),
-        );
+        frame::start(desk.clone(), narrow.clone(), link.callback(Msg::Turn));
         listen("resize", link.callback(|_| Msg::Resized));
         listen("hashchange", link.callback(|_| Msg::Hash));
         keys::listen(&desk);
         hooks::expose(&desk);
         export::listen(&desk);
-        let panels = link.callback(|()| Msg::Panels);
         let speech = link.callback(|()| Msg::Speech);
         Self {
             desk,
             narrow,
-            picture: 0,
-            panels: 0,
+            drawn: [0; Part::ALL.len()],
             spoken: None,
-            _timers: [
-                Interval::new(PANELS_MS, move || panels.emit(())),
-                Interval::new(SPEECH_MS, move || speech.emit(())),
-            ],
+            _timer: Interval::new(SPEECH_MS, move || speech.emit(())),
         }
     }
 
     fn update(&mut self, _ctx: &Context<Self>, msg: Msg) -> bool {
         let version = self.desk.read().version;
         match msg {
-            Msg::Picture => {
-                self.picture = version;
+            Msg::Turn(part) => {
+                if part == Part::Story {
+                    self.desk.write().judge();
+                }
+                self.drawn[part as usize] = version;
                 true
             }
             Msg::Acted => {
                 self.desk.write().judge();
-                (self.picture, self.panels) = (version, version);
+                self.drawn.fill(version);
                 true
-            }
-            Msg::Panels => {
-                let changed = core::mem::replace(&mut self.panels, version) != version;
-                if changed {
-                    self.desk.write().judge();
-                }
-                changed
             }
             Msg::Speech => {
                 let spoken = spoken(&self.desk.read());
@@ -136,7 +119,7 @@ impl Component for App {
             Msg::Hash => {
                 read_hash(&mut self.desk.write());
                 let version = self.desk.read().version;
-                (self.picture, self.panels) = (version, version);
+                self.drawn.fill(version);
                 true
             }
         }
@@ -144,42 +127,41 @@ impl Component for App {
 
     fn view(&self, _ctx: &Context<Self>) -> Html {
         let narrow = *self.narrow.borrow();
-        let seen = |version: u64| Seen {
+        let of = |part: Part| Seen {
             desk: self.desk.clone(),
-            version,
+            version: self.drawn[part as usize],
             narrow,
         };
-        let (picture, panels) = (seen(self.picture), seen(self.panels));
         let model = self.desk.read();
         let tab = model.tab;
         let right = if tab.is_narrow() { model.beside() } else { tab };
         let right = match right {
-            Tab::Znodes => html! { <Znodes ..panels.clone() /> },
-            Tab::Clients => html! { <Clients ..panels.clone() /> },
-            Tab::History => html! { <History ..panels.clone() /> },
-            Tab::Runs => html! { <Runs ..panels.clone() /> },
-            _ => html! { <Inspect ..panels.clone() /> },
+            Tab::Znodes => html! { <Znodes ..of(Part::Right) /> },
+            Tab::Clients => html! { <Clients ..of(Part::Right) /> },
+            Tab::History => html! { <History ..of(Part::Right) /> },
+            Tab::Runs => html! { <Runs ..of(Part::Right) /> },
+            _ => html! { <Inspect ..of(Part::Right) /> },
         };
         if model.embedded {
-            return self.embedded(&model, picture, panels);
+            return self.embedded(&model, of);
         }
         html! {
             // The two layouts share no element: one takes the place of the other as a whole.
             <div key="page" class="page" lang={model.words.lang.tag()}>
-                <Header ..panels.clone() />
+                <Header ..of(Part::Frame) />
                 <main class="work" data-tab={tab.name()} data-mode={if model.learning { "learn" } else { "sandbox" }}>
                     <div class="left">
-                        { if model.learning { html! { <Lesson ..panels.clone() /> } } else { html! {} } }
-                        <Story ..panels.clone() /><Network ..panels.clone() />
+                        { if model.learning { html! { <Lesson ..of(Part::Story) /> } } else { html! {} } }
+                        <Story ..of(Part::Story) /><Network ..of(Part::Frame) />
                     </div>
-                    <div class="centre"><Stage ..picture.clone() /><Tools ..panels.clone() /></div>
-                    <Logs ..picture />
+                    <div class="centre"><Stage ..of(Part::Stage) /><Tools ..of(Part::Frame) /></div>
+                    <Logs ..of(Part::Logs) />
                     { self.tabs(&model, narrow) }
                     <div class="slot">{ right }</div>
                 </main>
-                <div class="times"><SpaceTime ..panels.clone() /><Time ..panels.clone() /></div>
-                <Verdicts ..panels.clone() />
-                <Help ..panels />
+                <div class="times"><SpaceTime ..of(Part::Diagram) /><Time ..of(Part::Time) /></div>
+                <Verdicts ..of(Part::Story) />
+                <Help ..of(Part::Frame) />
                 <p class="sr" aria-live="polite" data-testid="chosen">{ chosen(&model) }</p>
                 <p class="sr" aria-live="polite">{ self.spoken.as_ref().map(|(_, text)| text.clone()).unwrap_or_default() }</p>
             </div>
@@ -189,7 +171,7 @@ impl Component for App {
 
 impl App {
     /// The stage and the play bar, as part of another page.
-    fn embedded(&self, model: &Model, picture: Seen, panels: Seen) -> Html {
+    fn embedded(&self, model: &Model, of: impl Fn(Part) -> Seen) -> Html {
         let whole = match &model.course {
             Some(course) if course.lesson.rule => format!("#/rule/{}", course.lesson.name),
             Some(course) => format!("#/learn/{}/{}", course.lesson.name, course.step + 1),
@@ -197,9 +179,9 @@ impl App {
         };
         html! {
             <div key="embed" class="page embed" lang={model.words.lang.tag()} data-testid="embed">
-                <main class="work"><div class="centre"><Stage ..picture /></div></main>
-                <div class="times"><SpaceTime ..panels.clone() /><Time ..panels.clone() /></div>
-                <Help ..panels />
+                <main class="work"><div class="centre"><Stage ..of(Part::Stage) /></div></main>
+                <div class="times"><SpaceTime ..of(Part::Diagram) /><Time ..of(Part::Time) /></div>
+                <Help ..of(Part::Frame) />
                 <a class="whole" href={whole} target="_blank" rel="noopener" data-testid="whole">{ model.words.get("embed-open") }</a>
                 <p class="sr" aria-live="polite">{ self.spoken.as_ref().map(|(_, text)| text.clone()).unwrap_or_default() }</p>
             </div>
@@ -223,6 +205,8 @@ impl App {
                 Tab::Network => "tab-network",
             });
             let class = tab.is_narrow().then_some("narrow-only");
+            // One stop of the Tab key for all of them; arrows go on from there.
+            let stop = if tab == chosen { "0" } else { "-1" };
             html! {
                 <button key={tab.name()} role="tab" {class} aria-selected={(tab == chosen).to_string()} data-testid={format!("tab-{}", tab.name())} onclick={self.desk.on(Action::Tab(tab))}>{ name }</button>
             }

@@ -50,6 +50,62 @@ impl PartialEq for Desk {
     }
 }
 
+/// What is drawn at once. While the run plays, the parts take turns: a frame draws one at most, and each comes a few
+/// times a second. Whatever moves in between is moved by the frame loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    Stage,
+    Logs,
+    /// What has happened, what the lesson makes of it, and what holds: they never contradict each other.
+    Story,
+    Right,
+    Diagram,
+    Time,
+    /// What changes only when somebody acts, or a node dies.
+    Frame,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Stage,
+        Self::Logs,
+        Self::Story,
+        Self::Right,
+        Self::Diagram,
+        Self::Time,
+        Self::Frame,
+    ];
+
+    /// The time between two turns at least, in ms.
+    const fn pause(self) -> f64 {
+        match self {
+            Self::Stage => 90.0,
+            Self::Logs | Self::Right | Self::Diagram => 180.0,
+            Self::Story | Self::Time => 240.0,
+            Self::Frame => 400.0,
+        }
+    }
+}
+
+/// Whose turn it is.
+#[derive(Default)]
+pub(crate) struct Turns {
+    /// Of each part: the version of the model that it has drawn, and when.
+    last: [(u64, f64); Part::ALL.len()],
+}
+
+impl Turns {
+    /// The part that has waited longest beyond its pause, if one has something new to show.
+    pub(crate) fn next(&mut self, version: u64, now: f64) -> Option<Part> {
+        let waits = |part: &Part| now - self.last[*part as usize].1 - part.pause();
+        let due = |part: &Part| self.last[*part as usize].0 != version && 0.0 <= waits(part);
+        let parts = Part::ALL.into_iter().filter(due);
+        let next = parts.max_by(|a, b| waits(a).total_cmp(&waits(b)))?;
+        self.last[next as usize] = (version, now);
+        Some(next)
+    }
+}
+
 /// What every panel gets.
 #[derive(Clone, PartialEq, Properties)]
 pub(crate) struct Seen {
@@ -58,4 +114,31 @@ pub(crate) struct Seen {
     pub(crate) version: u64,
     /// Whether the screen is as narrow as a phone's.
     pub(crate) narrow: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_take_turns_and_none_starves() {
+        let mut turns = Turns::default();
+        let mut drawn = [0; Part::ALL.len()];
+        // Two seconds at sixty frames, with something new in each of them.
+        for frame in 0..120 {
+            let now = 1_000.0 + f64::from(frame) * 1_000.0 / 60.0;
+            if let Some(part) = turns.next(frame as u64 + 1, now) {
+                drawn[part as usize] += 1;
+            }
+        }
+        assert!(
+            drawn.iter().all(|times| (4..=20).contains(times)),
+            "{drawn:?}"
+        );
+        assert!(14 <= drawn[Part::Stage as usize], "{drawn:?}");
+        // Then nothing is new: each shows the last state, once.
+        let rest = (0..60).filter_map(|frame| turns.next(120, 4_000.0 + f64::from(frame)));
+        assert!(rest.count() <= Part::ALL.len());
+        assert_eq!(turns.next(120, 9_000.0), None);
+    }
 }

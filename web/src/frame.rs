@@ -14,7 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Element;
 use yew::Callback;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Part, Turns};
 use crate::export;
 use crate::geometry::{Point, Ring, between};
 use crate::sentence;
@@ -30,9 +30,10 @@ const BURST_MS: f64 = 2_000.0;
 /// The closure that each frame asks for again.
 type Next = Rc<RefCell<Option<Closure<dyn FnMut(f64)>>>>;
 
-/// Starts the loop. `structure` is called when the picture needs more than moving.
-pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, structure: Callback<()>) {
+/// Starts the loop. `draw` is called when a part of the page needs more than moving.
+pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, draw: Callback<Part>) {
     let mut painter = Painter::default();
+    let mut turns = Turns::default();
     let mut last = None;
     // A frame asks for the next one through this cell, which the closure keeps alive.
     let next = Next::default();
@@ -40,14 +41,15 @@ pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, structure: Callback<(
     *next.borrow_mut() = Some(Closure::new(move |now: f64| {
         let ms = last.map_or(0.0, |last| now - last);
         last = Some(now);
-        let changed = desk.write().frame(ms);
+        desk.write().frame(ms);
         let written = desk.write().take_written();
         if let Some((form, text)) = written {
             export::download(&desk.read(), form, text.as_bytes());
         }
         painter.paint(&mut desk.write(), *narrow.borrow(), now);
-        if changed {
-            structure.emit(());
+        let part = turns.next(desk.read().version, now);
+        if let Some(part) = part {
+            draw.emit(part);
         }
         request(&again);
     }));

@@ -414,8 +414,8 @@ impl Model {
         &self.run.sim
     }
 
-    /// A frame: plays `ms` of wall time. True if the picture changed.
-    pub(crate) fn frame(&mut self, ms: f64) -> bool {
+    /// A frame: plays `ms` of wall time.
+    pub(crate) fn frame(&mut self, ms: f64) {
         if let Some(replay) = &self.replay {
             let (target, event) = (replay.target, replay.event);
             let arrived = self.run.advance_to(event, target, FRAME_EVENTS * 4);
@@ -425,11 +425,11 @@ impl Model {
                 self.finish_replay();
             }
             self.changed();
-            return true;
+            return;
         }
         self.work(ms);
         if !self.playing {
-            return false;
+            return;
         }
         let us = ms.clamp(0.0, 100.0) * 1_000.0 * f64::from(self.speed).exp2() + self.rest;
         self.rest = us.fract();
@@ -447,7 +447,6 @@ impl Model {
             self.look();
             self.changed();
         }
-        ran
     }
 
     /// Lets time pass event by event, so that the director acts at the very moment it waits for.
