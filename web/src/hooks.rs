@@ -44,9 +44,7 @@ pub(crate) fn expose(desk: &Desk) {
     );
     let held = desk.clone();
     let run_until = move |condition: String| {
-        let until = Until::ALL
-            .into_iter()
-            .find(|until| until.name() == condition);
+        let until = Until::all().find(|until| until.name() == condition);
         let reached = until.is_some_and(|until| held.write().run_until(until));
         held.act(Action::Told);
         reached

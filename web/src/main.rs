@@ -10,6 +10,7 @@ mod geometry;
 mod hooks;
 mod i18n;
 mod keys;
+mod kind;
 mod sentence;
 mod shape;
 mod share;

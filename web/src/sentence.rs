@@ -1,10 +1,10 @@
 //! Sentences from the core's reasons. One place for the event list, the live region and the inspector;
 //! knows what happened, not where it is shown. Nothing is told that the core did not say.
 
+mod message;
+
 use otterkeeper_core::id::NodeId;
-use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{Hangup, Note, PeerState, SnapshotStage};
-use otterkeeper_core::raft::message::Message as Raft;
 use otterkeeper_core::raft::note::{
     Note as RaftNote, Role, RoleReason, TransferEnd, TransferStage, VoteRefusal,
 };
@@ -14,10 +14,9 @@ use otterkeeper_core::recipe::service::Seen;
 use otterkeeper_core::recipe::settings::{Shown, Written};
 use otterkeeper_core::recipe::{Told, Wish, barrier, counter, election, lock};
 use otterkeeper_core::request::Response;
-use otterkeeper_core::sim::{
-    Cargo, ClientEvent, ClientId, End, Event, Flight, Intervention, LossReason, What,
-};
+use otterkeeper_core::sim::{ClientEvent, ClientId, End, Event, Intervention, LossReason, What};
 
+pub(crate) use self::message::{end, flight, kind, says};
 use crate::command;
 use crate::i18n::Words;
 
@@ -188,163 +187,6 @@ pub(crate) fn role(words: &Words, role: Role) -> String {
         Role::Candidate => "role-candidate",
         Role::Leader => "role-leader",
     })
-}
-
-/// An end of a message.
-pub(crate) fn end(words: &Words, end: End) -> String {
-    match end {
-        End::Node(node) => words.with("end-node", &[("node", node.0.into())]),
-        End::Client(client) => words.with("end-client", &[("client", client_name(client).into())]),
-    }
-}
-
-/// A message under way: what it is, from whom and to whom.
-pub(crate) fn flight(words: &Words, flight: &Flight) -> String {
-    words.with(
-        "stage-message",
-        &[
-            ("what", kind(words, &flight.cargo).into()),
-            ("from", end(words, flight.from).into()),
-            ("to", end(words, flight.to).into()),
-        ],
-    )
-}
-
-/// What kind of message it is.
-pub(crate) fn kind(words: &Words, cargo: &Cargo) -> String {
-    words.get(kind_key(cargo))
-}
-
-/// The key of its kind.
-pub(crate) fn kind_key(cargo: &Cargo) -> &'static str {
-    match cargo {
-        Cargo::Peer(message) => match &**message {
-            Message::Raft(message) => match message {
-                Raft::PreVote { .. } => "kind-pre-vote",
-                Raft::PreVoteReply { .. } => "kind-pre-vote-reply",
-                Raft::Vote { .. } => "kind-vote",
-                Raft::VoteReply { .. } => "kind-vote-reply",
-                Raft::Append { .. } => "kind-append",
-                Raft::Appended { .. } => "kind-appended",
-                Raft::Rejected { .. } => "kind-rejected",
-                Raft::Heartbeat { .. } => "kind-heartbeat",
-                Raft::HeartbeatReply { .. } => "kind-heartbeat-reply",
-                Raft::SnapshotOffer { .. } => "kind-snapshot-offer",
-                Raft::SnapshotPull { .. } => "kind-snapshot-pull",
-                Raft::SnapshotPart { .. } => "kind-snapshot-part",
-                Raft::TimeoutNow { .. } => "kind-timeout-now",
-                Raft::ReadIndex { .. } => "kind-read-index",
-                Raft::ReadIndexReply { .. } => "kind-read-index-reply",
-            },
-            Message::Forward { .. } => "kind-forward",
-            Message::Digest { .. } => "kind-digest",
-            Message::Touch { .. } => "kind-touch",
-            #[allow(unreachable_patterns)]
-            _ => "kind-other",
-        },
-        Cargo::PeerLost => "kind-peer-lost",
-        Cargo::Open { .. } => "kind-open",
-        Cargo::Request { .. } => "kind-request",
-        Cargo::Reply { .. } => "kind-reply",
-        Cargo::Watch { .. } => "kind-watch",
-        Cargo::End { .. } => "kind-end",
-    }
-}
-
-/// What a message between members says, as a sentence.
-pub(crate) fn says(words: &Words, message: &Raft) -> String {
-    match message {
-        Raft::PreVote { term, last, .. } => words.with(
-            "says-pre-vote",
-            &[
-                ("term", term.0.into()),
-                ("index", last.index.0.into()),
-                ("last", last.term.0.into()),
-            ],
-        ),
-        Raft::PreVoteReply {
-            granted: true,
-            term,
-            ..
-        } => words.with("says-pre-vote-yes", &[("term", term.0.into())]),
-        Raft::PreVoteReply {
-            granted: false,
-            term,
-            ..
-        } => words.with("says-pre-vote-no", &[("term", term.0.into())]),
-        Raft::Vote { term, last, .. } => words.with(
-            "says-vote",
-            &[
-                ("term", term.0.into()),
-                ("index", last.index.0.into()),
-                ("last", last.term.0.into()),
-            ],
-        ),
-        Raft::VoteReply {
-            granted: true,
-            term,
-            ..
-        } => words.with("says-vote-yes", &[("term", term.0.into())]),
-        Raft::VoteReply {
-            granted: false,
-            term,
-            ..
-        } => words.with("says-vote-no", &[("term", term.0.into())]),
-        Raft::Append {
-            prev,
-            entries,
-            commit,
-            ..
-        } if entries.is_empty() => words.with(
-            "says-append-empty",
-            &[("prev", prev.index.0.into()), ("commit", commit.0.into())],
-        ),
-        Raft::Append {
-            prev,
-            entries,
-            commit,
-            ..
-        } => words.with(
-            "says-append",
-            &[
-                ("first", (prev.index.0 + 1).into()),
-                ("last", (prev.index.0 + entries.len() as u64).into()),
-                ("commit", commit.0.into()),
-            ],
-        ),
-        Raft::Appended { matched, .. } => {
-            words.with("says-appended", &[("index", matched.0.into())])
-        }
-        Raft::Rejected { prev, hint, .. } => words.with(
-            "says-rejected",
-            &[("prev", prev.0.into()), ("hint", hint.index.0.into())],
-        ),
-        Raft::Heartbeat { commit, .. } => {
-            words.with("says-heartbeat", &[("commit", commit.0.into())])
-        }
-        Raft::HeartbeatReply { .. } => words.get("says-heartbeat-reply"),
-        Raft::SnapshotOffer { meta, .. } => words.with(
-            "says-snapshot-offer",
-            &[("index", meta.last.index.0.into())],
-        ),
-        Raft::SnapshotPull { last, .. } => {
-            words.with("says-snapshot-pull", &[("index", last.index.0.into())])
-        }
-        Raft::SnapshotPart { last, bytes, .. } => words.with(
-            "says-snapshot-part",
-            &[
-                ("index", last.index.0.into()),
-                ("bytes", (bytes.len() as u64).into()),
-            ],
-        ),
-        Raft::ReadIndex { .. } => words.get("says-read-index"),
-        Raft::ReadIndexReply { index, .. } => {
-            words.with("says-read-index-reply", &[("index", index.0.into())])
-        }
-        Raft::TimeoutNow { last, .. } => {
-            words.with("says-timeout-now", &[("index", last.index.0.into())])
-        }
-    }
 }
 
 /// Why a connection was closed.

@@ -13,6 +13,7 @@ mod stroke;
 #[cfg(test)]
 mod tests;
 mod travel;
+mod until;
 mod weight;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(crate) use self::lesson::{
 pub(crate) use self::mark::Bookmark;
 pub(crate) use self::run::{Branch, Deed, Run, plain_cluster};
 pub(crate) use self::stroke::Stroke;
+pub(crate) use self::until::Until;
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
 use crate::export::Form;
@@ -101,36 +103,6 @@ impl Tab {
             self,
             Self::Lesson | Self::Story | Self::Logs | Self::Network
         )
-    }
-}
-
-/// What to run until.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Until {
-    Leader,
-    Commit,
-    StepDown,
-    Watch,
-    Violation,
-}
-
-impl Until {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Leader,
-        Self::Commit,
-        Self::StepDown,
-        Self::Watch,
-        Self::Violation,
-    ];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Leader => "leader",
-            Self::Commit => "commit",
-            Self::StepDown => "step-down",
-            Self::Watch => "watch",
-            Self::Violation => "violation",
-        }
     }
 }
 

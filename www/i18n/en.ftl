@@ -220,6 +220,7 @@ until-commit = something is committed
 until-step-down = a leader steps down
 until-watch = a watch fires
 until-violation = a promise breaks
+until-sent = a message leaves
 digest = state hash
 
 play = Play

@@ -219,6 +219,7 @@ until-commit = 무언가 커밋될 때
 until-step-down = 리더가 물러날 때
 until-watch = watch가 울릴 때
 until-violation = 약속이 깨질 때
+until-sent = 메시지를 보낼 때
 digest = 상태 해시
 
 play = 재생

@@ -5,7 +5,7 @@ use otterkeeper_core::sim::{Cargo, End, Event, FlightId, What};
 use otterkeeper_core::time::Time;
 
 use super::is_beat;
-use crate::{sentence, shape};
+use crate::{kind, shape};
 
 /// Ways that one branch remembers.
 pub(super) const STROKES: usize = 8_000;
@@ -81,7 +81,7 @@ impl Stroke {
             per_mille: 1_000,
             beat: is_beat(cargo),
             class: shape::of(cargo).class,
-            kind: sentence::kind_key(cargo),
+            kind: kind::kind_key(cargo),
         }
     }
 }

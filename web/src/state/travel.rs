@@ -2,10 +2,11 @@
 
 use otterkeeper_core::id::{NodeId, Term};
 use otterkeeper_core::raft::note::Role;
-use otterkeeper_core::sim::{ClientEvent, Event, Sim, What};
+use otterkeeper_core::sim::{ClientEvent, Event, Flight, Sim, What};
 use otterkeeper_core::time::Span;
 
 use super::{Model, Run, Selection, Until, weight};
+use crate::kind::kind_key;
 
 /// What a single order may run through: `run until`, and seeking into what was never executed.
 const ORDER_EVENTS: u64 = 400_000;
@@ -46,6 +47,8 @@ impl Model {
             self.watches_seen(),
             self.sim().violations().len(),
         );
+        let last = self.sim().flights().map(|flight| flight.id).max();
+        let mut sent = None;
         let mut reached = false;
         while !reached && budget > 0 && self.run.now() < end && self.run.step() {
             budget -= 1;
@@ -59,7 +62,17 @@ impl Model {
                 }
                 Until::Watch => self.watches_seen() > before.2,
                 Until::Violation => sim.violations().len() > before.3,
+                Until::Sent(kind) => {
+                    let fits = |flight: &&Flight| {
+                        last < Some(flight.id) && kind_key(&flight.cargo) == kind
+                    };
+                    sent = sim.flights().find(fits).map(|flight| flight.id);
+                    sent.is_some()
+                }
             };
+        }
+        if sent.is_some() {
+            self.select(sent.map(Selection::Message));
         }
         self.mirror_logs();
         self.changed();

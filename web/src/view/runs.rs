@@ -22,21 +22,21 @@ const SHOWN: usize = 60;
 pub(crate) fn Runs(seen: &Seen) -> Html {
     let model = seen.desk.read();
     let words = &model.words;
-    let until = Until::ALL.into_iter().map(|until| {
+    let option = |until: Until| {
         html! { <option key={until.name()} value={until.name()} selected={until == model.until}>{ until_name(&model, until) }</option> }
-    });
-    let until: Vec<Html> = until.collect();
+    };
+    let (kinds, turns): (Vec<Until>, Vec<Until>) =
+        Until::all().partition(|until| matches!(until, Until::Sent(_)));
+    let until: Vec<Html> = turns.into_iter().map(option).collect();
+    let kinds: Vec<Html> = kinds.into_iter().map(option).collect();
     let chosen = {
         let desk = seen.desk.clone();
         Callback::from(move |event: Event| {
             let select = event
                 .target()
                 .and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
-            let found = select.and_then(|select| {
-                Until::ALL
-                    .into_iter()
-                    .find(|until| until.name() == select.value())
-            });
+            let found =
+                select.and_then(|select| Until::all().find(|until| until.name() == select.value()));
             if let Some(until) = found {
                 desk.act(Action::Until(until));
             }
@@ -59,7 +59,7 @@ pub(crate) fn Runs(seen: &Seen) -> Html {
         <section class="panel right runs" role="tabpanel" aria-label={words.get("tab-runs")}>
             <div class="goals">
                 <label for="until">{ words.get("run-until") }</label>
-                <select id="until" data-testid="until" onchange={chosen}>{ until }</select>
+                <select id="until" data-testid="until" onchange={chosen}>{ until }<optgroup label={words.get("until-sent")}>{ kinds }</optgroup></select>
                 <button class="btn" data-testid="run-until" onclick={seen.desk.on(Action::RunUntil)}>{ words.get("go") }</button>
                 <label for="goto">{ words.get("go-to") }</label>
                 <input id="goto" inputmode="decimal" placeholder="1.250" onkeydown={go} /><span class="unit">{ "s" }</span>
@@ -185,5 +185,6 @@ fn until_name(model: &Model, until: Until) -> String {
         Until::StepDown => "until-step-down",
         Until::Watch => "until-watch",
         Until::Violation => "until-violation",
+        Until::Sent(kind) => kind,
     })
 }
