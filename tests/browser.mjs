@@ -15,6 +15,7 @@ import { access } from "./browser/access.mjs";
 import { history } from "./browser/history.mjs";
 import { keys } from "./browser/keys.mjs";
 import { links } from "./browser/links.mjs";
+import { time } from "./browser/time.mjs";
 import { readLog, readTimeline, saved } from "./browser/exports.mjs";
 import { LIMIT, ahead, allHold, command, drawn, lacks, leader, moment, serve, shows, split, underWay } from "./browser/tab.mjs";
 
@@ -672,7 +673,7 @@ describe("page", { concurrency: 1 }, () => {
   });
 
   const stage = { open, settled, home: () => home, browser: () => browser };
-  for (const stories of [history, keys, links, access]) stories(stage);
+  for (const stories of [history, time, keys, links, access]) stories(stage);
 
   test("the console has nothing to complain of", () => {
     assert.deepEqual(complaints, []);

@@ -20,6 +20,7 @@ mod linear;
 mod members;
 mod mutant;
 mod pipeline;
+mod playground;
 mod protocol;
 mod recipe;
 mod replay;

@@ -111,8 +111,9 @@ export function access({ open, home, browser }) {
     await next("fail-back");
     await page.keyboard.press("1");
     // The clients' panel stays where it is; everything about the node is in another one.
-    await tab("tab-inspect");
-    await page.keyboard.press("Enter");
+    await tab("tab-clients");
+    await page.keyboard.press("Home");
+    await page.waitForFunction(() => document.activeElement.dataset.testid === "tab-inspect");
     await tab("hand-over");
     await page.keyboard.press("Enter");
     await done();

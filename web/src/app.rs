@@ -208,11 +208,35 @@ impl App {
             // One stop of the Tab key for all of them; arrows go on from there.
             let stop = if tab == chosen { "0" } else { "-1" };
             html! {
-                <button key={tab.name()} role="tab" {class} aria-selected={(tab == chosen).to_string()} data-testid={format!("tab-{}", tab.name())} onclick={self.desk.on(Action::Tab(tab))}>{ name }</button>
+                <button key={tab.name()} id={tab_id(tab)} role="tab" {class} tabindex={stop} aria-selected={(tab == chosen).to_string()} data-testid={tab_id(tab)} onclick={self.desk.on(Action::Tab(tab))}>{ name }</button>
             }
         });
-        html! { <div class="tabs" role="tablist">{ for tabs }</div> }
+        let there: Vec<Tab> = Tab::ALL
+            .into_iter()
+            .filter(|tab| shown(tab) && (narrow || !tab.is_narrow()))
+            .collect();
+        let desk = self.desk.clone();
+        let keys = Callback::from(move |event: KeyboardEvent| {
+            let here = there.iter().position(|tab| *tab == chosen).unwrap_or(0);
+            let next = match event.key().as_str() {
+                "ArrowRight" => (here + 1) % there.len(),
+                "ArrowLeft" => (here + there.len() - 1) % there.len(),
+                "Home" => 0,
+                "End" => there.len() - 1,
+                _ => return,
+            };
+            // These keys are not those that go from node to node and through the run.
+            event.stop_propagation();
+            event.prevent_default();
+            desk.act(Action::Tab(there[next]));
+            keys::later(tab_id(there[next]));
+        });
+        html! { <div class="tabs" role="tablist" onkeydown={keys}>{ for tabs }</div> }
     }
+}
+
+fn tab_id(tab: Tab) -> String {
+    format!("tab-{}", tab.name())
 }
 
 /// The selected message, for those who cannot see it.

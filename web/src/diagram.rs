@@ -5,7 +5,7 @@ use otterkeeper_core::id::NodeId;
 use otterkeeper_core::node::Note;
 use otterkeeper_core::raft::note::{Note as RaftNote, Role};
 use otterkeeper_core::sim::{ClientId, End, Intervention, What};
-use otterkeeper_core::time::Time;
+use otterkeeper_core::time::{Span, Time};
 
 use crate::state::{Model, Stroke};
 
@@ -64,8 +64,11 @@ impl Diagram {
     pub(crate) fn of(model: &Model, width: f64, height: f64) -> Self {
         let sim = model.sim();
         let now = model.run.now().0 as f64;
-        let span = 250_000.0 * f64::from(model.zoom).exp2();
-        let from = (now - span * PAST).max(0.0);
+        let span = span(model);
+        let from = match model.pan {
+            Some(left) => left.0 as f64,
+            None => follow(now, span),
+        };
         let mut diagram = Self {
             width,
             height,
@@ -94,6 +97,7 @@ impl Diagram {
 
     fn take_ways(&mut self, model: &Model) {
         let left = self.start.0 + self.from as u64;
+        let right = left + self.span as u64;
         let under_way = model.sim().flights().map(|flight| {
             let ends = (flight.from, flight.to);
             Stroke::under_way(
@@ -105,7 +109,7 @@ impl Diagram {
         });
         let ended = model.run.strokes().iter().rev();
         let ended = ended.take_while(|way| left <= way.ended.0).copied();
-        let shown = |way: &Stroke| !model.muted || !way.beat;
+        let shown = |way: &Stroke| way.sent.0 <= right && (!model.muted || !way.beat);
         self.ways = under_way.chain(ended).filter(shown).take(WAYS).collect();
     }
 
@@ -254,6 +258,28 @@ impl Diagram {
     }
 }
 
+/// Microseconds over the whole width.
+fn span(model: &Model) -> f64 {
+    250_000.0 * f64::from(model.zoom).exp2()
+}
+
+/// The left edge while the picture follows this moment.
+fn follow(now: f64, span: f64) -> f64 {
+    (now - span * PAST).max(0.0)
+}
+
+impl Model {
+    /// Where the left edge stands after a move by so many thousandths of the width; nowhere if that comes to the
+    /// present.
+    pub(crate) fn panned(&self, by: i64) -> Option<Span> {
+        let span = span(self);
+        let present = follow(self.run.now().0 as f64, span);
+        let here = self.pan.map_or(present, |left| left.0 as f64);
+        let there = (here + span * by as f64 / 1_000.0).max(0.0);
+        (there < present).then_some(Span(there as u64))
+    }
+}
+
 /// The lane of an end: the clients of the load share theirs.
 fn shared(end: End) -> End {
     match end {
@@ -267,7 +293,6 @@ mod tests {
     use super::*;
     use crate::i18n::Lang;
     use crate::state::{Action, Model};
-    use otterkeeper_core::time::Span;
 
     fn led() -> Model {
         let mut model = Model::new(5, 42, Lang::En);
@@ -323,6 +348,28 @@ mod tests {
                 .iter()
                 .any(|mark| mark.node == Some(leader) && !mark.bad)
         );
+    }
+
+    #[test]
+    fn the_picture_is_moved_into_the_past_and_back_to_the_present() {
+        let mut model = led();
+        let edge = |model: &Model| Diagram::of(model, 1_000.0, 200.0).time(LEFT);
+        let present = edge(&model);
+        model.update(Action::Pan(-500));
+        let past = edge(&model);
+        assert!((present - past - 250_000.0).abs() < 1.0, "{present} {past}");
+        let diagram = Diagram::of(&model, 1_000.0, 200.0);
+        let right = diagram.time(1_000.0);
+        assert!(10 < diagram.ways.len());
+        let sent = |way: &Stroke| way.sent.since(model.sim().config().start).0 as f64;
+        assert!(diagram.ways.iter().all(|way| sent(way) <= right));
+        // It stays where it is while time goes on, and never stands before the start.
+        model.run.advance(Span::from_ms(1_600), u64::MAX);
+        assert_eq!(edge(&model), past);
+        model.update(Action::Pan(-100_000));
+        assert_eq!(edge(&model), 0.0);
+        model.update(Action::Pan(100_000));
+        assert_eq!(model.pan, None);
     }
 
     #[test]

@@ -184,8 +184,9 @@ fn neighbour(desk: &Desk, key: &str) -> Option<Action> {
 }
 
 /// Focuses an element once the page has been drawn.
-pub(crate) fn later(id: &'static str) {
-    gloo_timers::callback::Timeout::new(30, move || focus(id)).forget();
+pub(crate) fn later(id: impl Into<String>) {
+    let id = id.into();
+    gloo_timers::callback::Timeout::new(30, move || focus(&id)).forget();
 }
 
 pub(crate) fn focus(id: &str) {

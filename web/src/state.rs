@@ -202,6 +202,8 @@ pub(crate) enum Action {
     Tall(u32),
     /// How much time it shows: twice as much, or half.
     Zoom(i32),
+    /// Moves what it shows by so many thousandths of its width, later or earlier.
+    Pan(i64),
     /// How much time the history shows.
     Window(u32),
     /// To a moment at which a message was under way, and selects it.
@@ -314,6 +316,8 @@ pub(crate) struct Model {
     pub(crate) diagram: bool,
     pub(crate) tall: u32,
     pub(crate) zoom: i32,
+    /// Where its left edge stands; nowhere while it follows the present.
+    pub(crate) pan: Option<Span>,
     /// Seconds that the history shows; 0 for all.
     pub(crate) window: u32,
     /// Only the stage and the play bar are shown: the page is part of another one.
@@ -371,6 +375,7 @@ impl Model {
             diagram: false,
             tall: 260,
             zoom: 1,
+            pan: None,
             window: 0,
             embedded: false,
             mirror: BTreeMap::new(),
@@ -522,6 +527,7 @@ impl Model {
                 self.tall = pixels.clamp(120, 640);
             }
             Action::Zoom(by) => self.zoom = (self.zoom + by).clamp(-4, 8),
+            Action::Pan(by) => self.pan = self.panned(by),
             Action::Window(seconds) => self.window = seconds,
             Action::GoToFlight(id, at) => self.go_to_flight(id, at),
             Action::Bookmark => self.bookmark(),
@@ -739,6 +745,7 @@ impl Model {
         self.redo.clear();
         self.judged = Judged::default();
         self.bookmarks.clear();
+        self.pan = None;
         self.notice = None;
         self.replay = None;
         self.rest = 0.0;

@@ -96,6 +96,7 @@ impl Model {
 
     pub(super) fn travel(&mut self, go: impl FnOnce(&mut Run)) {
         go(&mut self.run);
+        self.pan = None;
         self.lost_entries.clear();
         self.mirror.clear();
         self.mirror_logs();

@@ -1,6 +1,9 @@
 //! The space-time diagram: a lane for each node and client, a slanted line for each message, and a table
 //! that says the same. It is drawn again whenever this panel is.
 
+use core::cell::RefCell;
+use std::rc::Rc;
+
 use otterkeeper_core::raft::note::Role;
 use otterkeeper_core::sim::{End, FlightId};
 use otterkeeper_core::time::Span;
@@ -30,13 +33,13 @@ pub(crate) fn SpaceTime(seen: &Seen) -> Html {
     });
     let model = seen.desk.read();
     let words = &model.words;
-    if !model.diagram {
-        return grip(&seen.desk, &model);
-    }
+    let dragged = use_mut_ref(|| None);
     let pick = {
-        let desk = seen.desk.clone();
+        let (desk, dragged) = (seen.desk.clone(), dragged.clone());
         Callback::from(move |event: MouseEvent| {
-            let Some(canvas) = element("spacetime") else {
+            // The end of a drag is no click.
+            let Some(canvas) = element("spacetime").filter(|_| dragged.take().is_none_or(is_still))
+            else {
                 return;
             };
             let area = canvas.get_bounding_client_rect();
@@ -46,9 +49,28 @@ pub(crate) fn SpaceTime(seen: &Seen) -> Html {
             desk.act(action);
         })
     };
+    let drag = drag(&seen.desk, dragged);
+    let wheel = {
+        let desk = seen.desk.clone();
+        Callback::from(move |event: WheelEvent| {
+            let (across, down) = (event.delta_x(), event.delta_y());
+            let by = if across.abs() < down.abs() {
+                down
+            } else {
+                across
+            };
+            desk.act(match event.ctrl_key() {
+                true => Action::Zoom(by.signum() as i32),
+                false => Action::Pan((by.clamp(-300.0, 300.0) / 2.0) as i64),
+            });
+        })
+    };
     let button = |id: &'static str, path: &'static str, action: Action| {
         html! { <button class="btn icon quiet" data-testid={id} aria-label={words.get(id)} title={words.get(id)} onclick={seen.desk.on(action)}>{ icon(path) }</button> }
     };
+    if !model.diagram {
+        return grip(&seen.desk, &model);
+    }
     html! {
         <section class="spacetime" style={format!("height:{}px", model.tall)} aria-label={words.get("diagram")} data-testid="spacetime">
             { grip(&seen.desk, &model) }
@@ -56,14 +78,68 @@ pub(crate) fn SpaceTime(seen: &Seen) -> Html {
                 <div class="zoom">
                     <h2>{ words.get("diagram") }</h2><span class="grow"></span>
                     <label class="check"><input type="checkbox" checked={!model.muted} onchange={seen.desk.on(Action::Mute)} />{ words.get("legend-heartbeat") }</label>
+                    { if model.pan.is_some() { button("diagram-now", icon::NEWEST, Action::Pan(i64::from(i32::MAX))) } else { html! {} } }
                     { button("zoom-out", icon::MINUS, Action::Zoom(1)) }{ button("zoom-in", icon::PLUS, Action::Zoom(-1)) }
                     { button("diagram-close", icon::CROSS, Action::Diagram) }
                 </div>
-                <canvas id="spacetime" role="img" aria-label={words.get("diagram-hint")} onclick={pick}></canvas>
+                <canvas id="spacetime" role="img" tabindex="0" aria-label={words.get("diagram-hint")} data-testid="lanes" data-from={format!("{:.0}", Diagram::of(&model, 1_000.0, 200.0).time(LEFT))}
+                    onclick={pick} onpointerdown={drag.clone()} onpointermove={drag} onwheel={wheel} onkeydown={keys(&seen.desk)}></canvas>
             </div>
             { table(seen, &model) }
         </section>
     }
+}
+
+/// A drag on the diagram: where it began, and how far it has come.
+type Drag = Rc<RefCell<Option<(f64, f64)>>>;
+
+/// Whether a press has not moved.
+fn is_still((from, to): (f64, f64)) -> bool {
+    (to - from).abs() < 4.0
+}
+
+/// What is dragged to the right comes out of the past.
+fn drag(desk: &Desk, dragged: Drag) -> Callback<PointerEvent> {
+    let desk = desk.clone();
+    Callback::from(move |event: PointerEvent| {
+        let x = f64::from(event.client_x());
+        if event.type_() == "pointerdown" {
+            *dragged.borrow_mut() = Some((x, x));
+            return;
+        }
+        let Some((from, last)) = *dragged.borrow() else {
+            return;
+        };
+        let Some(canvas) = element("spacetime").filter(|_| event.buttons() != 0) else {
+            return;
+        };
+        let width = (canvas.get_bounding_client_rect().width() - LEFT).max(1.0);
+        let by = (1_000.0 * (last - x) / width) as i64;
+        if by != 0 && !is_still((from, x)) {
+            let _ = canvas.set_pointer_capture(event.pointer_id());
+            *dragged.borrow_mut() = Some((from, x));
+            desk.act(Action::Pan(by));
+        }
+    })
+}
+
+fn keys(desk: &Desk) -> Callback<KeyboardEvent> {
+    let desk = desk.clone();
+    Callback::from(move |event: KeyboardEvent| {
+        let action = match event.key().as_str() {
+            "ArrowLeft" => Action::Pan(-100),
+            "ArrowRight" => Action::Pan(100),
+            "Home" => Action::Pan(i64::from(i32::MIN)),
+            "End" => Action::Pan(i64::from(i32::MAX)),
+            "+" => Action::Zoom(-1),
+            "-" => Action::Zoom(1),
+            _ => return,
+        };
+        // These keys are not those that go from node to node and through the run.
+        event.stop_propagation();
+        event.prevent_default();
+        desk.act(action);
+    })
 }
 
 /// The edge that is dragged up to enlarge the diagram, from nothing if need be.
