@@ -263,11 +263,13 @@ impl Stream {
         hello.of = side.has_session(slot).then_some(slot);
         hello.wrong_password = hello.of.is_some() && self.rng.chance(50);
         hello.ahead = self.rng.chance(30);
-        if let Some(of) = hello.of {
-            let old = self.old_connections(slot, of, side);
-            old.into_iter()
-                .rev()
-                .for_each(|deed| self.soon.push_front(deed));
+        let old = self.old_connections(slot, slot, side);
+        if old.is_empty() || self.rng.chance(150) {
+            self.soon.extend(old);
+        } else {
+            // Another connection has taken its session up, and keeps it.
+            hello.of = None;
+            hello.wrong_password = false;
         }
         let server = self.rng.below(3) as usize;
         Deed::Connect {
