@@ -271,7 +271,13 @@ const CHECKLIST: &[(&str, &[Test])] = &[
 const TRAPS: &[(&str, &[Test])] = &[
     (
         "the read-only byte comes back only if it was sent",
-        &[(BYTES, "connect_in_both_lengths")],
+        &[
+            (BYTES, "connect_in_both_lengths"),
+            (
+                "tests/pipeline.rs",
+                "trap_1_the_read_only_byte_comes_back_only_if_it_was_sent",
+            ),
+        ],
     ),
     (
         "sessions are taken up again, or truthfully expired",
@@ -299,7 +305,13 @@ const TRAPS: &[(&str, &[Test])] = &[
     ),
     (
         "pzxid, cversion and the source of sequences",
-        &[(MACHINE, "stat_moves_as_it_must")],
+        &[
+            (MACHINE, "stat_moves_as_it_must"),
+            (
+                "tests/pipeline.rs",
+                "trap_5_what_children_do_to_their_parents_stat",
+            ),
+        ],
     ),
     (
         "recursive watches name what changed",
@@ -322,6 +334,10 @@ const TRAPS: &[(&str, &[Test])] = &[
         &[
             (MACHINE, "each_write_runs_once_and_in_order"),
             (MACHINE, "ephemeral_znodes_go_with_their_session"),
+            (
+                "tests/pipeline.rs",
+                "traps_9_and_25_nothing_runs_behind_the_end_of_a_session",
+            ),
         ],
     ),
     (
@@ -376,7 +392,7 @@ const TRAPS: &[(&str, &[Test])] = &[
     (
         "the log is continuous at start",
         &[
-            ("tests/crash.rs", "a_missing_segment_is_noticed"),
+            ("tests/crash.rs", "trap_17_a_missing_segment_is_noticed"),
             ("tests/scripts", "contiguous-append"),
         ],
     ),
@@ -389,7 +405,10 @@ const TRAPS: &[(&str, &[Test])] = &[
     ),
     (
         "ZooKeeper's own znodes stay",
-        &[(MACHINE, "the_first_error_is_the_one_that_is_told")],
+        &[
+            (MACHINE, "the_first_error_is_the_one_that_is_told"),
+            ("tests/pipeline.rs", "trap_19_zookeepers_own_znodes_stay"),
+        ],
     ),
     (
         "null data stays null",
@@ -400,7 +419,7 @@ const TRAPS: &[(&str, &[Test])] = &[
         &[
             (
                 "core/src/node/agreement/tests.rs",
-                "one_that_differs_halts_and_the_others_go_on",
+                "trap_21_one_that_differs_halts_and_the_others_go_on",
             ),
             (
                 "core/src/node/agreement/tests.rs",
@@ -417,6 +436,10 @@ const TRAPS: &[(&str, &[Test])] = &[
         &[
             (TOTAL, "anything_is_applied_and_replicas_agree"),
             ("tests/replay.rs", "a_trace_replays_to_equal_digests"),
+            (
+                "tests/pipeline.rs",
+                "trap_23_times_are_the_same_on_every_member",
+            ),
         ],
     ),
     (
@@ -431,6 +454,10 @@ const TRAPS: &[(&str, &[Test])] = &[
         &[
             (MACHINE, "each_write_runs_once_and_in_order"),
             ("tests/scripts", "expiry-waits-for-commit"),
+            (
+                "tests/pipeline.rs",
+                "traps_9_and_25_nothing_runs_behind_the_end_of_a_session",
+            ),
         ],
     ),
 ];

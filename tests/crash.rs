@@ -383,7 +383,7 @@ fn damage_is_refused_or_does_no_harm() {
 }
 
 #[test]
-fn a_missing_segment_is_noticed() {
+fn trap_17_a_missing_segment_is_noticed() {
     use otterkeeper::files::Files;
     let mut noticed = 0;
     for seed in 0..100 {

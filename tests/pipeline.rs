@@ -161,6 +161,19 @@ fn section_10_multis_of_every_kind() {
 
 #[test]
 #[ignore = "needs a built server: cargo xtask test"]
+fn trap_1_the_read_only_byte_comes_back_only_if_it_was_sent() {
+    let cluster = Cluster::start(1);
+    let long = hello(30_000, 0, &[0; 16]);
+    let short = Jute(long.0[..long.0.len() - 1].to_vec());
+    for (hello, length) in [(short, 36), (long, 37)] {
+        let mut wire = Wire::open(&cluster.member(0).zk).expect("the server listens");
+        wire.send(&hello.framed());
+        assert_eq!(wire.frame().expect("a session").len(), length);
+    }
+}
+
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
 fn trap_4_reads_at_a_follower_keep_the_session_alive() {
     let cluster = Cluster::start_with(3, &["--session-min-ms", "1000"]);
     let leader = cluster.leader().expect("all members serve");
@@ -184,6 +197,54 @@ fn trap_4_reads_at_a_follower_keep_the_session_alive() {
     while watcher.ask(op::EXISTS, &quietly("/alive")).error == 0 {
         assert!(Instant::now() < until, "the session never ends");
         sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
+fn trap_5_what_children_do_to_their_parents_stat() {
+    let cluster = Cluster::start(1);
+    let mut client = Client::new(&cluster.member(0).zk);
+    client.done(op::CREATE, &create("/p", None, OPEN, 0));
+    client.done(op::CREATE, &create("/p/a", None, OPEN, 0));
+    let parent = |client: &mut Client| {
+        let stat = client.done(op::EXISTS, &quietly("/p"));
+        (value(&stat, "cversion"), value(&stat, "pzxid"))
+    };
+    let before = parent(&mut client);
+    let set = Jute::default().text(b"/p/a").buffer(Some(b"x")).int(-1);
+    client.done(op::SET_DATA, &set);
+    assert_eq!(parent(&mut client), before, "a child's data is its own");
+    let deleted = client.done(op::DELETE, &Jute::default().text(b"/p/a").int(-1));
+    let after = (Value::Int(2), Value::Zxid(deleted.applied()));
+    assert_eq!(parent(&mut client), after, "a delete moves both");
+    // Numbers come from how many children there ever were.
+    let next = client.done(op::CREATE, &create("/p/n-", None, OPEN, 2));
+    let path = b"/p/n-0000000001".to_vec();
+    assert_eq!(value(&next, "path"), Value::Bytes(Some(path)));
+}
+
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
+fn traps_9_and_25_nothing_runs_behind_the_end_of_a_session() {
+    const NO_NODE: i32 = -101;
+    let cluster = Cluster::start(1);
+    let zk = &cluster.member(0).zk;
+    let (mut client, mut other) = (Client::new(zk), Client::new(zk));
+    client.send(1, op::CREATE, &create("/mine", None, OPEN, 1));
+    client.send(2, op::CLOSE, &Jute::default());
+    client.send(3, op::CREATE, &create("/behind", None, OPEN, 0));
+    client.send(4, op::CREATE, &create("/ghost", None, OPEN, 1));
+    assert_eq!(client.answer(op::CREATE).error, 0);
+    assert_eq!(client.answer(op::CLOSE).error, 0);
+    assert!(client.wire.frame().is_none(), "nothing more is answered");
+    other.done(op::SYNC, &Jute::default().text(b"/"));
+    for path in ["/mine", "/behind", "/ghost"] {
+        assert_eq!(
+            other.ask(op::EXISTS, &quietly(path)).error,
+            NO_NODE,
+            "{path}"
+        );
     }
 }
 
@@ -325,6 +386,26 @@ fn trap_18_a_session_with_many_ephemerals_can_end() {
 
 #[test]
 #[ignore = "needs a built server: cargo xtask test"]
+fn trap_19_zookeepers_own_znodes_stay() {
+    const BAD_ARGUMENTS: i32 = -8;
+    const NODE_EXISTS: i32 = -110;
+    let cluster = Cluster::start(1);
+    let mut client = Client::new(&cluster.member(0).zk);
+    for path in ["/zookeeper/config", "/zookeeper/quota", "/zookeeper", "/"] {
+        let delete = Jute::default().text(path.as_bytes()).int(-1);
+        assert_eq!(
+            client.ask(op::DELETE, &delete).error,
+            BAD_ARGUMENTS,
+            "{path}"
+        );
+        client.done(op::EXISTS, &quietly(path));
+    }
+    let root = create("/", None, OPEN, 0);
+    assert_eq!(client.ask(op::CREATE, &root).error, NODE_EXISTS);
+}
+
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
 fn trap_20_null_data_stays_null() {
     let mut cluster = Cluster::start(1);
     let mut client = Client::new(&cluster.member(0).zk);
@@ -341,4 +422,25 @@ fn trap_20_null_data_stays_null() {
     cluster.run(0);
     cluster.wait(0);
     check(&mut Client::new(&cluster.member(0).zk));
+}
+
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
+fn trap_23_times_are_the_same_on_every_member() {
+    /// Behind the header of an answer and two zxids: ctime and mtime.
+    const TIMES: core::ops::Range<usize> = 32..48;
+    let cluster = Cluster::start(3);
+    let mut clients = [0, 1, 2].map(|at| Client::new(&cluster.member(at).zk));
+    clients[0].done(op::CREATE, &create("/t", None, OPEN, 0));
+    sleep(Duration::from_millis(5));
+    clients[1].done(op::SYNC, &Jute::default().text(b"/t"));
+    let set = Jute::default().text(b"/t").buffer(None).int(-1);
+    clients[1].done(op::SET_DATA, &set);
+    let times = clients.map(|mut client| {
+        client.done(op::SYNC, &Jute::default().text(b"/t"));
+        client.send(1, op::EXISTS, &quietly("/t"));
+        client.wire.frame().expect("an answer")[TIMES].to_vec()
+    });
+    assert!(times.iter().all(|each| *each == times[0]), "{times:?}");
+    assert_ne!(times[0][..8], times[0][8..], "it was set later");
 }

@@ -172,7 +172,7 @@ fn replicas_that_agree_go_on() {
 }
 
 #[test]
-fn one_that_differs_halts_and_the_others_go_on() {
+fn trap_21_one_that_differs_halts_and_the_others_go_on() {
     for which in 0..3 {
         let mut cluster = Cluster::new(3);
         cluster.write(3);
