@@ -17,8 +17,23 @@ use crate::sim::oracle::{MORTALS, QUEUE, Verdict, broken, is_open_to_all};
 /// What is known of a znode that the watch is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Known {
-    There { mzxid: Index, version: Option<i32> },
-    Gone,
+    There {
+        mzxid: Index,
+        version: Option<i32>,
+    },
+    /// Since the change at `zxid`, or 0 if only that was seen.
+    Gone {
+        zxid: Index,
+    },
+}
+
+impl Known {
+    /// The change that it is known by.
+    const fn zxid(self) -> Index {
+        match self {
+            Self::There { mzxid: zxid, .. } | Self::Gone { zxid } => zxid,
+        }
+    }
 }
 
 /// How the server was asked to set the watch.
@@ -253,7 +268,12 @@ impl Watch {
 
     /// The connection broke. What it has told of the past counts: it may not be told again.
     fn broke_off(&mut self) -> Verdict {
-        for event in core::mem::take(&mut self.early) {
+        let early = core::mem::take(&mut self.early);
+        if !early.is_empty() {
+            // Nobody said any more whether that is all.
+            self.forget();
+        }
+        for event in early {
             let what = (event.zxid, event.kind, event.path.clone());
             let is_known = event.zxid <= self.heard || self.told.contains(&what);
             if event.zxid == Index(0) || !is_known {
@@ -376,12 +396,16 @@ impl Watch {
             return Ok(());
         }
         let before = self.znodes.get(path).copied();
+        if self.asked.is_some() && before.is_some_and(|known| *zxid < known.zxid()) {
+            // What a connection that broke had told the end of is told from the beginning.
+            return Ok(());
+        }
         let now = match (kind, before) {
             (EventKind::NodeCreated, Some(Known::There { .. })) => return wrong("it was there"),
-            (EventKind::NodeDeleted | EventKind::NodeDataChanged, Some(Known::Gone)) => {
+            (EventKind::NodeDeleted | EventKind::NodeDataChanged, Some(Known::Gone { .. })) => {
                 return wrong("it was gone");
             }
-            (EventKind::NodeDeleted, _) => Known::Gone,
+            (EventKind::NodeDeleted, _) => Known::Gone { zxid: *zxid },
             (EventKind::NodeDataChanged, before) => Known::There {
                 mzxid: *zxid,
                 version: match before {
@@ -399,7 +423,7 @@ impl Watch {
             if let Some(names) = &mut self.names {
                 let news = match now {
                     Known::There { .. } => names.insert(name.into()),
-                    Known::Gone => names.remove(name),
+                    Known::Gone { .. } => names.remove(name),
                 };
                 if !news && *kind != EventKind::NodeDataChanged {
                     return wrong("it was so already");
@@ -458,7 +482,7 @@ impl Watch {
                 }
                 let same = match (stat, self.znodes.get(path)) {
                     (Some(stat), None) => stat.mzxid <= self.set_at || !is_followed(path),
-                    (None, None | Some(Known::Gone)) => true,
+                    (None, None | Some(Known::Gone { .. })) => true,
                     (Some(stat), Some(Known::There { mzxid, version })) => {
                         stat.mzxid == *mzxid && version.is_none_or(|known| known == stat.version)
                     }
@@ -501,7 +525,7 @@ impl Watch {
                         mzxid: stat.mzxid,
                         version: Some(stat.version),
                     },
-                    Err(Error::NoNode) => Known::Gone,
+                    Err(Error::NoNode) => Known::Gone { zxid: Index(0) },
                     _ => return,
                 };
                 self.znodes.insert(path.clone(), known);
