@@ -201,7 +201,7 @@ async fn assemble(
     let data = DataDir::lock(path).expect("a directory of its own");
     let identity = data.identity(id).expect("an identity");
     let site = Rc::new(Site {
-        peers: Peers::new(identity, data, &BTreeMap::new(), false),
+        peers: Peers::new(identity, data, &BTreeMap::new(), false, String::new()),
         host_names: Vec::new(),
         request_bytes,
         hub: OnceCell::from(hub.clone()),

@@ -260,6 +260,7 @@ fn configuration() -> Configuration {
         id: NodeId(number * 50),
         replica: ReplicaId(u128::from(number) << 70),
         address: format!("host{number}:8080"),
+        clients: format!("host{number}:2181"),
         standing,
     };
     Configuration::new((1..).zip(standings).map(member).collect())
@@ -510,6 +511,7 @@ fn reconfig() -> Reconfig {
         leaving: "2".into(),
         members: String::new(),
         version: Some(Index(300)),
+        met: vec![(NodeId(3), ReplicaId(7 << 100))],
     }
 }
 

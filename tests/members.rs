@@ -150,6 +150,70 @@ fn who_is_taken_out_while_it_is_away_hears_of_it_later() {
     }
 }
 
+/// Members leave, come and change by ZooKeeper's `reconfig`, and `/zookeeper/config` says where clients find them.
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
+fn reconfig_takes_zookeepers_texts() {
+    let superuser = ["--super-digest", "super:8lfpZz8caX8X0dHQO/4ZwlfgMEE="];
+    let mut cluster = Cluster::start_with(3, &[&["--reconfig"][..], &superuser].concat());
+    let server = cluster.member(0).http.clone();
+    let run = |words: &[&str], auth: bool| {
+        let mut args = vec![words[0], "--server", &server];
+        if auth {
+            args.extend(["--auth", "digest:super:otter"]);
+        }
+        args.extend(&words[1..]);
+        let output = otterkeeper(&args);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (output.status.success(), said)
+    };
+    let refused = |words: &[&str], auth: bool, why: &str| {
+        let (done, said) = run(words, auth);
+        assert!(!done && said.contains(why), "{words:?}: {said}");
+    };
+    let done = |words: &[&str]| {
+        let (done, said) = run(words, true);
+        assert!(done, "{words:?}: {said}");
+        said
+    };
+    let clients = |cluster: &Cluster, members: &[usize]| {
+        let of = |member: &usize| &*cluster.member(*member).zk;
+        members.iter().map(of).collect::<Vec<_>>().join(",")
+    };
+    assert!(done(&["config", "-c"]).ends_with(&format!(" {}\n", clients(&cluster, &[0, 1, 2]))));
+
+    let fourth = cluster.join();
+    let line = |cluster: &Cluster, role: &str| {
+        let member = cluster.member(fourth);
+        let port = member.http.rsplit_once(':').expect("HOST:PORT").1;
+        format!("server.4={}:{port}:{role};{}", member.http, member.zk)
+    };
+    let observer = line(&cluster, "observer");
+    refused(&["reconfig", "-add", &observer], false, "does not permit");
+    refused(
+        &["reconfig", "-add", "server.5=127.0.0.1:1:1;2181"],
+        true,
+        "do not answer",
+    );
+    refused(&["reconfig", "-add", &observer, "-v", "1"], true, "version");
+    assert!(done(&["reconfig", "-add", &observer]).contains(&observer));
+    let voter = line(&cluster, "participant");
+    assert!(done(&["reconfig", "-add", &voter]).contains(&voter));
+    same_members(&cluster, &[0, 1, 2, 3], &["voter"; 4]);
+    assert!(done(&["config", "-c"]).contains(&clients(&cluster, &[0, 1, 2, 3])));
+
+    // The second leaves, and the first moves its clients' door in the same change.
+    let first = format!("server.1={server}:1:participant;10.0.0.1:2181");
+    let said = done(&["reconfig", "-add", &first, "-remove", "2"]);
+    assert!(
+        said.contains(";10.0.0.1:2181") && !said.contains("server.2="),
+        "{said}"
+    );
+    same_members(&cluster, &[0, 2, 3], &["voter"; 3]);
+    eventually(|| state(&cluster, 1) == "removed");
+}
+
 /// `otterkeeper cluster ...`, and what comes of it.
 fn says(cluster: &Cluster, words: &[&str], expected: Result<&str, &str>) {
     let servers: Vec<&str> = (0..cluster.count())

@@ -24,6 +24,9 @@ pub struct Member {
     pub replica: ReplicaId,
     /// Where the others reach it: opaque here, for drivers. Empty where nobody needs one.
     pub address: String,
+    /// Where clients of ZooKeeper's protocol reach it, as HOST:PORT: opaque here, for those who read
+    /// `/zookeeper/config`. Empty if it is not known.
+    pub clients: String,
     /// What it counts for.
     pub standing: Standing,
 }
@@ -82,6 +85,7 @@ impl Configuration {
             id,
             replica: ReplicaId(0),
             address: String::new(),
+            clients: String::new(),
             standing: Standing::Voter,
         };
         Self::new(ids.into_iter().map(member).collect())
@@ -170,10 +174,11 @@ impl Configuration {
     /// These members after a change.
     ///
     /// # Errors
-    /// If the change makes no sense: nobody would vote, or two members would share an address, or somebody
+    /// If the change makes no sense: nobody would vote, or two members would share an address; or if somebody
     /// new comes without a replica id.
     pub fn changed(&self, change: &Change) -> Result<Self, BadChange> {
         let mut members = self.members.to_vec();
+        let mut strangers = false;
         let joining = match change {
             Change::Incremental { joining, leaving } => {
                 members.retain(|member| !leaving.contains(&member.id));
@@ -195,12 +200,15 @@ impl Configuration {
                 if next.address.is_empty() {
                     next.address.clone_from(&known.address);
                 }
-            } else if next.replica == ReplicaId(0) {
-                return Err(BadChange);
+                if next.clients.is_empty() {
+                    next.clients.clone_from(&known.clients);
+                }
+            } else {
+                strangers |= next.replica == ReplicaId(0);
             }
             let is_single = matches!(next.standing, Standing::Voter | Standing::Learner);
             if !is_single || next.id.0 == 0 || MAX_ID < next.id.0 {
-                return Err(BadChange);
+                return Err(BadChange::Nonsense);
             }
             members.retain(|member| member.id != next.id);
             members.push(next);
@@ -210,11 +218,16 @@ impl Configuration {
         addresses.retain(|address| !address.is_empty());
         addresses.sort_unstable();
         let twice = addresses.windows(2).any(|pair| pair[0] == pair[1]);
-        let too_long = addresses.iter().any(|address| MAX_ADDRESS < address.len());
+        let is_long =
+            |member: &Member| MAX_ADDRESS < member.address.len().max(member.clients.len());
+        let too_long = changed.members.iter().any(is_long);
         if twice || too_long || changed.voters().next().is_none() {
-            return Err(BadChange);
+            return Err(BadChange::Nonsense);
         }
-        Ok(changed)
+        match strangers {
+            true => Err(BadChange::Stranger),
+            false => Ok(changed),
+        }
     }
 
     /// As ZooKeeper writes it into `/zookeeper/config`: a line for each member, and the version last.
@@ -231,7 +244,11 @@ impl Configuration {
             } else {
                 "observer"
             };
-            text += &format!("server.{}={host}:{port}:{port}:{role}\n", member.id);
+            text += &format!("server.{}={host}:{port}:{port}:{role}", member.id);
+            if !member.clients.is_empty() {
+                text += &format!(";{}", member.clients);
+            }
+            text.push('\n');
         }
         text + &format!("version={:x}", version.0)
     }
@@ -247,6 +264,7 @@ impl Configuration {
                 replica as u64,
                 (replica >> 64) as u64,
                 hash::of_bytes(member.address.as_bytes()),
+                hash::of_bytes(member.clients.as_bytes()),
             ])
         };
         hash::of_words(&self.members.iter().map(of).collect::<Vec<u64>>())
@@ -319,7 +337,7 @@ const MAX_ADDRESS: usize = 255;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Change {
     /// These leave and those join, or stand differently from now on. A member that is known keeps what is
-    /// not said of it: a replica id of 0, an empty address.
+    /// not said of it: a replica id of 0, empty addresses.
     Incremental {
         /// Voters or learners.
         joining: Vec<Member>,
@@ -330,9 +348,14 @@ pub enum Change {
     Replace(Vec<Member>),
 }
 
-/// A change that makes no sense.
+/// A change that cannot be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BadChange;
+pub enum BadChange {
+    /// It makes no sense.
+    Nonsense,
+    /// Somebody new comes, and nobody knows which replica that is.
+    Stranger,
+}
 
 /// One change of the configuration in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -354,6 +377,7 @@ mod tests {
             id: NodeId(id),
             replica: ReplicaId(replica),
             address: String::new(),
+            clients: String::new(),
             standing,
         }
     }

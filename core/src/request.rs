@@ -8,7 +8,7 @@ use core::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Index, SessionId};
+use crate::id::{Index, NodeId, ReplicaId, SessionId};
 
 mod explain;
 
@@ -146,6 +146,8 @@ pub struct Reconfig {
     pub members: String,
     /// The version that the members must have, if it matters.
     pub version: Option<Index>,
+    /// Which replicas those are who join for the first time, as the driver found them. Clients cannot say it.
+    pub met: Vec<(NodeId, ReplicaId)>,
 }
 
 /// Proof that a client owns a session: a keyed hash of its id.

@@ -3,9 +3,10 @@
 //! disk thread, messages to the peers' queues, answers to the connections. It knows no bytes and no
 //! sockets. `Hub` is the handle that connections hold; it lives on the same thread, so nothing is locked.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::convert::Infallible;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::Poll;
 use core::time::Duration;
@@ -14,16 +15,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use otterkeeper_core::configuration::Configuration;
-use otterkeeper_core::id::{ConnId, NodeId, SaveId, Term, WriteId};
+use otterkeeper_core::id::{ConnId, NodeId, ReplicaId, SaveId, Term, WriteId};
 use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{
     Admin, Hangup, Input, Node, Note, Output, ReadNow, Records, SavePart, View,
 };
 use otterkeeper_core::raft::note::Note as RaftNote;
 use otterkeeper_core::raft::note::Role;
-use otterkeeper_core::request::{Identity, Reply, Request, WatchEvent};
+use otterkeeper_core::request::{Identity, Reconfig, Reply, Request, WatchEvent};
 use otterkeeper_core::time::{Span, Time};
 use tokio::sync::{Notify, oneshot};
+use tokio::task::spawn_local;
 
 /// What a connection does with what it is told. It encodes into the connection's out-buffer and wakes
 /// its writer; it never blocks and never calls the hub.
@@ -61,6 +63,13 @@ pub trait Network {
     fn flush(&mut self);
     /// These are the members from now on.
     fn configured(&mut self, configuration: &Configuration);
+}
+
+/// Who finds out about those that are to become members.
+pub trait Scout {
+    /// Which replica the one at `address` is, if it answers and can become member `id`; within seconds.
+    fn meet(&self, id: NodeId, address: String)
+    -> Pin<Box<dyn Future<Output = Option<ReplicaId>>>>;
 }
 
 /// What other threads tell the driver. Each change is followed by `ring`.
@@ -143,6 +152,7 @@ struct Shared {
     counters: Cell<Counters>,
     signals: Arc<Signals>,
     limit: usize,
+    scout: OnceCell<Box<dyn Scout>>,
 }
 
 /// What waits for the next step.
@@ -160,6 +170,8 @@ struct Client {
     sink: Box<dyn ClientSink>,
     /// Inputs of this connection that wait for the next step; what follows must not overtake them.
     queued: usize,
+    /// While those are met whom an earlier request wants as members: what waits until then.
+    behind: Option<Vec<Input>>,
     /// Named in the next `Touched`.
     touched: bool,
     /// Was told something in the step under way.
@@ -184,6 +196,7 @@ impl Hub {
             Client {
                 sink,
                 queued: 1,
+                behind: None,
                 touched: false,
                 told: false,
             },
@@ -197,10 +210,7 @@ impl Hub {
     pub fn identify(&self, conn: ConnId, identity: Identity) {
         let mut clients = self.0.clients.borrow_mut();
         if let Some(client) = clients.get_mut(&conn) {
-            client.queued += 1;
-            let input = Input::ClientIdentified { conn, identity };
-            self.0.queues.borrow_mut().clients.push(input);
-            self.0.signals.bell.notify_one();
+            self.queue(client, Input::ClientIdentified { conn, identity });
         }
     }
 
@@ -223,10 +233,70 @@ impl Hub {
                 return;
             }
         }
+        self.pass(client, Input::Client { conn, tag, request });
+    }
+
+    fn pass(&self, client: &mut Client, input: Input) {
+        match input {
+            Input::Client {
+                conn,
+                tag,
+                request: Request::Reconfig(request),
+            } if client.behind.is_none() => self.reconfig(client, conn, tag, request),
+            input => self.queue(client, input),
+        }
+    }
+
+    /// An input of this connection goes into the next step, or behind a request that waits.
+    fn queue(&self, client: &mut Client, input: Input) {
         client.queued += 1;
-        let mut queues = self.0.queues.borrow_mut();
-        queues.clients.push(Input::Client { conn, tag, request });
-        self.0.signals.bell.notify_one();
+        match &mut client.behind {
+            Some(behind) => behind.push(input),
+            None => {
+                self.0.queues.borrow_mut().clients.push(input);
+                self.0.signals.bell.notify_one();
+            }
+        }
+    }
+
+    /// Has those met who would be new, so that the node knows which replicas they are (rule R23), and then passes
+    /// the request on. Whoever cannot be met is for the node to refuse.
+    fn reconfig(&self, client: &mut Client, conn: ConnId, tag: u64, mut request: Reconfig) {
+        // Whatever a client says of it.
+        request.met.clear();
+        let mut strangers = self.with_view(|view| view.strangers(&request));
+        strangers.truncate(STRANGERS);
+        if strangers.is_empty() || self.0.scout.get().is_none() {
+            let request = Request::Reconfig(request);
+            return self.queue(client, Input::Client { conn, tag, request });
+        }
+        client.queued += 1;
+        client.behind = Some(Vec::new());
+        let hub = self.clone();
+        spawn_local(async move {
+            for (id, address) in strangers {
+                if let Some(scout) = hub.0.scout.get() {
+                    let replica = scout.meet(id, address).await;
+                    request.met.extend(replica.map(|replica| (id, replica)));
+                }
+            }
+            let request = Request::Reconfig(request);
+            hub.go_on(conn, Input::Client { conn, tag, request });
+        });
+    }
+
+    /// A request that waited goes into the next step, and what is behind it.
+    fn go_on(&self, conn: ConnId, first: Input) {
+        let mut clients = self.0.clients.borrow_mut();
+        let Some(client) = clients.get_mut(&conn) else {
+            return;
+        };
+        let behind = client.behind.take().unwrap_or_default();
+        client.queued -= 1 + behind.len();
+        self.queue(client, first);
+        for input in behind {
+            self.pass(client, input);
+        }
     }
 
     /// The connection is gone; its sink is dropped at once.
@@ -264,6 +334,12 @@ impl Hub {
         answer
             .await
             .unwrap_or_else(|_| Err("the server is stopping".into()))
+    }
+
+    /// Who meets those that are to become members. Nobody does before this, and again nobody else.
+    pub fn send_out(&self, scout: Box<dyn Scout>) {
+        // The first one stays.
+        let _ = self.0.scout.set(scout);
     }
 
     /// How many client connections there are.
@@ -304,6 +380,9 @@ impl Hub {
         self.0.counters.set(counters);
     }
 }
+
+/// Those whom one request can make members at once: what a client asks for waits until all are met.
+const STRANGERS: usize = 8;
 
 /// Inputs of one kind that go into one step; the rest waits for the next.
 const INPUTS_PER_STEP: usize = 8_192;
@@ -346,6 +425,7 @@ impl<S: Storage, N: Network> Driver<S, N> {
             counters: Cell::default(),
             signals,
             limit: connections,
+            scout: OnceCell::new(),
         }));
         let driver = Self {
             hub: hub.clone(),

@@ -69,6 +69,9 @@ pub struct Member {
     pub node: NodeId,
     /// Its data directory.
     pub replica: RandomId,
+    /// Where clients of ZooKeeper's protocol reach it; empty if they do not.
+    #[serde(default)]
+    pub clients: String,
 }
 
 /// A cluster that has been formed.

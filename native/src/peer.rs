@@ -41,7 +41,7 @@ use tokio::sync::Notify;
 use self::lane::{Lane, LaneKind};
 pub use self::link::frame_limits;
 use crate::driver::{Hub, Network};
-use crate::identity::{DataDir, Identity, RandomId};
+use crate::identity::{DataDir, Identity, Member, RandomId};
 
 /// Bytes that wait for one connection; beyond it messages are dropped.
 const CONTROL_QUEUE_BYTES: usize = 1 << 20;
@@ -56,6 +56,8 @@ struct Shared {
     data: DataDir,
     /// All members on this member's list, itself included, in ascending order.
     listed: Vec<NodeId>,
+    /// Where clients of ZooKeeper's protocol reach this member; empty if they do not.
+    clients: String,
     /// It waits to be added to a cluster.
     joins: bool,
     peers: RefCell<BTreeMap<NodeId, Rc<Peer>>>,
@@ -73,8 +75,8 @@ struct Peer {
     /// HOST:PORT; empty as long as it is not known.
     address: RefCell<String>,
     lanes: [Lane; 2],
-    /// The replica that greeted while it was empty, on the connection that still stands.
-    empty: RefCell<Option<RandomId>>,
+    /// What it can become a member as, said while it was empty on the connection that still stands.
+    empty: RefCell<Option<Member>>,
     /// The replica at the other end of the links.
     replica: RefCell<Option<RandomId>>,
     /// It is linked with no more.
@@ -83,13 +85,15 @@ struct Peer {
 
 impl Peers {
     /// The links of the member that `identity` describes. `members` are all members with their
-    /// addresses (HOST:PORT), this one included; alone if it `joins` a cluster that exists.
+    /// addresses (HOST:PORT), this one included; alone if it `joins` a cluster that exists. `clients` of
+    /// ZooKeeper's protocol reach it there, if they do.
     #[must_use]
     pub fn new(
         identity: Identity,
         data: DataDir,
         members: &BTreeMap<NodeId, String>,
         joins: bool,
+        clients: String,
     ) -> Self {
         let known = identity.contacts.iter().chain(members);
         let peers = known
@@ -101,6 +105,7 @@ impl Peers {
             identity: RefCell::new(identity),
             data,
             listed: members.keys().copied().collect(),
+            clients,
             joins,
             members: RefCell::default(),
             hub: RefCell::default(),

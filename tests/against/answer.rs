@@ -306,7 +306,7 @@ impl Parts<'_> {
         Some(())
     }
 
-    /// Data and Stat. Members have addresses of their own, and ZooKeeper's say where their clients go besides.
+    /// Data and Stat. Members have addresses of their own.
     fn data(&mut self) -> Option<()> {
         let data = self.reader.buffer()?;
         let members = data.as_deref().and_then(members);
@@ -369,10 +369,10 @@ fn members(data: &[u8]) -> Option<(Vec<String>, i64)> {
     let (lines, version) = text.rsplit_once("\nversion=")?;
     let line = |line: &str| {
         let (server, rest) = line.split_once('=')?;
-        let peers = rest.split(';').next()?;
+        let (peers, clients) = rest.split_once(';')?;
         let (address, role) = peers.rsplit_once(':')?;
-        let is_address = address.split(':').count() == 3;
-        is_address.then(|| format!("{server}=*:{role}"))
+        let are_addresses = address.split(':').count() == 3 && clients.split(':').count() == 2;
+        are_addresses.then(|| format!("{server}=*:{role};*"))
     };
     let lines = lines.lines().map(line).collect::<Option<_>>()?;
     Some((lines, i64::from_str_radix(version, 16).ok()?))

@@ -85,11 +85,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         reason: "ZooKeeper closes that connection before it looks at the password, so that whoever knows an id can cut \
                  its client off; ours has nothing to do with it",
     },
-    Difference {
-        what: "a reconfig with a member that never joined",
-        reason: "ours knows members by their data directories, which only `cluster add` asks them for (rule R19), so \
-                 these are bad arguments (-8); ZooKeeper waits for a quorum of them in vain (-13)",
-    },
 ];
 
 /// Places in the list.
@@ -103,7 +98,6 @@ const HALVES: usize = 6;
 const SESSION_END: usize = 7;
 const MOVED: usize = 8;
 const THIEF: usize = 9;
-const STRANGER: usize = 10;
 
 /// Which zxid and which session of theirs is which of ours.
 #[derive(Default)]
@@ -179,9 +173,6 @@ impl Pairing {
                 Verdict::Meant(which) => meant = Some(which),
                 Verdict::Different(_) if pair.deed.names_no_path() => {
                     return Verdict::Meant(EMPTY_PATH);
-                }
-                Verdict::Different(_) if refuses_stranger(pair.deed, theirs, ours) => {
-                    meant = Some(STRANGER);
                 }
                 different @ Verdict::Different(_) => return different,
             }
@@ -295,15 +286,6 @@ impl Pairing {
         let floor = self.zxids.is_same_floor(theirs, ours);
         floor.then_some(Verdict::Meant(APPLIED))
     }
-}
-
-/// Whether ours does not know a member that ZooKeeper waits for in vain.
-fn refuses_stranger(deed: &Deed, theirs: &Said, ours: &Said) -> bool {
-    let error = |said: &Said| match said {
-        Said::Answer(answer) => answer.error,
-        Said::Closed => 0,
-    };
-    deed.names_stranger() && (error(theirs), error(ours)) == (-13, -8)
 }
 
 /// What we said without the events that ZooKeeper leaves out behind a setWatches2, if there are such.

@@ -5,9 +5,6 @@ use core::fmt;
 
 use super::answer::op;
 
-/// Where a member that never joined is in a text.
-pub(super) const STRANGER: &str = "server.9=";
-
 #[derive(Clone)]
 pub(super) enum Deed {
     Connect {
@@ -130,16 +127,6 @@ impl Deed {
             Self::Connect { slot, hello, .. } if hello.of.is_some() => Some((*slot, hello)),
             _ => None,
         }
-    }
-
-    /// Whether it is about the member that never was one.
-    pub(super) fn names_stranger(&self) -> bool {
-        let Self::Ask { body, .. } = self else {
-            return false;
-        };
-        let names =
-            |piece: &Piece| matches!(piece, Piece::Members(text) if text.contains(STRANGER));
-        body.iter().any(names)
     }
 
     pub(super) fn is_request(&self) -> bool {

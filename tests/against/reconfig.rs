@@ -8,11 +8,11 @@ use core::time::Duration;
 use std::thread::sleep;
 use std::time::Instant;
 
-use otterkeeper_tests::process::{Cluster, otterkeeper, word};
+use otterkeeper_tests::process::{Cluster, http, word};
 
 use super::Run;
 use super::answer::op;
-use super::deed::{Deed, Piece, STRANGER};
+use super::deed::{Deed, Piece};
 use super::servers::{Lives, ZooKeeper};
 use super::side::Side;
 use super::stream::Stream;
@@ -25,6 +25,8 @@ const WATCHER: usize = 1;
 pub(super) const SEED: u64 = 30_000;
 const CONFIG: &[u8] = b"/zookeeper/config";
 const ANY: i64 = -1;
+/// For what must come about.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The three texts of a reconfig; nothing is null.
 #[derive(Default)]
@@ -60,17 +62,14 @@ impl Run {
             // One that differs does not keep the others from being compared.
             self.step(&mut sides, &deed, SEED, &mut history);
         }
-        // It comes back on each side by that side's own way, and then they agree again.
+        // It comes back; ours, which knows members by their disks, with a new one.
+        come_back(&mut ours, own);
         let back = Change {
             joining: Some(format!("server.{number}=@{number}:participant;%{number}")),
             ..Change::default()
         };
         let back = back.asked(&mut stream, Piece::Version);
-        sides[0].send(&back);
-        sides[0].receive(&back);
-        come_back(&mut ours, own);
-        super::drain(&mut sides);
-        sides.iter_mut().for_each(|side| drop(side.take_said()));
+        self.step(&mut sides, &back, SEED, &mut history);
         let look = stream.ask(
             OPERATOR,
             op::GET_DATA,
@@ -166,7 +165,7 @@ fn changes(stream: &mut Stream, own: usize) -> Vec<Deed> {
         deeds.push(change.asked(stream, version));
     }
     let strangers = format!(
-        "{},server.8=127.0.0.1:8:9;7,{STRANGER}127.0.0.1:6:5;4",
+        "{},server.8=127.0.0.1:8:9;7,server.9=127.0.0.1:6:5;4",
         seat(operator + 1, "")
     );
     deeds.push(replaces(strangers).asked(stream, long(ANY)));
@@ -197,7 +196,6 @@ fn changes(stream: &mut Stream, own: usize) -> Vec<Deed> {
 
 /// A member that leads on neither side, so that none of its clients' connections break.
 fn follower(sides: &[Vec<String>; 2]) -> usize {
-    const PATIENCE: Duration = Duration::from_secs(30);
     let follows = |address: &String| word(address, "srvr").contains("Mode: follower");
     let until = Instant::now() + PATIENCE;
     loop {
@@ -210,14 +208,18 @@ fn follower(sides: &[Vec<String>; 2]) -> usize {
     }
 }
 
-/// A member of ours that was removed joins again, with a new disk.
+/// A member of ours that was removed waits to be added again, with a new disk.
 fn come_back(ours: &mut Cluster, at: usize) {
     ours.kill(at);
     ours.wipe(at, true);
     ours.run(at);
-    let url = format!("ws://{}", ours.member(at).http);
-    let (number, other) = ((at + 1).to_string(), (at + 1) % 3);
-    let server = &ours.member(other).http;
-    let added = otterkeeper(&["cluster", "add", &number, &url, "--server", server]);
-    assert!(added.status.success(), "{added:?}");
+    let waits = || {
+        let status = http(&ours.member(at).http, "GET", "/api/status");
+        status.is_some_and(|(_, body)| body.contains("\"joining\""))
+    };
+    let until = Instant::now() + PATIENCE;
+    while !waits() {
+        assert!(Instant::now() < until, "it does not wait to be added");
+        sleep(Duration::from_millis(20));
+    }
 }

@@ -248,6 +248,7 @@ pub(super) fn named(id: NodeId) -> Named {
         id,
         replica: ReplicaId(id.0.into()),
         address: String::new(),
+        clients: String::new(),
         standing: Standing::Voter,
     }
 }

@@ -295,6 +295,9 @@ pub(super) fn reconfig(draw: &mut Draw<'_>) -> Reconfig {
         },
         members: text(draw),
         version: draw.is_one_in(4).then(|| Index(draw.number())),
+        met: (0..draw.below(3))
+            .map(|_| (NodeId(draw.number()), ReplicaId(u128::from(draw.byte()))))
+            .collect(),
     }
 }
 
@@ -303,14 +306,16 @@ fn member(draw: &mut Draw<'_>) -> Member {
         true => draw.number(),
         false => u64::from(draw.below(5)) + 1,
     };
-    let address = match draw.is_one_in(8) {
-        true => "a:1".into(),
+    let mut address = |text: &str| match draw.is_one_in(8) {
+        true => String::from(text),
         false => String::new(),
     };
+    let (address, clients) = (address("a:1"), address("a:2"));
     Member {
         id: NodeId(id),
         replica: ReplicaId(u128::from(draw.below(3))),
         address,
+        clients,
         standing: match draw.below(8) {
             0 => Standing::Learner,
             1 => Standing::Incoming,

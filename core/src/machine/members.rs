@@ -2,6 +2,7 @@
 //! that is pending (rule R19). It checks and remembers; the leader of the day carries out. What a
 //! majority is, it does not know.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -10,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::Machine;
 use crate::acl;
 use crate::command::{Applied, Asker, Change};
-use crate::configuration::{self, Configuration};
+use crate::configuration::{self, BadChange, Configuration, Member};
 use crate::hash;
-use crate::id::{Index, SessionId};
+use crate::id::{Index, NodeId, ReplicaId, SessionId};
 use crate::path;
 use crate::request::{Acl, Error, Identity, Reconfig, Response};
 
@@ -51,6 +52,23 @@ impl Members {
     #[must_use]
     pub const fn pending(&self) -> Option<&Pending> {
         self.pending.as_ref()
+    }
+
+    /// Those who would join for the first time by this request, and where they are reached. Which replicas
+    /// they are is for the driver to find out.
+    #[must_use]
+    pub fn strangers(&self, request: &Reconfig) -> Vec<(NodeId, String)> {
+        let change = configuration::parse(&request.joining, &request.leaving, &request.members);
+        let joining = match change {
+            None => Vec::new(),
+            Some(configuration::Change::Incremental { joining, .. }) => joining,
+            Some(configuration::Change::Replace(all)) => all,
+        };
+        let is_stranger = |member: &Member| self.settled.member(member.id).is_none();
+        let strangers = joining.into_iter().filter(is_stranger);
+        strangers
+            .map(|member| (member.id, member.address))
+            .collect()
     }
 
     pub(super) fn digest(&self) -> u64 {
@@ -98,7 +116,14 @@ impl Machine {
         ids: &[Identity],
         request: &Reconfig,
     ) -> Applied {
-        let change = configuration::parse(&request.joining, &request.leaving, &request.members);
+        let mut change = configuration::parse(&request.joining, &request.leaving, &request.members);
+        if let Some(
+            configuration::Change::Incremental { joining, .. }
+            | configuration::Change::Replace(joining),
+        ) = &mut change
+        {
+            introduce(joining, &request.met);
+        }
         let znode = self.tree.get(path::CONFIG);
         let list = znode.and_then(|znode| self.tree.acl(znode.open().0.acl));
         let may = list.is_none_or(|list| acl::permits(list, ids, Acl::WRITE));
@@ -125,13 +150,13 @@ impl Machine {
         if version.is_some_and(|version| version != self.members.version) {
             return refused(Error::BadVersion);
         }
-        let target = change.and_then(|change| self.members.settled.changed(change).ok());
-        let Some(target) = target else {
-            return refused(Error::BadArguments);
+        let target = change.map(|change| self.members.settled.changed(change));
+        let target = match target {
+            None | Some(Err(BadChange::Nonsense)) => return refused(Error::BadArguments),
+            Some(_) if !may => return refused(Error::NoAuth),
+            Some(Err(BadChange::Stranger)) => return refused(Error::NewConfigNoQuorum),
+            Some(Ok(target)) => target,
         };
-        if !may {
-            return refused(Error::NoAuth);
-        }
         Arc::make_mut(&mut self.members).pending = Some(Pending {
             at: index,
             target,
@@ -167,5 +192,14 @@ impl Machine {
             data: Some(data),
             stat,
         })
+    }
+}
+
+/// Those of them who were met are those replicas.
+fn introduce(joining: &mut [Member], met: &[(NodeId, ReplicaId)]) {
+    for member in joining {
+        if let Some((_, replica)) = met.iter().find(|(id, _)| *id == member.id) {
+            member.replica = *replica;
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::machine::Machine;
 use crate::raft::message::{Entry, SnapshotMeta};
 use crate::raft::note::Role;
 use crate::raft::view::{PeerView, WithheldView};
+use crate::request::Reconfig;
 use crate::time::{Span, Time};
 use crate::watch::Watches;
 
@@ -98,6 +99,16 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn replica(&self) -> ReplicaId {
         self.node.config.replica
+    }
+
+    /// Those who would join for the first time by this request, and where they are reached; nobody if clients
+    /// may not change the members.
+    #[must_use]
+    pub fn strangers(&self, request: &Reconfig) -> Vec<(NodeId, String)> {
+        match self.node.config.reconfig {
+            true => self.machine().members().strangers(request),
+            false => Vec::new(),
+        }
     }
 
     /// Whether a link to that replica may be used under that number, see `Node::admits`.

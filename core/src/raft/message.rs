@@ -40,7 +40,7 @@ fn bytes_of(configuration: &Configuration) -> u64 {
     let members = configuration.members();
     let of = |member: &Member| {
         let id = number(member.id.0) + varint(member.replica.0);
-        id + with_length(member.address.len()) + 1
+        id + with_length(member.address.len()) + with_length(member.clients.len()) + 1
     };
     varint(members.len() as u128) + members.iter().map(of).sum::<u64>()
 }

@@ -178,6 +178,7 @@ impl Sim {
             id: NodeId(id),
             replica: is_first(NodeId(id)),
             address: String::new(),
+            clients: String::new(),
             standing: Standing::Voter,
         };
         Configuration::new((1..=voters).map(voter).collect())
@@ -193,6 +194,7 @@ impl Sim {
             id,
             replica: self.member(id)?.replica,
             address: String::new(),
+            clients: String::new(),
             standing,
         })
     }

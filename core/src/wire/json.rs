@@ -21,6 +21,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -174,6 +175,8 @@ pub fn encode_request(id: u64, request: &Request) -> String {
             leaving,
             members,
             version,
+            // A server's business.
+            met: _,
         }) => {
             let said = |text: &String| (!text.is_empty()).then(|| text.clone());
             Fields {
@@ -447,6 +450,7 @@ fn request(mut fields: Fields) -> Result<Request, String> {
             leaving: fields.leaving.take().unwrap_or_default(),
             members: fields.members.take().unwrap_or_default(),
             version: fields.members_version.take().map(Index::from),
+            met: Vec::new(),
         }),
         Verb::Explain => Request::Explain(match fields.session.take() {
             Some(session) => Subject::Session(session.into()),

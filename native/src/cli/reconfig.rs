@@ -61,6 +61,7 @@ pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Fai
         leaving: args.remove,
         members,
         version: args.version,
+        met: Vec::new(),
     });
     if let Response::Data { data, stat } = session.ask("/zookeeper/config", request).await? {
         let data = data.unwrap_or_default();

@@ -72,7 +72,17 @@ async fn serve(server: Server) -> anyhow::Result<()> {
     let store = Store::open(&server, &identity).with_context(unusable)?;
 
     let replica = identity.replica.number();
-    let peers = Peers::new(identity, data, &server.members, server.joins);
+    // A port of 0 is one that the system chose.
+    let clients = match (&server.zk_listen, &zk_listener) {
+        (Some(address), Some(listener)) => {
+            let host = address
+                .rsplit_once(':')
+                .map_or(&**address, |(host, _)| host);
+            format!("{host}:{}", listener.local_addr()?.port())
+        }
+        _ => String::new(),
+    };
+    let peers = Peers::new(identity, data, &server.members, server.joins, clients);
     let site = Rc::new(Site {
         peers: peers.clone(),
         host_names: server.host_names.clone(),
@@ -98,6 +108,7 @@ async fn serve(server: Server) -> anyhow::Result<()> {
             .get(&member.node)
             .cloned()
             .unwrap_or_default(),
+        clients: member.clients.clone(),
         standing: Standing::Voter,
     });
     config.members = Configuration::new(first.collect());
@@ -113,6 +124,7 @@ async fn serve(server: Server) -> anyhow::Result<()> {
     let disk = Disk::start(store.wal, store.snapshots, &signals)?;
     let (driver, hub) = Driver::new(node, clock, connections, signals, disk, peers.clone());
     peers.attach(hub.clone());
+    hub.send_out(Box::new(peers.clone()));
     // Nobody else sets it.
     let _ = site.hub.set(hub.clone());
     if let Some(listener) = zk_listener {

@@ -96,11 +96,12 @@ async fn newcomer(
             None => Ok(()),
         }
     })?;
-    let replica = site.peers.meet(id, &address).await?;
+    let met = site.peers.meet(id, &address).await?;
     Ok(Member {
         id,
-        replica,
+        replica: met.replica.number(),
         address,
+        clients: met.clients,
         standing,
     })
 }
@@ -119,6 +120,7 @@ fn promoted(view: &View<'_>, id: NodeId, standing: Standing) -> Result<Member, S
             id,
             replica: ReplicaId(0),
             address: String::new(),
+            clients: String::new(),
             standing,
         }),
     }

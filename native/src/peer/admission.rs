@@ -7,7 +7,7 @@ use super::Peers;
 use super::greeting::{Hello, Refusal, VERSION};
 use super::lane::LaneKind;
 use crate::driver::Hub;
-use crate::identity::{Cluster, RandomId};
+use crate::identity::{Cluster, Member, RandomId};
 
 impl Peers {
     pub(super) fn hello(&self, to: NodeId, lane: LaneKind) -> Hello {
@@ -29,6 +29,7 @@ impl Peers {
             replica: identity.replica.clone(),
             whom: whom.map(|member| RandomId::from(member.replica)),
             cluster: identity.cluster.clone(),
+            clients: self.0.clients.clone(),
             joins: self.0.joins,
             listed: self.0.listed.clone(),
             since: since.0,
@@ -99,7 +100,11 @@ impl Peers {
                         "member {from} is not on the list of member {own}: check --peer"
                     ));
                 };
-                *peer.empty.borrow_mut() = Some(hello.replica.clone());
+                *peer.empty.borrow_mut() = Some(Member {
+                    node: from,
+                    replica: hello.replica.clone(),
+                    clients: hello.clients.clone(),
+                });
                 self.0.news.notify_one();
                 Ok(())
             }

@@ -1,6 +1,8 @@
 //! How a cluster is formed out of empty members, and how one more is met and taken in (rule R23; the story is
 //! told in `peer`).
 
+use core::future::Future;
+use core::pin::Pin;
 use core::time::Duration;
 
 use otterkeeper_core::id::{NodeId, ReplicaId};
@@ -10,6 +12,7 @@ use super::Peers;
 use super::greeting::{Greeting, hear, say};
 use super::lane::LaneKind;
 use super::link::{GREETING_TIME, connect};
+use crate::driver::Scout;
 use crate::identity::{Cluster, Member, RandomId};
 
 impl Peers {
@@ -53,12 +56,12 @@ impl Peers {
         }
     }
 
-    /// Asks the one at this address, which is to become member `id`, which replica it is; and tells it where
-    /// the members are.
+    /// Asks the one at this address, which is to become member `id`, which replica it is and where its clients
+    /// reach it; and tells it where the members are.
     ///
     /// # Errors
     /// Why it cannot become one, as a sentence.
-    pub async fn meet(&self, id: NodeId, address: &str) -> Result<ReplicaId, String> {
+    pub async fn meet(&self, id: NodeId, address: &str) -> Result<Member, String> {
         let greet = async {
             let mut socket = connect(address).await?;
             let hello = self.hello(id, LaneKind::Control);
@@ -89,7 +92,11 @@ impl Peers {
                 "member {id} belongs to another cluster: start it with --join and an empty data directory"
             ));
         }
-        Ok(hello.replica.number())
+        Ok(Member {
+            node: id,
+            replica: hello.replica,
+            clients: hello.clients,
+        })
     }
 
     /// All members, if this one is the lowest and all others have greeted it with nothing in hand.
@@ -101,15 +108,16 @@ impl Peers {
         let own = Member {
             node: identity.node,
             replica: identity.replica.clone(),
+            clients: self.0.clients.clone(),
         };
         let mut members = vec![own];
         for (id, peer) in &*self.0.peers.borrow() {
-            let replica = peer
+            let member = peer
                 .empty
                 .borrow()
                 .clone()
                 .filter(|_| identity.node < *id)?;
-            members.push(Member { node: *id, replica });
+            members.push(member);
         }
         Some(members)
     }
@@ -133,5 +141,24 @@ impl Peers {
         }
         self.0.news.notify_one();
         Ok(())
+    }
+}
+
+impl Scout for Peers {
+    fn meet(
+        &self,
+        id: NodeId,
+        address: String,
+    ) -> Pin<Box<dyn Future<Output = Option<ReplicaId>>>> {
+        let peers = self.clone();
+        Box::pin(async move {
+            match Self::meet(&peers, id, &address).await {
+                Ok(member) => Some(member.replica.number()),
+                Err(sentence) => {
+                    tracing::warn!(member = %id, "cannot become a member: {sentence}");
+                    None
+                }
+            }
+        })
     }
 }

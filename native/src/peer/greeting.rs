@@ -40,6 +40,9 @@ pub(super) struct Hello {
     /// Which data directory the sender knows the receiver by, if any.
     pub(super) whom: Option<RandomId>,
     pub(super) cluster: Option<Cluster>,
+    /// Where clients of ZooKeeper's protocol reach the sender; empty if they do not.
+    #[serde(default)]
+    pub(super) clients: String,
     /// The sender waits to be added to a cluster.
     pub(super) joins: bool,
     /// The members on the sender's list.

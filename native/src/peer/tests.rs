@@ -52,7 +52,7 @@ fn member(
 ) -> Peers {
     let data = DataDir::lock(path).unwrap();
     let identity = data.identity(NodeId(id)).unwrap();
-    let peers = Peers::new(identity, data, members, false);
+    let peers = Peers::new(identity, data, members, false, String::new());
     let accepting = peers.clone();
     spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -174,7 +174,7 @@ fn heartbeats_pass_the_data_that_a_slow_peer_does_not_take() {
         // The other one dials by hand.
         let data = DataDir::lock(&scratch.0.join("2")).unwrap();
         let identity = data.identity(NodeId(2)).unwrap();
-        let slow = Peers::new(identity, data, &members, false);
+        let slow = Peers::new(identity, data, &members, false, String::new());
         let dial = |lane| slow.dial_once(NodeId(1), &members[&NodeId(1)], lane);
         let first = dial(LaneKind::Control).await;
         leader.formed().await.unwrap();

@@ -224,6 +224,7 @@ fn request(op: i32, reader: &mut Reader<'_>) -> Result<Request, Refusal> {
                 -1 => None,
                 version => Some(Index(version.cast_unsigned())),
             },
+            met: Vec::new(),
         }),
         op::WHO_AM_I => Request::WhoAmI,
         _ => {

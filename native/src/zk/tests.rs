@@ -534,6 +534,7 @@ fn access_control_lists() {
             leaving: "2".into(),
             members: String::new(),
             version: Some(Index(9)),
+            met: Vec::new(),
         })),
     );
     check_packet("00000008 00000005 0000006b", 5, 107, Ok(Request::WhoAmI));

@@ -1,6 +1,7 @@
 //! Who may do what, and which error comes first (protocol sections 9 and 13).
 
 use super::*;
+use crate::id::ReplicaId;
 use crate::request::Reconfig;
 
 /// A dash is the empty list.
@@ -247,6 +248,7 @@ fn reconfig_checks_in_zookeepers_order() {
     let moment = (Index(3), 0);
     let settled = log.machine.settle_members(moment, members, &mut Vec::new());
     assert!(settled.is_ok());
+    let met = vec![(NodeId(9), ReplicaId(5))];
     let mut check = |ids: &[Identity], joining: &str, leaving: &str, version, expected: &str| {
         log.ids = ids.to_vec();
         let request = Reconfig {
@@ -254,6 +256,7 @@ fn reconfig_checks_in_zookeepers_order() {
             leaving: leaving.into(),
             members: String::new(),
             version,
+            met: met.clone(),
         };
         let said = match log.write(SessionId(2), WriteRequest::Reconfig(request)) {
             Applied::Reconfigured { result, .. } => result.unwrap_err().name(),
@@ -271,9 +274,18 @@ fn reconfig_checks_in_zookeepers_order() {
     check(&anyone, "nonsense", "", wrong, "BAD_VERSION");
     check(&anyone, "nonsense", "", right, "BAD_ARGUMENTS");
     check(&anyone, "", "1,2,3", right, "BAD_ARGUMENTS");
-    check(&superuser, "server.9=x:1:2;3", "", None, "BAD_ARGUMENTS");
+    check(&superuser, "server.256=x:1:2;3", "", None, "BAD_ARGUMENTS");
     check(&anyone, "", "3", None, "NO_AUTH");
-    check(&superuser, "", "3", right, "pending");
+    check(&anyone, "server.8=x:1:2;3", "", None, "NO_AUTH");
+    // The driver met another one.
+    check(
+        &superuser,
+        "server.8=x:1:2;3",
+        "",
+        None,
+        "NEW_CONFIG_NO_QUORUM",
+    );
+    check(&superuser, "server.9=x:1:2;3", "3", right, "pending");
     check(&anyone, "nonsense", "", wrong, "RECONFIG_IN_PROGRESS");
     check_state(&log.machine);
 }

@@ -121,6 +121,7 @@ fn any_request() -> impl Strategy<Value = WriteRequest> {
             leaving,
             members,
             version: version.map(Index),
+            met: vec![(NodeId(2), ReplicaId(7))],
         })),
         1 => Just(WriteRequest::Close),
         4 => (0..6_u64, 0..6_u64, any_op()).prop_map(|(number, answered, op)| {
@@ -186,6 +187,7 @@ fn command(log: &mut Log, event: Event) -> Command {
                 id: NodeId(id),
                 replica: ReplicaId(replica),
                 address: String::new(),
+                clients: String::new(),
                 standing: Standing::Voter,
             };
             let request = Reconfigure {

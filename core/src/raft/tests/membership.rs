@@ -26,6 +26,7 @@ pub(super) fn members(voters: &[u64], learners: &[u64]) -> Configuration {
             id: NodeId(*id),
             replica: ReplicaId(0),
             address: String::new(),
+            clients: String::new(),
             standing,
         };
         ids.iter().map(member).collect::<Vec<_>>()

@@ -148,6 +148,7 @@ fn requests() {
             leaving: "2".into(),
             members: "".into(),
             version: Some(Index(12)),
+            met: Vec::new(),
         }),
     );
     check(r#"{"id":7,"op":"whoami"}"#, Request::WhoAmI);
