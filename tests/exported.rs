@@ -19,7 +19,7 @@ event 1061 at 1900000us
 restart 3
 heal
 event 1331 at 2400000us
-digest b7fafb70fc8ebdcc
+digest c358ef002bae2d5d
 "##;
 
 #[test]
