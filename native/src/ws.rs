@@ -243,6 +243,10 @@ impl Client {
                 },
                 message = self.socket.next(), if self.may_read() => {
                     if let Err(end) = self.take(message) {
+                        if matches!(end, End::CutOff(_)) {
+                            // What was right before it has its answers; the connection ends anyway.
+                            let _ = self.write().await;
+                        }
                         return end;
                     }
                 }
