@@ -56,8 +56,6 @@ pub(crate) fn kind_key(cargo: &Cargo) -> &'static str {
             Message::Forward { .. } => "kind-forward",
             Message::Digest { .. } => "kind-digest",
             Message::Touch { .. } => "kind-touch",
-            #[allow(unreachable_patterns)]
-            _ => "kind-other",
         },
         Cargo::PeerLost => "kind-peer-lost",
         Cargo::Open { .. } => "kind-open",

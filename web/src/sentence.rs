@@ -391,8 +391,6 @@ fn noted(words: &Words, node: u64, note: &Note) -> String {
             words.with(key, &[("node", node.into()), ("index", last.0.into())])
         }
         Note::Applied { .. } | Note::ReadServed { .. } => simple("nothing"),
-        #[allow(unreachable_patterns)]
-        _ => simple("nothing"),
     }
 }
 
@@ -533,6 +531,14 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
             "reads-lost",
             &[("node", node.into()), ("count", (*count).into())],
         ),
+        RaftNote::Configured { index, joint } => {
+            let key = if *joint {
+                "configured-joint"
+            } else {
+                "configured"
+            };
+            words.with(key, &[("node", node.into()), ("index", index.0.into())])
+        }
         RaftNote::Transfer { to, stage } => {
             let key = match stage {
                 TransferStage::Begun => "transfer-begun",
@@ -544,8 +550,6 @@ fn raft_note(words: &Words, node: u64, note: &RaftNote) -> String {
             };
             words.with(key, &[("node", node.into()), ("to", to.0.into())])
         }
-        #[allow(unreachable_patterns)]
-        _ => words.with("nothing", &[("node", node.into())]),
     }
 }
 
@@ -720,4 +724,29 @@ fn recipe_said(words: &Words, client: String, told: &Told) -> String {
             ("token", number.to_string().into()),
         ],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::i18n::Lang;
+    use otterkeeper_core::id::Index;
+
+    #[test]
+    fn a_change_of_members_is_told() {
+        for lang in [Lang::En, Lang::Ko] {
+            let words = Words::new(lang);
+            let told = |joint| {
+                let index = Index(77);
+                noted(
+                    &words,
+                    3,
+                    &Note::Raft(RaftNote::Configured { index, joint }),
+                )
+            };
+            assert!(told(false).contains("77"), "{}", told(false));
+            assert!(told(true).contains("77"), "{}", told(true));
+            assert_ne!(told(false), told(true));
+        }
+    }
 }
