@@ -603,7 +603,10 @@ impl Sim {
             let rng = Rng::stream(self.seed, stream::WORKER + number);
             let worker = Worker::new(number, workers, workload.write_per_mille, self.now, rng);
             let home = NodeId(number % u64::from(self.config.nodes) + 1);
-            let start = self.start(id, self.all_from(home), workload.timeout_ms);
+            let start = Start {
+                repeat: workload.repeat,
+                ..self.start(id, self.all_from(home), workload.timeout_ms)
+            };
             let client = Client::new(start, Some(worker));
             self.clients.insert(id, client);
         }
@@ -616,7 +619,7 @@ impl Sim {
             servers,
             timeout_ms,
             read_only: false,
-            repeat: self.config.repeat,
+            repeat: false,
             now: self.now,
             rng: Rng::stream(self.seed, stream::CLIENT + u64::from(id.0)),
         }

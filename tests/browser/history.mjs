@@ -56,6 +56,38 @@ export function history({ open, settled, home }) {
     await page.close();
   });
 
+  test("a client that asks again is told the one true answer, and its change is made once", async () => {
+    const page = await settled();
+    const { id } = await leader(page);
+    await command(page, id, "create /jobs 1");
+    await page.getByTestId("repeat").check();
+    await command(page, id, "create /jobs/first 1");
+    await page.getByTestId("client-b").getByText("asks again").waitFor();
+    await ahead(page, SECOND);
+    await page.getByTestId(`node-${id}`).click();
+    await page.getByTestId("isolate").click();
+    await command(page, id, "create -s /jobs/once- 1");
+    await page.getByTestId("repeat").uncheck();
+    await command(page, id, "create -s /jobs/never- 1");
+    await ahead(page, 8 * SECOND);
+    await page.getByTestId("tab-history").click();
+    const call = (text) => page.getByTestId("call").filter({ hasText: text });
+    assert.equal(await call("never-").getAttribute("data-state"), "unknown");
+    assert.equal(await call("once-").getAttribute("data-state"), "ok");
+    assert.match(await call("once-").innerText(), /\/jobs\/once-\d{10}/);
+    assert.match(await page.getByTestId("story").innerText(), /Client b asks again, by the same number: create -s \/jobs\/once-/);
+    await page.getByTestId("heal").click();
+    await ahead(page, 3 * SECOND);
+    await page.getByTestId("tab-znodes").click();
+    for (let node = 1; node <= 5; node += 1) {
+      await page.getByTestId(`at-${node}`).click();
+      assert.equal(await page.locator('[data-testid^="znode:/jobs/once-"]').count(), 1, `node ${node}`);
+      assert.equal(await page.locator('[data-testid^="znode:/jobs/never-"]').count(), 0, `node ${node}`);
+    }
+    await allHold(page);
+    await page.close();
+  });
+
   test("an answer that fits nowhere is found, and the strip leads to it", async () => {
     const page = await open(`${home()}#/rule/deposed-reads`);
     for (let press = 0; press < 5; press += 1) await page.keyboard.press("]");

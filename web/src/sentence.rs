@@ -273,12 +273,16 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
             client: id,
             servers,
             read_only,
+            repeat,
             ..
         } => {
-            let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
-            let key = match read_only {
-                true => "deed-open-read-only",
-                false => "deed-open",
+            let known = if *repeat { 1 } else { servers.len() };
+            let servers = servers.iter().take(known).map(ToString::to_string);
+            let servers: Vec<String> = servers.collect();
+            let key = match (read_only, repeat) {
+                (true, _) => "deed-open-read-only",
+                (false, true) => "deed-open-repeat",
+                (false, false) => "deed-open",
             };
             let arguments = [
                 ("client", client_name(*id).into()),
@@ -581,13 +585,17 @@ pub(crate) fn client_said(words: &Words, client: ClientId, event: &ClientEvent) 
             "client-expired",
             &[("client", name.into()), ("session", session.0.into())],
         ),
-        ClientEvent::Called { request, .. } => words.with(
-            "deed-ask",
-            &[
-                ("client", name.into()),
-                ("what", command::typed(request).into()),
-            ],
-        ),
+        ClientEvent::Called { request, .. } | ClientEvent::CalledAgain { request, .. } => words
+            .with(
+                match event {
+                    ClientEvent::Called { .. } => "deed-ask",
+                    _ => "client-again",
+                },
+                &[
+                    ("client", name.into()),
+                    ("what", command::typed(request).into()),
+                ],
+            ),
         ClientEvent::Returned { reply, .. } => match &reply.result {
             Ok(Response::Created { path, .. }) => words.with(
                 "client-created",

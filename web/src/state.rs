@@ -182,6 +182,8 @@ pub(crate) enum Action {
     Command(String),
     At(NodeId),
     Client(ClientId),
+    /// Commands go to a client that asks again when an answer is lost, or to one that does not.
+    Repeat,
     DropClient(ClientId),
     KillClient(ClientId),
     PauseClient(ClientId),
@@ -303,6 +305,8 @@ pub(crate) struct Model {
     /// The node whose tree is shown and whose clients are spoken to.
     pub(crate) at: NodeId,
     pub(crate) client: Option<ClientId>,
+    /// Whether the next client asks again when an answer is lost.
+    pub(crate) repeat: bool,
     pub(crate) asides: Vec<Aside>,
     pub(crate) znode: String,
     /// Loss per mille, longest delay in ms, operations per second: the last that were set.
@@ -366,6 +370,7 @@ impl Model {
             course: None,
             at: NodeId(1),
             client: None,
+            repeat: false,
             asides: Vec::new(),
             znode: "/".to_owned(),
             sliders: (0, 15, 0),
@@ -555,12 +560,13 @@ impl Model {
             }
             Action::Client(client) => {
                 self.client = Some(client);
-                let node = self
-                    .sim()
-                    .clients()
-                    .find(|view| view.id == client)
-                    .and_then(|view| view.node);
-                self.at = node.unwrap_or(self.at);
+                let view = self.sim().clients().find(|view| view.id == client);
+                self.repeat = view.is_some_and(|view| view.repeat);
+                self.at = view.and_then(|view| view.node).unwrap_or(self.at);
+            }
+            Action::Repeat => {
+                self.repeat = !self.repeat;
+                self.client = self.client_at(self.at);
             }
             Action::Command(text) => self.command(&text),
             Action::Learn(name) => {

@@ -169,6 +169,9 @@ znodes-session = session { $session }
 znodes-more = and { $n } more
 
 clients-at = talk to node
+clients-repeat = Ask again when an answer is lost
+clients-repeat-why = Each change carries a number, so it is made once however often it is asked for. Without this nobody knows what became of it.
+clients-repeats = asks again
 clients-none = No client yet. The first command opens a session on the chosen node.
 clients-session = session { $session }
 clients-connecting = connecting
@@ -544,6 +547,7 @@ client-connecting = Client { $client } connects to node { $node }.
 client-attached = Client { $client } has session { $session } on node { $node }.
 client-disconnected = Client { $client } lost its connection: { $why }.
 client-expired = Client { $client } learns that session { $session } is over.
+client-again = Client { $client } asks again, by the same number: { $what }
 client-created = Client { $client } was told: { $path } is there (zxid { $zxid }).
 client-returned = Client { $client } got its answer (zxid { $zxid }).
 client-failed = Client { $client } was refused: { $error }.
@@ -707,6 +711,7 @@ lesson-split-vote-question = Would very long random timeouts be better?
 lesson-split-vote-answer = Split votes would be rarer, but every failover would take longer. A spread of a few round trips is enough.
 lesson-split-vote-break = Make a split vote by hand once more, this time with four nodes that already have a leader and a log.
 
+deed-open-repeat = Client { $client } opens a session on node { $node }, and asks again whenever an answer is lost.
 deed-open-read-only = Client { $client } opens a connection to node { $node }; a node without a leader will do, for reads
 deed-store = Client { $client } wants to write { $value } to what { $path } protects
 client-stored = Client { $client } writes { $value } to what { $path } protects, as holder #{ $token }

@@ -168,6 +168,9 @@ znodes-session = 세션 { $session }
 znodes-more = 그 밖에 { $n }개
 
 clients-at = 접속할 노드
+clients-repeat = 답을 못 받으면 다시 묻기
+clients-repeat-why = 변경마다 번호가 있어 몇 번을 다시 물어도 한 번만 이루어집니다. 이것이 없으면 어떻게 되었는지 아무도 모릅니다.
+clients-repeats = 다시 물음
 clients-none = 아직 클라이언트가 없습니다. 첫 명령을 입력하면 고른 노드에 세션이 열립니다.
 clients-session = 세션 { $session }
 clients-connecting = 접속 중
@@ -541,6 +544,7 @@ client-connecting = 클라이언트 { $client }이(가) 노드 { $node }에 접�
 client-attached = 클라이언트 { $client }이(가) 노드 { $node }에서 세션 { $session }을(를) 얻었습니다.
 client-disconnected = 클라이언트 { $client }의 연결이 끝났습니다: { $why }.
 client-expired = 클라이언트 { $client }이(가) 세션 { $session }이(가) 끝났음을 알았습니다.
+client-again = 클라이언트 { $client }이(가) 같은 번호로 다시 묻습니다: { $what }
 client-created = 클라이언트 { $client }이(가) 답을 받았습니다: { $path } 생성됨 (zxid { $zxid }).
 client-returned = 클라이언트 { $client }이(가) 답을 받았습니다 (zxid { $zxid }).
 client-failed = 클라이언트 { $client }의 요청이 거부되었습니다: { $error }.
@@ -704,6 +708,7 @@ lesson-split-vote-question = random 폭을 아주 길게 잡으면 더 좋을까
 lesson-split-vote-answer = 표가 갈리는 일은 줄지만 장애가 날 때마다 복구가 오래 걸립니다. 왕복 몇 번의 폭이면 충분합니다.
 lesson-split-vote-break = 이번에는 이미 리더와 로그가 있는 네 노드에서 표가 갈리게 해 보세요.
 
+deed-open-repeat = 클라이언트 { $client }이(가) 노드 { $node }에 세션을 엽니다. 답을 못 받으면 다시 묻습니다.
 deed-open-read-only = 클라이언트 { $client }이(가) 노드 { $node }에 연결합니다. 리더 없는 노드라도 읽기만 되면 좋다고 합니다
 deed-store = 클라이언트 { $client }이(가) { $path }(으)로 보호되는 자원에 { $value }을(를) 쓰려고 합니다
 client-stored = 클라이언트 { $client }이(가) { $path }(으)로 보호되는 자원에 { $value }을(를) 썼습니다 (소유 번호 #{ $token })

@@ -55,7 +55,7 @@ pub(super) fn holder(sim: &Sim, path: &str) -> Result<String, String> {
     Ok(client_name(holder))
 }
 
-/// Sessions: `a at 2`, `a at 4,5 only`, `a at 4 only read-only timeout 4s`, `a close`, `a kill`, `a pause`,
+/// Sessions: `a at 2`, `a at 4,5 only`, `a at 4 only read-only timeout 4s`, `a at 2 repeat`, `a close`, `a kill`, `a pause`,
 /// `a resume`. Znodes: `a create /x v`, `a create-ephemeral /x`, `a create-sequential /x-`, `a set /x v`,
 /// `a set-if 0 /x v`, `a get /x`, `a latest /x`, `a delete /x`, `a ls /`, `a sync`. Watches: `a watch /x`,
 /// `a get-watch /x`, `a ls-watch /x`. Recipes: `a lock /l`, `a unlock /l`, `a stand /e`, `a withdraw /e`,
@@ -126,7 +126,8 @@ fn open(
     known: Vec<NodeId>,
     how: &[&str],
 ) -> Result<Intervention, String> {
-    let (mut servers, mut timeout_ms, mut read_only) = (known.clone(), 10_000, false);
+    let (mut servers, mut timeout_ms) = (known.clone(), 10_000);
+    let (mut read_only, mut repeat) = (false, false);
     // Those that were named come first, and then all others.
     servers.extend(sim.nodes().filter(|id| !known.contains(id)));
     let mut how = how.iter();
@@ -134,6 +135,7 @@ fn open(
         match *word {
             "only" => servers.truncate(known.len()),
             "read-only" => read_only = true,
+            "repeat" => repeat = true,
             "timeout" => {
                 let long = span(how.next().ok_or("timeout SPAN")?)?;
                 timeout_ms = u32::try_from(long.as_ms()).map_err(|_| "too long")?;
@@ -146,6 +148,7 @@ fn open(
         servers,
         timeout_ms,
         read_only,
+        repeat,
     })
 }
 

@@ -21,8 +21,8 @@ const CLIENTS: u64 = 1_000;
 ///
 /// ```text
 /// nodes 3 voters 2 seed 7 election 200ms+200ms delay 5ms..15ms loss 20 duplicate 5 reorder 5 disk 1ms..3ms
-///     clients 5 workload 50 writes 500 stall 800ms leases on container-check 500ms append-bytes 1 inflight 2
-///     compact 10 keep 2 keep-bytes 500 part-bytes 100 read-only on repeat on planted CommitsAlone
+///     clients 5 workload 50 writes 500 repeat on stall 800ms leases on container-check 500ms append-bytes 1 inflight 2
+///     compact 10 keep 2 keep-bytes 500 part-bytes 100 read-only on planted CommitsAlone
 /// ```
 ///
 /// # Errors
@@ -57,10 +57,10 @@ pub fn set_up(words: &[&str]) -> Result<(SimConfig, u64), String> {
                 workload(&mut config).clients = clients as u32;
             }
             "workload" => workload(&mut config).ops_per_second = number(value)? as u32,
+            "repeat" => workload(&mut config).repeat = *value == "on",
             "writes" => workload(&mut config).write_per_mille = number(value)? as u32,
             "disk" => (config.disk.min, config.disk.max) = spans(value)?,
             "stall" => config.node.disk_stall_limit = span(value)?,
-            "repeat" => config.repeat = *value == "on",
             "leases" => config.node.lease_reads = *value == "on",
             "container-check" => config.node.container_check = span(value)?,
             "append-bytes" => config.node.append_bytes = number(value)?,

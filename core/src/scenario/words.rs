@@ -140,6 +140,7 @@ fn client_text(event: &ClientEvent) -> Option<String> {
         } => format!("is disconnected: {reason:?}"),
         ClientEvent::Expired { session } => format!("is told that session {session} has expired"),
         ClientEvent::Called { request, .. } => format!("asks {}", request_text(request)),
+        ClientEvent::CalledAgain { request, .. } => format!("asks again {}", request_text(request)),
         ClientEvent::Returned { reply, .. } => format!("is told {}", reply_text(reply)),
         ClientEvent::Unknown { .. } => "will not know".into(),
         ClientEvent::Recipe(Told::Lock { path, told }) => format!("lock {path}: {told:?}"),

@@ -144,11 +144,16 @@ impl Sim {
                 ref servers,
                 timeout_ms,
                 read_only,
+                repeat,
             } => {
                 let known = |id: &NodeId| self.member(*id).is_some();
                 if !servers.is_empty() && servers.iter().all(known) {
                     let start = self.start(client, servers.clone(), timeout_ms);
-                    self.open_client(Start { read_only, ..start });
+                    self.open_client(Start {
+                        read_only,
+                        repeat,
+                        ..start
+                    });
                 }
             }
             Intervention::Client {

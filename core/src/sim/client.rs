@@ -187,6 +187,7 @@ impl Client {
             pending: self.core.calls() + self.waiting.len(),
             paused: self.paused.is_some(),
             read_only: self.core.is_read_only(),
+            repeat: self.config.repeat,
         }
     }
 
@@ -528,6 +529,11 @@ impl Client {
                 self.calls.drop_before(self.calls.next() - HISTORY);
             }
             wire.events.push(ClientEvent::Called {
+                tag,
+                request: plain.clone(),
+            });
+        } else if before.is_some() {
+            wire.events.push(ClientEvent::CalledAgain {
                 tag,
                 request: plain.clone(),
             });

@@ -146,6 +146,13 @@ pub enum ClientEvent {
         /// What.
         request: Request,
     },
+    /// It asked the same once more on another connection, because the one before ended first.
+    CalledAgain {
+        /// Number of the call.
+        tag: u64,
+        /// What.
+        request: Request,
+    },
     /// It got an answer.
     Returned {
         /// Number of the call.

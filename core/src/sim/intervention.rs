@@ -206,6 +206,9 @@ pub enum Intervention {
         timeout_ms: u32,
         /// Whether a member without a leader will do, for reads.
         read_only: bool,
+        /// Whether it asks again what a lost connection left open, by number, so that a change is made once. If
+        /// not, nobody knows what became of it.
+        repeat: bool,
     },
     /// A client that believes to hold a lock writes to what the lock protects: something outside of the
     /// cluster, which knows nothing of sessions.

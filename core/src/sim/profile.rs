@@ -27,9 +27,6 @@ pub struct SimConfig {
     pub workload: Option<Workload>,
     /// Faults that come by themselves; `None` for none.
     pub faults: Option<Faults>,
-    /// Whether clients that are not of the workload ask again what a lost connection left open, by number. The
-    /// others live with unknown outcomes, as ZooKeeper's do.
-    pub repeat: bool,
     /// A known bug that every member has. Without the feature `planted` it has no effect.
     pub planted: Option<Bug>,
     /// Virtual time at the start.
@@ -61,7 +58,6 @@ impl SimConfig {
             },
             workload: None,
             faults: None,
-            repeat: false,
             planted: None,
             // 2026-01-01 00:00 UTC: a date that a znode's Stat can show.
             start: Time(1_767_225_600_000_000),
@@ -122,6 +118,9 @@ pub struct Workload {
     pub write_per_mille: u32,
     /// Session timeout the clients ask for.
     pub timeout_ms: u32,
+    /// Whether they ask again what a lost connection left open, by number. If not, they live with unknown
+    /// outcomes, as ZooKeeper's do.
+    pub repeat: bool,
 }
 
 impl Default for Workload {
@@ -131,6 +130,7 @@ impl Default for Workload {
             ops_per_second: 50,
             write_per_mille: 500,
             timeout_ms: 4_000,
+            repeat: false,
         }
     }
 }

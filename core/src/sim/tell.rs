@@ -63,6 +63,9 @@ pub fn settings(config: &SimConfig, seed: u64) -> String {
         if workload.write_per_mille != usual.write_per_mille {
             let _ = write!(text, " writes {}", workload.write_per_mille);
         }
+        if workload.repeat {
+            text += " repeat on";
+        }
     }
     if (link.delay_min, link.delay_max) != (calm.delay_min, calm.delay_max) {
         let _ = write!(text, " delay {}", range(link.delay_min, link.delay_max));
@@ -85,7 +88,6 @@ pub fn settings(config: &SimConfig, seed: u64) -> String {
     for (name, on) in [
         ("leases", node.lease_reads),
         ("read-only", node.read_only_mode),
-        ("repeat", config.repeat),
     ] {
         if on {
             let _ = write!(text, " {name} on");
@@ -166,10 +168,12 @@ fn of_client(deed: &Intervention) -> Option<String> {
             servers,
             timeout_ms,
             read_only,
+            repeat,
         } => {
             let look = if *read_only { " read-only" } else { "" };
+            let again = if *repeat { " repeat" } else { "" };
             let servers = list(servers);
-            let words = format!("at {servers} only{look} timeout {timeout_ms}ms");
+            let words = format!("at {servers} only{look}{again} timeout {timeout_ms}ms");
             (client, words)
         }
         Intervention::CloseClient(client) => (client, "close".into()),

@@ -150,4 +150,6 @@ pub struct ClientView {
     pub paused: bool,
     /// Whether the member it is attached to has no leader, and answers reads only.
     pub read_only: bool,
+    /// Whether it asks again what a lost connection left open.
+    pub repeat: bool,
 }

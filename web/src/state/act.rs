@@ -221,7 +221,7 @@ impl Model {
         }
     }
 
-    /// A client of ours on this node; if there is none yet, with what opens it.
+    /// A client of ours on this node, of the kind that is wanted; if there is none yet, with what opens it.
     fn speaker(&mut self, node: NodeId) -> (ClientId, Vec<Intervention>) {
         if let Some(client) = self.client_at(node) {
             self.client = Some(client);
@@ -233,13 +233,28 @@ impl Model {
         };
         let client = ClientId((1..1_000).find(|id| !used(*id)).unwrap_or(999));
         self.client = Some(client);
-        (client, vec![Intervention::OpenClient { client, node }])
+        let deed = match self.repeat {
+            false => Intervention::OpenClient { client, node },
+            true => {
+                // As others, it goes round from there.
+                let nodes = u64::from(self.run.nodes);
+                let after = |place| NodeId((node.0 - 1 + place) % nodes + 1);
+                Intervention::OpenClientWith {
+                    client,
+                    servers: (0..nodes).map(after).collect(),
+                    timeout_ms: 10_000,
+                    read_only: false,
+                    repeat: true,
+                }
+            }
+        };
+        (client, vec![deed])
     }
 
     pub(super) fn client_at(&self, node: NodeId) -> Option<ClientId> {
         self.sim()
             .clients()
-            .find(|view| view.id.0 < 1_000 && view.node == Some(node))
+            .find(|view| view.id.0 < 1_000 && view.node == Some(node) && view.repeat == self.repeat)
             .map(|view| view.id)
     }
 

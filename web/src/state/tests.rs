@@ -1,5 +1,7 @@
 //! What the page does, without a page.
 
+use otterkeeper_core::sim::{CallEnd, ClientEvent, Event};
+
 use super::*;
 
 fn led() -> Model {
@@ -151,4 +153,55 @@ fn a_marked_moment_is_found_again_from_another_course() {
     assert_eq!((model.sim().events(), model.run.branch), (events, branch));
     model.update(Action::Bookmark);
     assert!(model.bookmarks.is_empty(), "the mark goes where it stands");
+}
+
+#[test]
+fn a_client_that_asks_again_is_told_the_end_and_the_change_is_made_once() {
+    let mut model = led();
+    let leader = model.leader().expect("elected");
+    let pass = |model: &mut Model, ms| {
+        let at = model.run.now() + Span::from_ms(ms);
+        assert!(model.seek(at));
+    };
+    let command = |model: &mut Model, text: &str| {
+        model.update(Action::Command(text.to_owned()));
+    };
+    model.update(Action::At(leader));
+    command(&mut model, "create /plain 1");
+    model.update(Action::Repeat);
+    command(&mut model, "create /again 1");
+    pass(&mut model, 1_000);
+    model.update(Action::Select(Some(Selection::Node(leader))));
+    model.update(Action::Isolate);
+    // Commands go to the client that was chosen last.
+    command(&mut model, "create -s /again/once- 1");
+    model.update(Action::Client(ClientId(1)));
+    assert!(!model.repeat, "that one does not ask again");
+    command(&mut model, "create -s /plain/once- 1");
+    pass(&mut model, 8_000);
+    let end = |model: &Model, client| {
+        let last = model.sim().history(ClientId(client)).last();
+        last.and_then(|call| call.end.clone())
+            .expect("it has ended")
+    };
+    assert!(matches!(end(&model, 1), CallEnd::Unknown { .. }));
+    assert!(matches!(end(&model, 2), CallEnd::Returned { reply, .. } if reply.result.is_ok()));
+    let again = |event: &&std::rc::Rc<Event>| {
+        let asked = ClientId(2);
+        matches!(&event.what, What::Client { client, event: ClientEvent::CalledAgain { .. } } if *client == asked)
+    };
+    assert!(model.run.journal().iter().any(|event| again(&event)));
+    model.update(Action::HealAll);
+    pass(&mut model, 2_000);
+    for id in model.sim().nodes() {
+        let view = model.sim().node(id).expect("up");
+        let tree = view.machine().tree();
+        assert_eq!(tree.children("/again").count(), 1, "on node {id}");
+        assert_eq!(tree.children("/plain").count(), 0, "on node {id}");
+    }
+    assert!(model.sim().violations().is_empty());
+    // A link says it too.
+    let recipe = crate::share::Recipe::of(&model);
+    let read = crate::share::Recipe::read(&recipe.fragment());
+    assert_eq!(read, Some(Ok(recipe)));
 }

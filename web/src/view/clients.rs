@@ -39,6 +39,7 @@ pub(crate) fn Clients(seen: &Seen) -> Html {
     html! {
         <section class="panel right clients" role="tabpanel" aria-label={words.get("tab-clients")}>
             { chooser(seen, &model, &words.get("clients-at")) }
+            <label class="check" title={words.get("clients-repeat-why")}><input type="checkbox" data-testid="repeat" checked={model.repeat} onchange={seen.desk.on(Action::Repeat)} />{ words.get("clients-repeat") }</label>
             { lines(seen, &model) }
             <div class="cards">{ cards }</div>
             { stores(&model) }
@@ -67,6 +68,10 @@ fn card(seen: &Seen, model: &Model, client: &ClientView) -> Html {
         .0
         .saturating_sub(model.sim().now().since(client.heard).0);
     let part = left as f64 * 100.0 / client.timeout.0.max(1) as f64;
+    let state = match client.repeat {
+        true => format!("{state}, {}", words.get("clients-repeats")),
+        false => state,
+    };
     html! {
         <div key={client.id.0} class={classes!("card", on.then_some("on"))} data-testid={format!("client-{}", sentence::client_name(client.id))}>
             <button class="cardname" aria-pressed={on.to_string()} onclick={seen.desk.on(Action::Client(client.id))}>

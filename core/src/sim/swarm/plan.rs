@@ -172,11 +172,14 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
     if profile == Profile::Calm {
         config.faults = None;
     }
-    config.repeat = rng.chance(500);
+    let repeat = rng.chance(500);
     // Most services are read far more than written. Who waits for no write asks on, whoever leads.
     let reads = rng.chance(300);
-    if reads && let Some(workload) = &mut config.workload {
-        workload.write_per_mille = 100;
+    if let Some(workload) = &mut config.workload {
+        workload.repeat = repeat;
+        if reads {
+            workload.write_per_mille = 100;
+        }
     }
     if snapshots {
         config.node.keep_bytes = rng.between(0, 4_000);
@@ -185,7 +188,7 @@ pub fn plan(seed: u64, options: &Options) -> (SimConfig, String) {
         "{nodes} nodes,{}{}{}{}",
         if words.is_empty() { " calm" } else { &words },
         if leases { ", leases" } else { "" },
-        if config.repeat { ", repeats" } else { "" },
+        if repeat { ", repeats" } else { "" },
         if reads { ", mostly read" } else { "" }
     );
     (config, plan)
