@@ -12,6 +12,7 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
 import { access } from "./browser/access.mjs";
+import { faults } from "./browser/faults.mjs";
 import { history } from "./browser/history.mjs";
 import { keys } from "./browser/keys.mjs";
 import { links } from "./browser/links.mjs";
@@ -673,7 +674,7 @@ describe("page", { concurrency: 1 }, () => {
   });
 
   const stage = { open, settled, home: () => home, browser: () => browser };
-  for (const stories of [history, time, keys, links, access]) stories(stage);
+  for (const stories of [faults, history, time, keys, links, access]) stories(stage);
 
   test("the console has nothing to complain of", () => {
     assert.deepEqual(complaints, []);

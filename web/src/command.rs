@@ -62,6 +62,14 @@ impl Line {
         }
     }
 
+    pub(crate) fn typed(typed: &str) -> Self {
+        Self {
+            client: None,
+            event: 0,
+            body: Body::Typed(typed.to_owned()),
+        }
+    }
+
     pub(crate) fn mistake(typed: &str, mistake: Mistake) -> Self {
         Self {
             client: None,
@@ -81,6 +89,9 @@ pub(crate) const USAGE: &[&str] = &[
     "delete [-v version] path",
     "sync path",
     "close",
+    "lock|unlock|stand|withdraw|take|finish|give-back|join|leave|roll path",
+    "put path value",
+    "kill 1, isolate leader, delay 1->2 50ms..90ms, clock-rate 3 1040, and all else that scenarios say",
 ];
 
 /// Reads one command.

@@ -236,6 +236,33 @@ pub(crate) fn deed_text(words: &Words, deed: &Intervention) -> String {
             "deed-clock-jump",
             &[("node", id.0.into()), ("ms", by.as_ms().into())],
         ),
+        Intervention::Loss {
+            link: Some((from, to)),
+            ..
+        }
+        | Intervention::Delay {
+            link: Some((from, to)),
+            ..
+        }
+        | Intervention::Duplicate {
+            link: Some((from, to)),
+            ..
+        }
+        | Intervention::Reorder {
+            link: Some((from, to)),
+            ..
+        } => {
+            let mut of_all = deed.clone();
+            if let Intervention::Loss { link, .. }
+            | Intervention::Delay { link, .. }
+            | Intervention::Duplicate { link, .. }
+            | Intervention::Reorder { link, .. } = &mut of_all
+            {
+                *link = None;
+            }
+            let said = deed_text(words, &of_all);
+            format!("{said} {}", link("deed-on-link", from, to))
+        }
         Intervention::Loss { per_mille, .. } => {
             words.with("deed-loss", &[("percent", percent(*per_mille).into())])
         }

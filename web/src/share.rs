@@ -202,7 +202,7 @@ impl Recipe {
 }
 
 /// Whether a deed from outside stays within what the page itself could have done.
-fn is_sane(deed: &Intervention, nodes: u8) -> bool {
+pub(crate) fn is_sane(deed: &Intervention, nodes: u8) -> bool {
     let node = |id: &NodeId| (1..=u64::from(nodes)).contains(&id.0);
     let ends = |link: &Option<(NodeId, NodeId)>| {
         link.as_ref()

@@ -2,6 +2,7 @@
 
 use otterkeeper_core::id::NodeId;
 use otterkeeper_core::request::{CreateMode, Op, Request};
+use otterkeeper_core::scenario;
 use otterkeeper_core::sim::{ClientId, ClientView, Intervention};
 use otterkeeper_core::time::Span;
 
@@ -197,10 +198,7 @@ impl Model {
         let event = self.sim().events();
         match command::parse(said) {
             Ok(command::Parsed::Request(request)) => {
-                let (client, mut deeds) = match self.client.filter(|client| self.is_open(*client)) {
-                    Some(client) => (client, Vec::new()),
-                    None => self.speaker(self.at),
-                };
+                let (client, mut deeds) = self.addressed();
                 deeds.push(match request {
                     Request::Close => Intervention::CloseClient(client),
                     request => Intervention::Client { client, request },
@@ -214,10 +212,48 @@ impl Model {
                 event,
                 line: Line::help(said),
             }),
-            Err(mistake) => self.asides.push(Aside {
-                event,
-                line: Line::mistake(said, mistake),
-            }),
+            Err(mistake) => {
+                let deeds = match mistake {
+                    command::Mistake::Unknown(_) => self.scripted(said),
+                    _ => Vec::new(),
+                };
+                let line = match deeds.is_empty() {
+                    true => Line::mistake(said, mistake),
+                    false => Line::typed(said),
+                };
+                self.asides.push(Aside { event, line });
+                self.redo.clear();
+                for deed in deeds {
+                    self.run.act(deed);
+                }
+            }
+        }
+    }
+
+    /// What a script would mean by these words: of the client that is spoken to, or of the cluster.
+    fn scripted(&mut self, said: &str) -> Vec<Intervention> {
+        let known = self.client;
+        let (client, mut deeds) = self.addressed();
+        let name = format!("client-{}", client.0);
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let of_client = [&[name.as_str()], &words[..]].concat();
+        match scenario::deeds(self.sim(), &of_client) {
+            Ok(more) => deeds.extend(more),
+            Err(_) => {
+                self.client = known;
+                deeds = scenario::deeds(self.sim(), &words).unwrap_or_default();
+            }
+        }
+        let nodes = self.run.nodes;
+        deeds.retain(|deed| crate::share::is_sane(deed, nodes));
+        deeds
+    }
+
+    /// The client that commands go to, with what opens it if need be.
+    fn addressed(&mut self) -> (ClientId, Vec<Intervention>) {
+        match self.client.filter(|client| self.is_open(*client)) {
+            Some(client) => (client, Vec::new()),
+            None => self.speaker(self.at),
         }
     }
 

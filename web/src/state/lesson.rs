@@ -379,10 +379,12 @@ impl Model {
         }
     }
 
-    /// Does one line of a step, for a visitor who picked it.
-    pub(super) fn do_line(&mut self, line: &str) {
+    /// Does what a script would say, several lines with semicolons between them, for a visitor who picked it.
+    pub(super) fn do_line(&mut self, lines: &str) {
         self.redo.clear();
-        self.carry_out(line);
+        for line in lines.split(';') {
+            self.carry_out(line);
+        }
         self.mirror_logs();
     }
 

@@ -205,3 +205,36 @@ fn a_client_that_asks_again_is_told_the_end_and_the_change_is_made_once() {
     let read = crate::share::Recipe::read(&recipe.fragment());
     assert_eq!(read, Some(Ok(recipe)));
 }
+
+#[test]
+fn what_scripts_say_can_be_typed() {
+    let mut model = led();
+    let command = |model: &mut Model, text: &str| {
+        let before = model.run.deeds_done().len();
+        model.update(Action::Command(text.to_owned()));
+        model.run.deeds_done().len() - before
+    };
+    assert_eq!(command(&mut model, "delay 1->2 50ms..90ms"), 1);
+    assert_eq!(command(&mut model, "clock-rate 3 1040"), 1);
+    assert_eq!(model.client, None, "nobody was spoken to");
+    // What only a client does is meant for the one that is spoken to, who opens a session for it.
+    assert_eq!(command(&mut model, "lock /lock"), 2);
+    let at = model.run.now() + Span::from_ms(2_000);
+    assert!(model.seek(at));
+    let holds = model.sim().tokens(ClientId(1)).count();
+    assert_eq!(holds, 1, "it has the lock");
+    for nonsense in [
+        "kill 99",
+        "clock-rate 1 5000",
+        "delay all 0ms..9000s",
+        "lock",
+        "nonsense /x",
+    ] {
+        assert_eq!(command(&mut model, nonsense), 0, "{nonsense}");
+        let last = model.console().pop().expect("something is said").body;
+        assert!(
+            matches!(last, command::Body::Mistake(..)),
+            "{nonsense}: {last:?}"
+        );
+    }
+}

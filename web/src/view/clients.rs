@@ -22,6 +22,14 @@ const FIRST: &[&str] = &[
     "create -e -s /app-",
     "ls -w /",
     "stat /app",
+    "lock /lock",
+    "unlock /lock",
+    "put /queue job",
+    "take /queue",
+    "finish /queue",
+    "stand /boss",
+    "join /group",
+    "roll /group",
 ];
 
 #[component]

@@ -112,8 +112,79 @@ fn node(seen: &Seen, model: &Model, id: NodeId) -> Html {
                 <button class="btn danger" data-testid="wipe" onclick={seen.desk.on(Action::Wipe)}>{ words.get("tool-wipe") }</button>
                 <button class="btn" data-testid="add-again" disabled={model.leader().is_none()} onclick={seen.desk.on(Action::AddAgain)}>{ words.get("tool-add-again") }</button>
             </div>
+            { more(seen, words, node_damage(model, id, &disk)) }
         </>
     }
+}
+
+/// Rarer damage, each in the words of scripts.
+fn more(seen: &Seen, words: &Words, lines: Vec<(&'static str, String)>) -> Html {
+    let buttons = lines.into_iter().map(|(key, line)| html! { <button {key} class="btn" data-testid={key} onclick={seen.desk.on(Action::Line(line))}>{ words.get(key) }</button> });
+    let buttons: Vec<Html> = buttons.collect();
+    html! { <><h3>{ words.get("fault-more") }</h3><div class="row">{ buttons }</div></> }
+}
+
+fn node_damage(model: &Model, id: NodeId, disk: &DiskView) -> Vec<(&'static str, String)> {
+    let sim = model.sim();
+    let usual = sim.config().disk;
+    let mut lines = vec![match disk.profile == usual {
+        true => ("fault-disk-slow", format!("slow-disk {id} 80ms..160ms")),
+        false => (
+            "fault-disk-usual",
+            format!("slow-disk {id} {}us..{}us", usual.min.0, usual.max.0),
+        ),
+    }];
+    lines.extend([
+        ("fault-tail", format!("crash {id} keep 0")),
+        ("fault-clock-fast", format!("clock-rate {id} 1040")),
+        ("fault-clock-slow", format!("clock-rate {id} 960")),
+        ("fault-clock-true", format!("clock-rate {id} 1000")),
+        ("fault-clock-jump", format!("clock-jump {id} 1s")),
+        ("fault-copy", format!("copy-disk {id}")),
+        ("fault-put-back", format!("put-back-disk {id}")),
+    ]);
+    if let Some(view) = model.leader().and_then(|leader| sim.node(leader)) {
+        let mut voters: Vec<NodeId> = view.configuration().voters().collect();
+        let key = match voters.iter().position(|voter| *voter == id) {
+            Some(place) => {
+                voters.remove(place);
+                "fault-remove"
+            }
+            None => {
+                voters.push(id);
+                "fault-add"
+            }
+        };
+        let voters: Vec<String> = voters.iter().map(NodeId::to_string).collect();
+        if !voters.is_empty() {
+            lines.push((
+                key,
+                format!("members {} to {}", view.id(), voters.join(",")),
+            ));
+        }
+    }
+    lines
+}
+
+fn link_damage(model: &Model, from: NodeId, to: NodeId) -> Vec<(&'static str, String)> {
+    let on = format!("{from}->{to}");
+    let usual = model.sim().config().link;
+    let clogged = model.sim().link(from, to).clogged;
+    let (min, max) = (usual.delay_min.0, usual.delay_max.0);
+    vec![
+        ("fault-lossy", format!("loss {on} 300")),
+        ("fault-late", format!("delay {on} 60ms..180ms")),
+        ("fault-twice", format!("duplicates {on} 300")),
+        ("fault-shuffled", format!("reorder {on} 300")),
+        match clogged {
+            false => ("fault-clog", format!("clog {on}")),
+            true => ("fault-unclog", format!("unclog {on}")),
+        },
+        (
+            "fault-usual",
+            format!("loss {on} 0;duplicates {on} 0;reorder {on} 0;delay {on} {min}us..{max}us"),
+        ),
+    ]
 }
 
 fn node_facts(model: &Model, view: View<'_>, disk: &DiskView) -> Vec<(String, String)> {
@@ -187,6 +258,13 @@ fn node_facts(model: &Model, view: View<'_>, disk: &DiskView) -> Vec<(String, St
             view.machine().tree().count().to_string(),
         ),
         (words.get("fact-digest"), format!("{digest:016x}")),
+        (
+            words.get("fact-clock"),
+            format!(
+                "{:+} ms",
+                (now.0 as i64 - model.sim().now().0 as i64) / 1_000
+            ),
+        ),
     ]
 }
 
@@ -350,7 +428,9 @@ fn link(seen: &Seen, model: &Model, from: NodeId, to: NodeId) -> Html {
     let list = vec![
         (
             words.get("peer-state"),
-            words.get(if state.up {
+            words.get(if state.clogged {
+                "link-clogged"
+            } else if state.up {
                 "stage-link-up"
             } else {
                 "stage-link-cut"
@@ -361,6 +441,14 @@ fn link(seen: &Seen, model: &Model, from: NodeId, to: NodeId) -> Html {
             words.get("link-loss"),
             format!("{} %", sentence::percent(state.profile.loss_per_mille)),
         ),
+        (
+            words.get("link-twice"),
+            format!("{} %", sentence::percent(state.profile.duplicate_per_mille)),
+        ),
+        (
+            words.get("link-overtake"),
+            format!("{} %", sentence::percent(state.profile.reorder_per_mille)),
+        ),
         (words.get("link-under-way"), way.count().to_string()),
     ];
     html! {
@@ -368,6 +456,7 @@ fn link(seen: &Seen, model: &Model, from: NodeId, to: NodeId) -> Html {
             <div class="title">{ words.with("link-title", &[("from", from.0.into()), ("to", to.0.into())]) }</div>
             { facts(list) }
             <div class="row"><button class="btn" data-testid="cut" onclick={seen.desk.on(Action::ToggleLink(from, to))}>{ words.get(if state.up { "link-cut" } else { "link-heal" }) }</button></div>
+            { more(seen, words, link_damage(model, from, to)) }
         </>
     }
 }

@@ -60,11 +60,41 @@ pub(crate) fn Network(seen: &Seen) -> Html {
                 <div class="presets">
                     <button class="btn" data-testid="split" onclick={seen.desk.on(Action::Split)}>{ words.get("preset-split") }</button>
                     <button class="btn" data-testid="leader-alone" onclick={seen.desk.on(Action::LeaderAlone)}>{ words.get("preset-leader") }</button>
+                    { for presets(&ids, sim.leader()).into_iter().map(|(key, cuts)| html! {
+                        <button {key} class="btn" data-testid={key} onclick={seen.desk.on(Action::Cut(cuts))}>{ words.get(key) }</button>
+                    }) }
                     <button class="btn" onclick={seen.desk.on(Action::HealAll)}>{ words.get("preset-heal") }</button>
                 </div>
             </div>
         </section>
     }
+}
+
+/// Partitions with a name, each by the directions that it cuts.
+fn presets(ids: &[NodeId], leader: Option<NodeId>) -> [(&'static str, Vec<(NodeId, NodeId)>); 3] {
+    let all = ids.len() as u64;
+    let middle = all.div_ceil(2);
+    let cut = |cuts: &dyn Fn(u64, u64) -> bool| {
+        let pairs = ids.iter().flat_map(|a| ids.iter().map(move |b| (*a, *b)));
+        pairs.filter(|(a, b)| a != b && cuts(a.0, b.0)).collect()
+    };
+    [
+        // Each hears its two neighbours.
+        (
+            "preset-ring",
+            cut(&|a, b| a.abs_diff(b) != 1 && a.abs_diff(b) != all - 1),
+        ),
+        // Two sides that only the one in the middle hears both of.
+        (
+            "preset-bridge",
+            cut(&|a, b| a != middle && b != middle && (a < middle) != (b < middle)),
+        ),
+        // It is heard, and hears nobody.
+        (
+            "preset-deaf",
+            cut(&|_, b| leader.is_some_and(|leader| leader.0 == b)),
+        ),
+    ]
 }
 
 fn slid(desk: &Desk, action: fn(u32) -> Action) -> Callback<Event> {
