@@ -164,4 +164,58 @@ export function history({ open, settled, home }) {
     await page.getByTestId("spacetime").waitFor({ state: "detached" });
     await page.close();
   });
+
+  test("causes and effects of a message are shown alone, in the diagram, its table and the story", async () => {
+    const page = await settled();
+    const { id } = await leader(page);
+    await command(page, id, "create /cause 1");
+    await ahead(page, 0.1 * SECOND);
+    await page.locator("body").click({ position: { x: 1, y: 1 } });
+    await page.keyboard.press("v");
+    const rows = page.getByTestId("ways").locator("tbody tr");
+    const all = await rows.count();
+    // The first message that carried the write.
+    await page.getByTestId("lens").check();
+    const { us } = await moment(page);
+    await page.getByTestId("diagram-find").fill("entries");
+    await drawn(page);
+    await rows.last().locator("button").click();
+    await page.getByTestId("diagram-find").fill("");
+    await page.getByTestId("lensed").waitFor();
+    assert.equal((await moment(page)).us, us, "both sides stay in sight");
+    assert.match(await page.locator(".inspect").innerText(), /entries[^]*sent[^]*arrives/i);
+    const texts = await rows.allInnerTexts();
+    assert.ok(texts.some((row) => row.includes("answer to a client")), "the answer came of it");
+    await page.getByTestId("story").getByText("was told: /cause is there").waitFor();
+    await page.getByTestId("lens").uncheck();
+    await page.getByTestId("lensed").waitFor({ state: "detached" });
+    assert.equal(await rows.count(), all);
+    await page.close();
+  });
+
+  test("messages are found by words, and lanes are hidden", async () => {
+    const page = await settled();
+    const { id } = await leader(page);
+    await page.keyboard.press("v");
+    const rows = page.getByTestId("ways").locator("tbody tr");
+    await page.getByTestId("diagram-find").fill(`answer ${(id % 5) + 1}`);
+    await drawn(page);
+    const found = await rows.allInnerTexts();
+    assert.ok(found.length > 3);
+    for (const row of found) assert.match(row, new RegExp(`${(id % 5) + 1}.*heartbeat answer`));
+    await page.getByTestId("diagram-find").fill("nothing of the kind");
+    await drawn(page);
+    assert.equal(await rows.count(), 0);
+    await page.getByTestId("diagram-find").fill("");
+    const lane = page.getByTestId(`lane-${id}`);
+    await lane.focus();
+    await page.keyboard.press("Enter");
+    await drawn(page);
+    assert.equal(await lane.getAttribute("aria-pressed"), "false");
+    for (const row of await rows.allInnerTexts()) assert.doesNotMatch(row, new RegExp(`\\t(${id} →|. → ${id})`));
+    await lane.click();
+    await drawn(page);
+    assert.ok((await rows.count()) > found.length);
+    await page.close();
+  });
 }

@@ -7,6 +7,9 @@ use otterkeeper_core::raft::note::{Note as RaftNote, Role};
 use otterkeeper_core::sim::{ClientId, End, Intervention, What};
 use otterkeeper_core::time::{Span, Time};
 
+use crate::kind::KINDS;
+use crate::lens::Lens;
+use crate::sentence;
 use crate::state::{Model, Stroke};
 
 /// Where lanes begin, and the room for the times below them.
@@ -58,6 +61,9 @@ pub(crate) struct Diagram {
     pub(crate) ways: Vec<Stroke>,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) marks: Vec<Mark>,
+    pub(crate) lens: Option<Lens>,
+    /// The words that are looked for, each with the kinds of messages whose names have it.
+    sought: Vec<(String, Vec<&'static str>)>,
 }
 
 impl Diagram {
@@ -72,7 +78,11 @@ impl Diagram {
         let mut diagram = Self {
             width,
             height,
-            lanes: sim.nodes().map(End::Node).collect(),
+            lanes: sim
+                .nodes()
+                .map(End::Node)
+                .filter(|end| has_lane(model, *end))
+                .collect(),
             from,
             span,
             start: sim.config().start,
@@ -80,6 +90,8 @@ impl Diagram {
             ways: Vec::new(),
             pieces: Vec::new(),
             marks: Vec::new(),
+            lens: Lens::of(model),
+            sought: sought(model),
         };
         diagram.take_ways(model);
         let clients = diagram.ways.iter().flat_map(|way| [way.from, way.to]);
@@ -109,7 +121,10 @@ impl Diagram {
         });
         let ended = model.run.strokes().iter().rev();
         let ended = ended.take_while(|way| left <= way.ended.0).copied();
-        let shown = |way: &Stroke| way.sent.0 <= right && (!model.muted || !way.beat);
+        let shown = |way: &Stroke| {
+            let has_lanes = has_lane(model, way.from) && has_lane(model, way.to);
+            way.sent.0 <= right && (!model.muted || !way.beat) && has_lanes
+        };
         self.ways = under_way.chain(ended).filter(shown).take(WAYS).collect();
     }
 
@@ -192,9 +207,22 @@ impl Diagram {
         }
     }
 
+    /// Whether a message is among those that are looked at and looked for.
+    pub(crate) fn is_bright(&self, way: &Stroke) -> bool {
+        let found = |(word, kinds): &(String, Vec<&str>)| {
+            kinds.contains(&way.kind) || [way.from, way.to].iter().any(|end| name(*end) == *word)
+        };
+        self.lens.as_ref().is_none_or(|lens| lens.shows(way)) && self.sought.iter().all(found)
+    }
+
     /// The place of a time.
     pub(crate) fn x(&self, us: f64) -> f64 {
         LEFT + (self.width - LEFT) * (us - self.from) / self.span
+    }
+
+    /// The same of a moment, within the part that is known.
+    pub(crate) fn x_of(&self, time: Time) -> f64 {
+        self.x((time.since(self.start).0 as f64).clamp(self.from, self.now.max(self.from)))
     }
 
     /// The time at a place.
@@ -278,6 +306,33 @@ impl Model {
         let there = (here + span * by as f64 / 1_000.0).max(0.0);
         (there < present).then_some(Span(there as u64))
     }
+}
+
+/// The name of a lane.
+pub(crate) fn name(end: End) -> String {
+    match end {
+        End::Node(id) => id.to_string(),
+        End::Client(client) if client < LOAD => sentence::client_name(client),
+        End::Client(_) => "w".to_owned(),
+    }
+}
+
+fn has_lane(model: &Model, end: End) -> bool {
+    let place = match end {
+        End::Node(id) => id.0,
+        End::Client(_) => 0,
+    };
+    (model.laneless >> place) & 1 == 0
+}
+
+fn sought(model: &Model) -> Vec<(String, Vec<&'static str>)> {
+    let words = model.sought.split_whitespace().map(str::to_ascii_lowercase);
+    let found = words.map(|word| {
+        let has = |kind: &&str| model.words.get(kind).to_ascii_lowercase().contains(&word);
+        let kinds = KINDS.into_iter().filter(has).collect();
+        (word, kinds)
+    });
+    found.collect()
 }
 
 /// The lane of an end: the clients of the load share theirs.
@@ -370,6 +425,36 @@ mod tests {
         assert_eq!(edge(&model), 0.0);
         model.update(Action::Pan(100_000));
         assert_eq!(model.pan, None);
+    }
+
+    #[test]
+    fn lanes_are_hidden_and_messages_found_by_words() {
+        let mut model = led();
+        let leader = model.leader().expect("a leader");
+        let all = Diagram::of(&model, 1_000.0, 200.0);
+        let bright = |model: &Model| {
+            let diagram = Diagram::of(model, 1_000.0, 200.0);
+            let bright = diagram.ways.iter().filter(|way| diagram.is_bright(way));
+            bright.copied().collect::<Vec<Stroke>>()
+        };
+        assert_eq!(bright(&model), all.ways, "nothing is looked for");
+        model.update(Action::Seek(format!("Heartbeat {leader}")));
+        let found = bright(&model);
+        assert!(!found.is_empty() && found.len() < all.ways.len() + 1);
+        let from_or_to = |way: &Stroke| [way.from, way.to].contains(&End::Node(leader));
+        assert!(
+            found
+                .iter()
+                .all(|way| way.kind.starts_with("kind-heartbeat") && from_or_to(way))
+        );
+        model.update(Action::Seek("vote zzz".to_owned()));
+        assert!(bright(&model).is_empty());
+        model.update(Action::Seek(String::new()));
+        model.update(Action::Lane(leader.0));
+        assert!(!bright(&model).iter().any(from_or_to));
+        assert_eq!(Diagram::of(&model, 1_000.0, 200.0).lanes.len(), 4);
+        model.update(Action::Lane(leader.0));
+        assert_eq!(bright(&model), all.ways);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod hooks;
 mod i18n;
 mod keys;
 mod kind;
+mod lens;
 mod sentence;
 mod shape;
 mod share;

@@ -206,6 +206,12 @@ pub(crate) enum Action {
     Zoom(i32),
     /// Moves what it shows by so many thousandths of its width, later or earlier.
     Pan(i64),
+    /// Shows causes and effects of the selection only, or everything.
+    Lens,
+    /// Looks for messages in the diagram.
+    Seek(String),
+    /// Hides the lane of a node, or that of the clients, or shows it again.
+    Lane(u64),
     /// How much time the history shows.
     Window(u32),
     /// To a moment at which a message was under way, and selects it.
@@ -322,6 +328,12 @@ pub(crate) struct Model {
     pub(crate) zoom: i32,
     /// Where its left edge stands; nowhere while it follows the present.
     pub(crate) pan: Option<Span>,
+    /// Whether only causes and effects of the selection are shown of what has happened.
+    pub(crate) lens: bool,
+    /// What is looked for among the messages of the diagram.
+    pub(crate) sought: String,
+    /// Nodes without a lane, by the bits of their numbers; bit 0 stands for clients.
+    pub(crate) laneless: u16,
     /// Seconds that the history shows; 0 for all.
     pub(crate) window: u32,
     /// Only the stage and the play bar are shown: the page is part of another one.
@@ -381,6 +393,9 @@ impl Model {
             tall: 260,
             zoom: 1,
             pan: None,
+            lens: false,
+            sought: String::new(),
+            laneless: 0,
             window: 0,
             embedded: false,
             mirror: BTreeMap::new(),
@@ -533,6 +548,9 @@ impl Model {
             }
             Action::Zoom(by) => self.zoom = (self.zoom + by).clamp(-4, 8),
             Action::Pan(by) => self.pan = self.panned(by),
+            Action::Lens => self.lens = !self.lens,
+            Action::Seek(text) => self.sought = text,
+            Action::Lane(place) => self.laneless ^= 1 << (place & 15),
             Action::Window(seconds) => self.window = seconds,
             Action::GoToFlight(id, at) => self.go_to_flight(id, at),
             Action::Bookmark => self.bookmark(),

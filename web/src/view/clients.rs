@@ -186,7 +186,7 @@ fn lines(seen: &Seen, model: &Model) -> Html {
     };
     let lines = course.lines().enumerate().map(|(place, line)| {
         let (who, what) = line.split_once(' ').unwrap_or((line, ""));
-        let who = if who.len() == 1 { who.to_uppercase() } else { "?".to_owned() };
+        let who = if who.len() == 1 { who.to_ascii_uppercase() } else { "?".to_owned() };
         let what = what.strip_prefix("/").filter(|_| who == "?").and_then(|rest| rest.split_once(' ')).map_or(what, |(_, what)| what);
         html! { <button key={place} class="btn" data-testid="line" onclick={seen.desk.on(Action::Line(line.to_owned()))}>{ format!("{who}> {what}") }</button> }
     });

@@ -23,12 +23,37 @@ pub(crate) fn Inspect(seen: &Seen) -> Html {
         Some(Selection::Node(id)) => node(seen, &model, id),
         Some(Selection::Message(_)) => match model.message() {
             Some(flight) => message(seen, &model, flight),
-            None => html! { <p class="empty">{ words.get("message-gone") }</p> },
+            None => gone(&model),
         },
         Some(Selection::Link(from, to)) => link(seen, &model, from, to),
         None => overview(seen, &model),
     };
     html! { <section class="panel right inspect" role="tabpanel" aria-label={words.get("tab-inspect")}>{ inside }</section> }
+}
+
+/// A message that has arrived or was lost, as far as it is remembered.
+fn gone(model: &Model) -> Html {
+    let words = &model.words;
+    let mut ways = model.run.strokes().iter();
+    let way = ways.find(|way| model.selection == Some(Selection::Message(way.flight)));
+    let way = way.map(|way| {
+        let at = |time| seconds(model.run.since_start(time).0);
+        let list = vec![
+            (words.get("message-from"), sentence::end(words, way.from)),
+            (words.get("message-to"), sentence::end(words, way.to)),
+            (words.get("message-sent"), at(way.sent)),
+            (
+                words.get(if way.lost {
+                    "way-lost"
+                } else {
+                    "message-arrives"
+                }),
+                at(way.ended),
+            ),
+        ];
+        html! { <><div class="title">{ words.get(way.kind) }</div>{ facts(list) }</> }
+    });
+    html! { <>{ for way }<p class="empty">{ words.get("message-gone") }</p></> }
 }
 
 /// All nodes side by side, while nothing is selected.

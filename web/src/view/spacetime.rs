@@ -12,11 +12,11 @@ use web_sys::{CanvasRenderingContext2d, Element, HtmlCanvasElement};
 use yew::prelude::*;
 
 use crate::desk::{Desk, Seen};
-use crate::diagram::{Diagram, LEFT, State};
+use crate::diagram::{Diagram, LEFT, State, name};
 use crate::frame::{element, seconds};
-use crate::sentence;
 use crate::state::{Action, Model, Selection, Stroke};
 use crate::view::icon::{self, icon};
+use crate::view::znodes::filter;
 
 /// Rows of the table.
 const ROWS: usize = 30;
@@ -77,6 +77,9 @@ pub(crate) fn SpaceTime(seen: &Seen) -> Html {
             <div class="plot">
                 <div class="zoom">
                     <h2>{ words.get("diagram") }</h2><span class="grow"></span>
+                    { filter(seen, "diagram-find", &model.sought, Action::Seek) }
+                    <div class="as" role="group" aria-label={words.get("diagram-lanes")}>{ for lanes(seen, &model) }</div>
+                    <label class="check" title={words.get("diagram-lens-what")}><input type="checkbox" data-testid="lens" checked={model.lens} onchange={seen.desk.on(Action::Lens)} />{ words.get("diagram-lens") }</label>
                     <label class="check"><input type="checkbox" checked={!model.muted} onchange={seen.desk.on(Action::Mute)} />{ words.get("legend-heartbeat") }</label>
                     { if model.pan.is_some() { button("diagram-now", icon::NEWEST, Action::Pan(i64::from(i32::MAX))) } else { html! {} } }
                     { button("zoom-out", icon::MINUS, Action::Zoom(1)) }{ button("zoom-in", icon::PLUS, Action::Zoom(-1)) }
@@ -88,6 +91,25 @@ pub(crate) fn SpaceTime(seen: &Seen) -> Html {
             { table(seen, &model) }
         </section>
     }
+}
+
+/// Buttons that show and hide lanes.
+fn lanes(seen: &Seen, model: &Model) -> Vec<Html> {
+    let nodes = 1..=u64::from(model.run.nodes);
+    let lane = |place: u64| {
+        let text = if place == 0 {
+            "\u{25c7}".to_owned()
+        } else {
+            place.to_string()
+        };
+        let title = match place {
+            0 => model.words.get("diagram-clients"),
+            _ => model.words.with("end-node", &[("node", place.into())]),
+        };
+        let on = (model.laneless >> place) & 1 == 0;
+        html! { <button key={place} aria-pressed={on.to_string()} aria-label={title.clone()} {title} data-testid={format!("lane-{place}")} onclick={seen.desk.on(Action::Lane(place))}>{ text }</button> }
+    };
+    nodes.chain([0]).map(lane).collect()
 }
 
 /// A drag on the diagram: where it began, and how far it has come.
@@ -201,6 +223,8 @@ fn picked(model: &Model, (width, height): (f64, f64), (x, y): (f64, f64)) -> Act
         };
     }
     match diagram.near(x, y) {
+        // Who looks for causes and effects stays where both can be seen.
+        Some(way) if model.lens => Action::Select(Some(Selection::Message(way.flight))),
         Some(way) => go(&diagram, way),
         None => Action::GoTo(Span(diagram.time(x) as u64)),
     }
@@ -218,7 +242,8 @@ fn table(seen: &Seen, model: &Model) -> Html {
     let words = &model.words;
     let diagram = Diagram::of(model, 1_000.0, 200.0);
     let start = model.sim().config().start;
-    let rows = diagram.ways.iter().take(ROWS).map(|way| {
+    let bright = diagram.ways.iter().filter(|way| diagram.is_bright(way));
+    let rows = bright.take(ROWS).map(|way| {
         let fate = match way.event {
             0 => words.get("way-under-way"),
             _ if way.lost => words.get("way-lost"),
@@ -228,7 +253,7 @@ fn table(seen: &Seen, model: &Model) -> Html {
         let selected = model.selection == Some(Selection::Message(FlightId(key)));
         html! {
             <tr key={format!("{key}-{}", way.event)} {class} aria-selected={selected.to_string()}>
-                <td><button onclick={seen.desk.on(go(&diagram, way))}>{ seconds(way.sent.since(start).0) }</button></td>
+                <td><button onclick={seen.desk.on(if model.lens { Action::Select(Some(Selection::Message(way.flight))) } else { go(&diagram, way) })}>{ seconds(way.sent.since(start).0) }</button></td>
                 <td>{ fate }</td><td>{ name(way.from) }{ " \u{2192} " }{ name(way.to) }</td><td>{ words.get(way.kind) }</td>
             </tr>
         }
@@ -241,14 +266,6 @@ fn table(seen: &Seen, model: &Model) -> Html {
                 <tbody>{ rows }</tbody>
             </table>
         </div>
-    }
-}
-
-fn name(end: End) -> String {
-    match end {
-        End::Node(id) => id.to_string(),
-        End::Client(client) if client.0 < 1_000 => sentence::client_name(client),
-        End::Client(_) => "w".to_owned(),
     }
 }
 
@@ -267,9 +284,15 @@ fn draw(model: &Model, canvas: &HtmlCanvasElement) {
     let diagram = Diagram::of(model, width, height);
     pen.ticks(&diagram, height);
     pen.lanes(&diagram, width);
-    for way in diagram.ways.iter().rev() {
-        let selected = model.selection == Some(Selection::Message(way.flight));
-        pen.way(&diagram, way, selected);
+    pen.veil(&diagram);
+    for bright in [false, true] {
+        pen.context
+            .set_global_alpha(if bright { 1.0 } else { 0.13 });
+        let ways = diagram.ways.iter().rev();
+        for way in ways.filter(|way| diagram.is_bright(way) == bright) {
+            let selected = model.selection == Some(Selection::Message(way.flight));
+            pen.way(&diagram, way, selected);
+        }
     }
     pen.marks(&diagram, height);
     let now = diagram.x(diagram.now);
@@ -386,6 +409,19 @@ impl Pen {
                     &text,
                     (piece.from + 4.0, y - 7.0),
                 );
+            }
+        }
+    }
+
+    /// Over the parts of lanes that neither led to what is looked at nor can have come of it.
+    fn veil(&self, diagram: &Diagram) {
+        let Some(lens) = &diagram.lens else { return };
+        self.context.set_global_alpha(0.8);
+        for lane in &diagram.lanes {
+            let (before, after) = lens.at(*lane);
+            let (from, to) = (diagram.x_of(before), diagram.x_of(after));
+            if let Some(y) = diagram.y(*lane).filter(|_| from < to) {
+                self.line("--panel", 8.0, &[], [from, y, to, y]);
             }
         }
     }

@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use crate::desk::{Desk, Seen};
 use crate::i18n::{Lang, Word};
+use crate::lens::Lens;
 use crate::sentence::{self, Who};
 use crate::state::{Action, Model, Order, weight};
 
@@ -19,9 +20,11 @@ pub(crate) fn Story(seen: &Seen) -> Html {
     let words = &model.words;
     let least = u8::from(!model.details);
     let journal = model.run.journal();
+    let lens = Lens::of(&model);
     let mut told: Vec<Told> = Vec::new();
     for (place, event) in journal.iter().enumerate().rev() {
-        if weight(&event.what) < least {
+        let hidden = lens.as_ref().is_some_and(|lens| !lens.tells(event));
+        if weight(&event.what) < least || hidden {
             continue;
         }
         // A stroke of the scissors is one line, however many directions it cut.
@@ -56,6 +59,7 @@ pub(crate) fn Story(seen: &Seen) -> Html {
             <h2>{ words.get("story") }<span class="grow"></span>
                 <label class="check"><input type="checkbox" checked={model.details} onchange={seen.desk.on(Action::Details)} />{ words.get("story-details") }</label>
             </h2>
+            { if lens.is_some() { html! { <p class="sub" data-testid="lensed">{ words.get("diagram-lens-what") }</p> } } else { html! {} } }
             { if lines.is_empty() { html! { <p class="empty">{ words.get("story-empty") }</p> } } else { html! { <ol data-testid="story">{ lines }</ol> } } }
         </section>
     }

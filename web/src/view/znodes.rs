@@ -1,6 +1,8 @@
 //! The znodes as the chosen node sees them: a node that lags shows the older tree.
 
 use otterkeeper_core::node::View;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::command;
@@ -35,6 +37,26 @@ pub(crate) fn chooser(seen: &Seen, model: &Model, name: &str) -> Html {
         }
     });
     html! { <div class="as" role="group" aria-label={name.to_owned()}><span>{ name }</span>{ for buttons }</div> }
+}
+
+/// A field in which something is looked for; its key is that of its name too.
+pub(crate) fn filter(
+    seen: &Seen,
+    key: &'static str,
+    value: &str,
+    act: fn(String) -> Action,
+) -> Html {
+    let desk = seen.desk.clone();
+    let input = Callback::from(move |event: InputEvent| {
+        let input = event
+            .target()
+            .and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+        if let Some(input) = input {
+            desk.act(act(input.value()));
+        }
+    });
+    let name = seen.desk.read().words.get(key);
+    html! { <span class="field find"><input type="search" data-testid={key} aria-label={name.clone()} placeholder={name} value={value.to_owned()} oninput={input} /></span> }
 }
 
 fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
