@@ -17,6 +17,7 @@ import { history } from "./browser/history.mjs";
 import { keys } from "./browser/keys.mjs";
 import { links } from "./browser/links.mjs";
 import { time } from "./browser/time.mjs";
+import { tree } from "./browser/tree.mjs";
 import { readLog, readTimeline, saved } from "./browser/exports.mjs";
 import { LIMIT, ahead, allHold, command, drawn, lacks, leader, moment, serve, shows, split, underWay } from "./browser/tab.mjs";
 
@@ -674,7 +675,7 @@ describe("page", { concurrency: 1 }, () => {
   });
 
   const stage = { open, settled, home: () => home, browser: () => browser };
-  for (const stories of [faults, history, time, keys, links, access]) stories(stage);
+  for (const stories of [faults, history, time, tree, keys, links, access]) stories(stage);
 
   test("the console has nothing to complain of", () => {
     assert.deepEqual(complaints, []);

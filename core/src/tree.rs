@@ -68,7 +68,7 @@ impl<'a> Znode<'a> {
 
     /// What kind it is of. That it was sequential once is not known.
     #[must_use]
-    pub(crate) fn mode(&self) -> CreateMode {
+    pub fn mode(&self) -> CreateMode {
         match self.0.open().0.life() {
             Life::Persistent => CreateMode::Persistent,
             Life::Ephemeral(_) => CreateMode::Ephemeral,

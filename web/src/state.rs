@@ -188,6 +188,10 @@ pub(crate) enum Action {
     KillClient(ClientId),
     PauseClient(ClientId),
     Znode(String),
+    /// Looks for paths in the tree.
+    SeekPath(String),
+    /// Shows the tree from this row on.
+    TreeFrom(usize),
     Scissors,
     Undo,
     Redo,
@@ -315,6 +319,9 @@ pub(crate) struct Model {
     pub(crate) repeat: bool,
     pub(crate) asides: Vec<Aside>,
     pub(crate) znode: String,
+    /// What is looked for among the paths of the tree, and the first row that is shown.
+    pub(crate) path_sought: String,
+    pub(crate) tree_from: usize,
     /// Loss per mille, longest delay in ms, operations per second: the last that were set.
     pub(crate) sliders: (u32, u32, u32),
     /// Entries that a node has thrown away, for a while: node, index, term, label.
@@ -385,6 +392,8 @@ impl Model {
             repeat: false,
             asides: Vec::new(),
             znode: "/".to_owned(),
+            path_sought: String::new(),
+            tree_from: 0,
             sliders: (0, 15, 0),
             lost_entries: Vec::new(),
             judged: Judged::default(),
@@ -572,6 +581,8 @@ impl Model {
             Action::Details => self.details = !self.details,
             Action::Told => {}
             Action::Znode(path) => self.znode = path,
+            Action::SeekPath(text) => (self.path_sought, self.tree_from) = (text, 0),
+            Action::TreeFrom(row) => self.tree_from = row,
             Action::At(node) => {
                 self.at = node;
                 self.client = self.client_at(node);
@@ -763,6 +774,7 @@ impl Model {
         self.client = None;
         self.at = NodeId(1);
         self.znode = "/".to_owned();
+        (self.path_sought, self.tree_from) = (String::new(), 0);
         self.sliders = (0, 15, 0);
         self.lost_entries.clear();
         self.mirror.clear();

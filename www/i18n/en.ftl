@@ -166,7 +166,6 @@ znodes-applied = applied up to { $index }
 znodes-stat = Stat of { $path }
 znodes-watches = watches
 znodes-session = session { $session }
-znodes-more = and { $n } more
 
 clients-at = talk to node
 clients-repeat = Ask again when an answer is lost
@@ -946,3 +945,8 @@ diagram-lanes = Lanes
 diagram-clients = clients
 diagram-lens = cause and effect
 diagram-lens-what = Only what could have led to the selected message or node, or could have come of it.
+znodes-find = find a path: /app*1
+znodes-page = { $from }–{ $to } of { $all }
+znodes-before = rows before
+znodes-after = rows after
+znodes-none = No path has that.

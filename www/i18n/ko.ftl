@@ -165,7 +165,6 @@ znodes-applied = { $index }번까지 적용됨
 znodes-stat = { $path }의 Stat
 znodes-watches = watch
 znodes-session = 세션 { $session }
-znodes-more = 그 밖에 { $n }개
 
 clients-at = 접속할 노드
 clients-repeat = 답을 못 받으면 다시 묻기
@@ -943,3 +942,8 @@ diagram-lanes = 줄
 diagram-clients = 클라이언트
 diagram-lens = 원인과 결과
 diagram-lens-what = 고른 메시지나 노드의 원인이 될 수 있는 일과 그 결과일 수 있는 일만 보입니다.
+znodes-find = 경로 찾기: /app*1
+znodes-page = { $from }–{ $to } / { $all }
+znodes-before = 앞쪽 줄
+znodes-after = 뒤쪽 줄
+znodes-none = 그런 경로가 없습니다.

@@ -1,0 +1,42 @@
+// Trees that are larger than a screen.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { drawn } from "./tab.mjs";
+
+export function tree({ open }) {
+  test("a large tree is shown a page at a time, and paths are found", async () => {
+    const page = await open();
+    const creates = Array.from({ length: 240 }, (_, place) => `client-1 create /all/${String(place).padStart(3, "0")} v${place}`);
+    const script = ["nodes 3 seed 1 workload 0", "client-1 at 1", "client-1 create /all 1", ...creates, "event 90000 at 6000000us"].join("\n");
+    await page.evaluate((text) => window.otterkeeper.load(new TextEncoder().encode(text)), script);
+    await page.waitForFunction(() => window.otterkeeper.now() >= 6_000_000);
+    await page.getByTestId("tab-znodes").click();
+    const rows = page.locator('[data-testid^="znode:"]');
+    const shown = page.getByTestId("znodes-page");
+    assert.equal(await rows.count(), 100);
+    const all = 240 + 1 + 4;
+    assert.equal(await shown.innerText(), `1–100 of ${all}`);
+    assert.ok(await page.getByTestId("znodes-before").isDisabled());
+    await page.getByTestId("znodes-after").click();
+    await page.getByTestId("znodes-after").focus();
+    await page.keyboard.press("Enter");
+    await drawn(page);
+    assert.equal(await shown.innerText(), `201–${all} of ${all}`);
+    assert.equal(await rows.count(), all - 200);
+    assert.ok(await page.getByTestId("znodes-after").isDisabled());
+    await page.getByTestId("znodes-find").fill("/a*/12");
+    await drawn(page);
+    assert.deepEqual((await rows.allInnerTexts()).map((text) => text.split("\n")[0]),
+      Array.from({ length: 10 }, (_, place) => `/all/12${place}`));
+    // What is found can be looked at.
+    await page.getByTestId("znode:/all/123").click();
+    await page.getByText("Stat of /all/123").waitFor();
+    await page.getByTestId("znodes-find").fill("/none");
+    await page.getByText("No path has that.").waitFor();
+    await page.getByTestId("znodes-find").fill("");
+    await drawn(page);
+    assert.equal(await shown.innerText(), `1–100 of ${all}`);
+    await page.close();
+  });
+}
