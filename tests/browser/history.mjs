@@ -26,6 +26,9 @@ export function history({ open, settled, home }) {
     assert.match(await behind.innerText(), /1 of 2 plain reads .* up to 1\d\d ms behind/);
     assert.match(await page.getByTestId("call").first().innerText(), /Allowed: 1\d\d ms behind "set \/age 2" of/);
     assert.equal(await page.getByTestId("order").getAttribute("data-state"), "ok");
+    // Each of the two writes has its place in the order, in its bar and in words.
+    assert.equal(await page.getByTestId("point").count(), 2);
+    assert.match(await page.getByTestId("call").filter({ hasText: "set /age 2" }).first().innerText(), /Number \d+ in the one order, committed at \d/);
     // The fault stands behind the bars, by name.
     assert.match(await page.getByTestId("history").innerHTML(), new RegExp(`node ${lonely} isolated`));
     await allHold(page);

@@ -950,3 +950,4 @@ znodes-page = { $from }–{ $to } of { $all }
 znodes-before = rows before
 znodes-after = rows after
 znodes-none = No path has that.
+history-place = Number { $n } in the one order, committed at { $at }.

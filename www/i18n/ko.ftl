@@ -947,3 +947,4 @@ znodes-page = { $from }–{ $to } / { $all }
 znodes-before = 앞쪽 줄
 znodes-after = 뒤쪽 줄
 znodes-none = 그런 경로가 없습니다.
+history-place = 전체 순서에서 { $n }번째, { $at }에 커밋됨.

@@ -178,6 +178,7 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
         [model.run.since_start(bar.call.invoked), end]
     });
     let faults = bands.iter().flat_map(|band| [band.from, band.to]);
+    let commits = commits(model);
     let axis = Axis::of(from, now, turns.chain(faults));
     let x = |at: Span| LEFT + (WIDTH - LEFT) * axis.part(at);
     let top = STRIP * bands.len().min(5) as f64 + 4.0;
@@ -241,10 +242,11 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
             bar.behind.is_some().then_some("behind")
         );
         let key = format!("{}-{}", bar.client.0, bar.call.tag);
+        let point = committed(bar, &commits).map(|(_, at)| html! { <path class="point" data-testid="point" d={format!("M{:.1} {:.1}v13", x(at), y - 2.0)} /> });
         html! {
-            <rect {key} {class} x={format!("{left:.1}")} y={format!("{y:.1}")} width={format!("{:.1}", (right - left).max(3.0))} height="9" rx="2" onclick={seen.desk.on(Action::GoTo(moment(model, bar)))}>
+            <g {key}><rect {class} x={format!("{left:.1}")} y={format!("{y:.1}")} width={format!("{:.1}", (right - left).max(3.0))} height="9" rx="2" onclick={seen.desk.on(Action::GoTo(moment(model, bar)))}>
                 <title>{ format!("{}: {}", sentence::client_name(bar.client), command::typed(&bar.call.request)) }</title>
-            </rect>
+            </rect>{ for point }</g>
         }
     });
     let drawn: Vec<Html> = drawn.collect();
@@ -256,6 +258,33 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
             <text class="tick end" x={WIDTH.to_string()} y={format!("{:.1}", bottom + 12.0)}>{ seconds(now.0) }</text>
         </svg>
     }
+}
+
+/// When each entry was first known to be committed: the greatest index, and the moment.
+fn commits(model: &Model) -> Vec<(u64, Span)> {
+    let mut commits: Vec<(u64, Span)> = Vec::new();
+    for event in model.run.journal() {
+        if let What::Note {
+            note: Note::Raft(RaftNote::Committed { index }),
+            ..
+        } = &event.what
+            && commits.last().is_none_or(|(known, _)| *known < index.0)
+        {
+            commits.push((index.0, model.run.since_start(event.time)));
+        }
+    }
+    commits
+}
+
+/// The place of a write in the one order, and the moment from which it stood there.
+fn committed(bar: &Bar<'_>, commits: &[(u64, Span)]) -> Option<(u64, Span)> {
+    let Some(CallEnd::Returned { zxid, .. }) = &bar.call.end else {
+        return None;
+    };
+    let place = commits.partition_point(|(index, _)| *index < zxid.0);
+    let written = bar.write && bar.state == "ok";
+    let (_, at) = commits.get(place).filter(|_| written)?;
+    Some((zxid.0, *at))
 }
 
 /// Time, stretched where much happens: a call takes milliseconds, and the next one may come seconds later.
@@ -298,6 +327,7 @@ impl Axis {
 /// The newest calls in words.
 fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     let words = &model.words;
+    let commits = commits(model);
     let lines = bars.iter().rev().take(SHOWN).map(|bar| {
         let (answer, mark) = answer(words, bar);
         let behind = bar.behind.map(|behind| {
@@ -310,6 +340,10 @@ fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
             ];
             html! { <small class="allowed">{ words.with("history-allowed", &arguments) }</small> }
         });
+        let place = committed(bar, &commits).map(|(index, at)| {
+            let arguments = [("n", index.into()), ("at", seconds(at.0).into())];
+            html! { <small>{ words.with("history-place", &arguments) }</small> }
+        });
         let misfit = matches!(&model.judged.order, Order::Broken { at, .. } if bar.end.map(|end| model.run.since_start(end)) == Some(*at));
         let misfit = misfit.then(|| html! { <small class="misfit">{ words.get("history-misfit") }</small> });
         let state = if misfit.is_some() { "misfit" } else { bar.state };
@@ -319,7 +353,7 @@ fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
                     <b class="who you" aria-hidden="true">{ sentence::client_name(bar.client) }</b>
                     <span><code>{ command::typed(&bar.call.request) }</code>
                         <span class="answer">{ icon(mark) }{ answer }</span>
-                        { for behind }{ for misfit }{ for fate(model, bar) }
+                        { for place }{ for behind }{ for misfit }{ for fate(model, bar) }
                         <time>{ seconds(model.run.since_start(bar.call.invoked).0) }</time>
                     </span>
                 </button>
@@ -483,6 +517,30 @@ fn milliseconds(us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_stand_in_the_order_between_question_and_answer() {
+        let mut model = Model::new(5, 42, crate::i18n::Lang::En);
+        for step in 1..=6 {
+            model.seek(Span::from_ms(step * 700));
+            model.update(Action::Write);
+            model.update(Action::Load(40));
+        }
+        model.seek(Span::from_ms(5_000));
+        let (bars, commits) = (bars(&model), commits(&model));
+        let since = |time| model.run.since_start(time);
+        let placed = bars
+            .iter()
+            .filter_map(|bar| Some((bar, committed(bar, &commits)?)));
+        let mut placed: Vec<_> = placed.collect();
+        for (bar, (_, at)) in &placed {
+            assert!(since(bar.call.invoked) <= *at && Some(*at) <= bar.end.map(since));
+        }
+        // Whoever stands earlier in the order stood there first.
+        placed.sort_by_key(|(_, (index, _))| *index);
+        let times: Vec<Span> = placed.iter().map(|(_, (_, at))| *at).collect();
+        assert!(20 < times.len() && times.is_sorted(), "{times:?}");
+    }
 
     #[test]
     fn time_is_stretched_and_never_turned_back() {
