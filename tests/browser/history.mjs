@@ -28,7 +28,8 @@ export function history({ open, settled, home }) {
     assert.equal(await page.getByTestId("order").getAttribute("data-state"), "ok");
     // Each of the two writes has its place in the order, in its bar and in words.
     assert.equal(await page.getByTestId("point").count(), 2);
-    assert.match(await page.getByTestId("call").filter({ hasText: "set /age 2" }).first().innerText(), /Number \d+ in the one order, committed at \d/);
+    assert.match(await page.getByTestId("call").filter({ hasText: "set /age 2" }).last().innerText(), /Number \d+ in the one order, committed at \d/);
+    assert.match(await page.getByTestId("pace").innerText(), /Half of the answers came within [\d.]+ ms, all within [\d.]+ ms/);
     // The fault stands behind the bars, by name.
     assert.match(await page.getByTestId("history").innerHTML(), new RegExp(`node ${lonely} isolated`));
     await allHold(page);

@@ -272,6 +272,26 @@ export function keys({ settled }) {
     });
   }
 
+  test("keys can be switched off", async () => {
+    const page = await settled();
+    await page.keyboard.press("?");
+    await page.getByTestId("keys-on").uncheck();
+    await page.keyboard.press("Escape");
+    await page.getByTestId("help-dialog").waitFor({ state: "detached" });
+    const before = await moment(page);
+    for (const key of ["2", "k", ".", "?", "h"]) await page.keyboard.press(key);
+    await drawn(page);
+    assert.deepEqual(await moment(page), before);
+    assert.equal(await chosenNode(page), "");
+    await page.getByTestId("help").click();
+    await page.getByTestId("keys-on").check();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("2");
+    await drawn(page);
+    assert.notEqual(await chosenNode(page), "");
+    await page.close();
+  });
+
   test("keys do nothing while somebody types, and work while Hangul is typed", async () => {
     const page = await settled();
     await page.keyboard.press("/");

@@ -92,6 +92,20 @@ export function links({ open, settled, home, browser }) {
     await page.getByTestId("play").click();
     assert.match(await page.getByTestId("whole").getAttribute("href"), /#\/learn\/votes\/2$/);
     await page.close();
+    // A run goes into another page as its link says, and out of it again.
+    const shared = await open(home());
+    await ahead(shared, 1_500_000);
+    await shared.getByTestId("share").click();
+    await shared.waitForFunction(() => location.hash.startsWith("#/run?"));
+    const run = await shared.evaluate(() => location.hash);
+    const { digest } = await moment(shared);
+    await shared.close();
+    const inside = await open(`${home()}#/embed${run.slice(1)}`);
+    await inside.getByTestId("embed").waitFor();
+    await inside.getByTestId("notice").getByText("reproduced").waitFor();
+    assert.equal((await moment(inside)).digest, digest);
+    assert.equal(await inside.getByTestId("whole").getAttribute("href"), run);
+    await inside.close();
     // In an iframe of a foreign page, small.
     const article = await browser().newPage();
     await article.setContent(`<!doctype html><title>an article</title><iframe src="${home()}#/embed/roles" width="480" height="420"></iframe>`);

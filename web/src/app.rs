@@ -175,7 +175,10 @@ impl App {
         let whole = match &model.course {
             Some(course) if course.lesson.rule => format!("#/rule/{}", course.lesson.name),
             Some(course) => format!("#/learn/{}/{}", course.lesson.name, course.step + 1),
-            None => "#/".to_owned(),
+            None => match hash().strip_prefix("#/embed/run?") {
+                Some(run) => format!("#/run?{run}"),
+                None => "#/".to_owned(),
+            },
         };
         html! {
             <div key="embed" class="page embed" lang={model.words.lang.tag()} data-testid="embed">
@@ -292,11 +295,15 @@ fn tell(desk: &Desk, notice: Notice) {
     desk.act(Action::Told);
 }
 
+fn hash() -> String {
+    let window = web_sys::window();
+    let hash = window.and_then(|window| window.location().hash().ok());
+    hash.unwrap_or_default()
+}
+
 fn read_hash(model: &mut Model) {
-    let hash = web_sys::window()
-        .and_then(|window| window.location().hash().ok())
-        .unwrap_or_default();
-    model.embedded = hash.starts_with("#/embed/");
+    let hash = hash().replacen("#/embed/run?", "#/run?", 1);
+    model.embedded = self::hash().starts_with("#/embed/");
     if let Some(place) = hash.strip_prefix("#/learn/") {
         let (name, step) = place.split_once('/').unwrap_or((place, ""));
         // People count from one.

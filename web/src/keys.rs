@@ -73,6 +73,10 @@ fn pressed(desk: &Desk, event: &KeyboardEvent) {
 
 fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Option<Action> {
     let model = desk.read();
+    // Whoever speaks to the machine, or strikes keys by accident, can do without (WCAG 2.1.4).
+    if model.keyless && key.chars().count() == 1 {
+        return None;
+    }
     Some(match key {
         " " if on_button => return None,
         " " => Action::Toggle,

@@ -202,6 +202,8 @@ pub(crate) enum Action {
     },
     Language(Lang),
     Help(bool),
+    /// Lets keys with a character act, or not.
+    Keys,
     /// Shows or hides the space-time diagram.
     Diagram,
     /// How high it is, in pixels.
@@ -300,6 +302,8 @@ pub(crate) struct Model {
     pub(crate) tab: Tab,
     pub(crate) scissors: bool,
     pub(crate) help: bool,
+    /// Keys with a character do nothing.
+    pub(crate) keyless: bool,
     pub(crate) menu: bool,
     pub(crate) jobs: Jobs,
     pub(crate) beside: compare::Beside,
@@ -377,6 +381,7 @@ impl Model {
             tab: Tab::Inspect,
             scissors: false,
             help: false,
+            keyless: false,
             menu: false,
             jobs: Jobs::default(),
             beside: compare::Beside::default(),
@@ -549,6 +554,7 @@ impl Model {
             Action::New { nodes, seed } => self.renew(nodes, seed),
             Action::Language(lang) => self.words = Words::new(lang),
             Action::Help(on) => self.help = on,
+            Action::Keys => self.keyless = !self.keyless,
             Action::Diagram => self.diagram = !self.diagram,
             // Whoever drags it down far enough closes it.
             Action::Tall(pixels) => {

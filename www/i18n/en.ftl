@@ -951,3 +951,5 @@ znodes-before = rows before
 znodes-after = rows after
 znodes-none = No path has that.
 history-place = Number { $n } in the one order, committed at { $at }.
+history-pace = Half of the answers came within { $ms } ms, all within { $most } ms.
+help-keys-on = keys act

@@ -948,3 +948,5 @@ znodes-before = 앞쪽 줄
 znodes-after = 뒤쪽 줄
 znodes-none = 그런 경로가 없습니다.
 history-place = 전체 순서에서 { $n }번째, { $at }에 커밋됨.
+history-pace = 답의 절반은 { $ms } ms 안에, 모두 { $most } ms 안에 왔습니다.
+help-keys-on = 단축키 사용

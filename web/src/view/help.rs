@@ -71,7 +71,9 @@ pub(crate) fn Help(seen: &Seen) -> Html {
                     <button class="btn icon quiet" id="help-close" aria-label={words.get("close")} onclick={seen.desk.on(Action::Help(false))}>{ icon(icon::CROSS) }</button>
                 </h2>
                 <div class="shapes">{ shapes }</div>
-                <h2>{ words.get("help-keys") }</h2>
+                <h2>{ words.get("help-keys") }<span class="grow"></span>
+                    <label class="check"><input type="checkbox" data-testid="keys-on" checked={!model.keyless} onchange={seen.desk.on(Action::Keys)} />{ words.get("help-keys-on") }</label>
+                </h2>
                 <div class="keys">{ keys }</div>
             </dialog>
         </>

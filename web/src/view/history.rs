@@ -158,7 +158,18 @@ fn verdicts(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
             html! { <p class="judged" data-testid="behind" data-n={old.len().to_string()} data-state="allowed">{ icon(icon::CLOCK) }<span>{ words.with("history-behind", &arguments) }</span></p> }
         }
     };
-    html! { <>{ order }{ fresh }</> }
+    let answered = bars
+        .iter()
+        .filter(|bar| matches!(bar.state, "ok" | "failed"));
+    let took = answered.filter_map(|bar| Some(bar.end?.since(bar.call.invoked).0));
+    let mut took: Vec<u64> = took.collect();
+    took.sort_unstable();
+    let pace = took.last().map(|most| {
+        let middle = took[took.len() / 2];
+        let arguments = [("ms", milliseconds(middle).into()), ("most", milliseconds(*most).into())];
+        html! { <p class="judged" data-testid="pace">{ icon(icon::CLOCK) }<span>{ words.with("history-pace", &arguments) }</span></p> }
+    });
+    html! { <>{ order }{ fresh }{ for pace }</> }
 }
 
 fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
