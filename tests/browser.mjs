@@ -458,7 +458,7 @@ describe("page", { concurrency: 1 }, () => {
     await page.close();
   });
 
-  test("a run is saved in six forms, each read by what reads it", async () => {
+  test("a run is saved in seven forms, each read by what reads it", async () => {
     const page = await settled();
     await command(page, 1, "create /saved 1");
     await page.keyboard.press("Escape");
@@ -483,6 +483,15 @@ describe("page", { concurrency: 1 }, () => {
       return image.naturalWidth > 100;
     }));
     await alone.close();
+
+    const lanes = (await saved(page, "lanes")).bytes.toString();
+    const arrows = await page.evaluate((text) => {
+      const read = new DOMParser().parseFromString(text, "image/svg+xml");
+      return { wrong: read.querySelector("parsererror")?.textContent, arrows: read.querySelectorAll(".m").length, lanes: read.querySelectorAll(".lane").length, says: read.querySelector("desc").textContent, led: read.querySelectorAll(".leader").length };
+    }, lanes);
+    assert.equal(arrows.wrong, undefined);
+    assert.ok(arrows.arrows > 100 && arrows.lanes === 6 && arrows.led > 0, JSON.stringify(arrows));
+    assert.match(arrows.says, new RegExp(`seed 42, ${here.events} events, digest ${here.digest}`));
 
     const timeline = await saved(page, "perfetto");
     assert.match(timeline.name, /^otterkeeper-5-42-\d+\.json$/);

@@ -183,6 +183,41 @@ fn logged(text: &str) -> Vec<Logged> {
 }
 
 #[test]
+fn a_picture_has_an_arrow_for_every_message() {
+    let log = written(Kind::ShiViz, Record::of(&run()));
+    let text = written(Kind::Lanes, Record::of(&run()));
+    let of = |class: &str| {
+        let arrows = text
+            .lines()
+            .filter(|line| line.starts_with("<g class=\"m "));
+        arrows.filter(|line| line.contains(class)).count()
+    };
+    let got = log
+        .lines()
+        .filter(|line| line.starts_with("gets #"))
+        .count();
+    let lost = of("class=\"m lost\"");
+    assert!(500 < got && 10 < lost, "{got} arrived, {lost} lost");
+    assert_eq!(of("<path"), got + lost);
+    for (line, end) in text
+        .lines()
+        .filter(|line| line.starts_with("<g "))
+        .map(|line| (line, "</g>"))
+    {
+        assert!(line.ends_with(end), "{line}");
+    }
+    for tag in ["svg", "style", "defs", "desc"] {
+        assert_eq!(
+            text.matches(&format!("<{tag}")).count(),
+            text.matches(&format!("</{tag}>")).count(),
+            "{tag}"
+        );
+    }
+    assert!(text.contains("class=\"leader\"") && text.contains("class=\"down\""));
+    assert!(text.contains("kill ") && !text.contains("{W}"));
+}
+
+#[test]
 fn vector_clocks_say_what_happened_before() {
     let log = logged(&written(Kind::ShiViz, Record::of(&run())));
     let mut last: BTreeMap<&str, &Logged> = BTreeMap::new();

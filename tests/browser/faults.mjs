@@ -79,6 +79,32 @@ export function faults({ settled }) {
     await page.close();
   });
 
+  test("messages are delivered by hand, in any order", async () => {
+    const page = await settled();
+    const { id } = await leader(page);
+    await page.getByTestId("preset-hold").click();
+    await told(page, "You let 20 directions hold back what they carry.");
+    await command(page, id, "create /by-hand 1");
+    await ahead(page, 0.04 * SECOND);
+    const applied = async () => Number(await page.getByTestId(`node-${id}`).getAttribute("data-applied"));
+    const before = await applied();
+    const waiting = page.locator('#messages g[data-flight]:not(.gone)');
+    assert.ok((await waiting.count()) > 0);
+    // Each is delivered when the visitor says so, answers included, until the write is in.
+    for (let turn = 0; turn < 200 && (await applied()) === before; turn += 1) {
+      await page.keyboard.press("Escape");
+      await page.evaluate(() => document.activeElement?.blur());
+      await page.keyboard.press("f");
+      await page.keyboard.press("n");
+      await ahead(page, 4_000);
+    }
+    assert.ok(before < (await applied()), "it was applied");
+    await page.getByTestId("heal").click();
+    await ahead(page, SECOND);
+    await allHold(page);
+    await page.close();
+  });
+
   test("recipes and all other words of scenarios are understood by the command line", async () => {
     const page = await settled();
     const { id } = await leader(page);

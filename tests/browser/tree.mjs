@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { drawn } from "./tab.mjs";
+import { ahead, drawn } from "./tab.mjs";
 
 export function tree({ open }) {
   test("a large tree is shown a page at a time, and paths are found", async () => {
@@ -32,6 +32,10 @@ export function tree({ open }) {
     // What is found can be looked at.
     await page.getByTestId("znode:/all/123").click();
     await page.getByText("Stat of /all/123").waitFor();
+    await page.getByTestId("znodes-set").fill("another value");
+    await page.getByTestId("znodes-set").press("Enter");
+    await ahead(page, 1_000_000);
+    await page.getByTestId("znode:/all/123").getByText("another value").waitFor();
     await page.getByTestId("znodes-find").fill("/none");
     await page.getByText("No path has that.").waitFor();
     await page.getByTestId("znodes-find").fill("");

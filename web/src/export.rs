@@ -25,16 +25,18 @@ pub(crate) enum Form {
     Rust,
     Perfetto,
     ShiViz,
+    Lanes,
     Svg,
 }
 
 impl Form {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Trace,
         Self::Scenario,
         Self::Rust,
         Self::Perfetto,
         Self::ShiViz,
+        Self::Lanes,
         Self::Svg,
     ];
 
@@ -46,6 +48,7 @@ impl Form {
             Self::Rust => "rust",
             Self::Perfetto => "perfetto",
             Self::ShiViz => "shiviz",
+            Self::Lanes => "lanes",
             Self::Svg => "svg",
         }
     }
@@ -58,7 +61,7 @@ impl Form {
             Self::Rust => "rs",
             Self::Perfetto => "json",
             Self::ShiViz => "log",
-            Self::Svg => "svg",
+            Self::Lanes | Self::Svg => "svg",
         }
     }
 
@@ -66,7 +69,7 @@ impl Form {
         match self {
             Self::Trace => "application/octet-stream",
             Self::Perfetto => "application/json",
-            Self::Svg => "image/svg+xml",
+            Self::Lanes | Self::Svg => "image/svg+xml",
             Self::Scenario | Self::Rust | Self::ShiViz => "text/plain",
         }
     }
@@ -76,6 +79,7 @@ impl Form {
         match self {
             Self::Perfetto => Some(Kind::Perfetto),
             Self::ShiViz => Some(Kind::ShiViz),
+            Self::Lanes => Some(Kind::Lanes),
             _ => None,
         }
     }
@@ -100,7 +104,7 @@ pub(crate) fn at_once(model: &Model, form: Form) -> Vec<u8> {
         Form::Scenario => record().script().into_bytes(),
         Form::Rust => rust_test(&record()).into_bytes(),
         Form::Svg => picture().unwrap_or_default().into_bytes(),
-        Form::Perfetto | Form::ShiViz => Vec::new(),
+        Form::Perfetto | Form::ShiViz | Form::Lanes => Vec::new(),
     }
 }
 

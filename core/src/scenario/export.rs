@@ -2,6 +2,7 @@
 //! is executed again, in slices, and every event and every message that leaves is told to a writer. Writers make
 //! text and know nothing of who asked for it.
 
+mod lanes;
 mod perfetto;
 mod shiviz;
 
@@ -21,6 +22,8 @@ pub enum Kind {
     Perfetto,
     /// A log with vector clocks, which ShiViz reads.
     ShiViz,
+    /// A picture of all messages (SVG).
+    Lanes,
 }
 
 /// Writes down a run that is executed again.
@@ -56,6 +59,7 @@ impl Export {
         let writer: Box<dyn Writer> = match kind {
             Kind::Perfetto => Box::new(perfetto::Perfetto::new(&sim)),
             Kind::ShiViz => Box::<shiviz::ShiViz>::default(),
+            Kind::Lanes => Box::new(lanes::Lanes::new(&sim)),
         };
         let mut export = Self {
             sim,

@@ -45,6 +45,8 @@ enum Form {
     Perfetto,
     /// A log with vector clocks.
     Shiviz,
+    /// A picture of all messages.
+    Svg,
     /// The calls of all nodes, for this command.
     Trace,
 }
@@ -142,6 +144,7 @@ fn written(form: Form, sim: &Sim) -> anyhow::Result<Vec<u8>> {
         }
         Form::Perfetto => Kind::Perfetto,
         Form::Shiviz => Kind::ShiViz,
+        Form::Svg => Kind::Lanes,
     };
     let mut export = Export::new(kind, record);
     while !export.advance(SLICE) {}

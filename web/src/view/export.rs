@@ -41,6 +41,7 @@ fn items(seen: &Seen) -> Html {
             Form::Rust => ("export-rust", "export-rust-hint"),
             Form::Perfetto => ("export-perfetto", "export-perfetto-hint"),
             Form::ShiViz => ("export-shiviz", "export-shiviz-hint"),
+            Form::Lanes => ("export-lanes", "export-lanes-hint"),
             Form::Svg => ("export-svg", "export-svg-hint"),
         };
         let id = (form == Form::ALL[0]).then_some("export-first");

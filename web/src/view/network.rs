@@ -63,11 +63,21 @@ pub(crate) fn Network(seen: &Seen) -> Html {
                     { for presets(&ids, sim.leader()).into_iter().map(|(key, cuts)| html! {
                         <button {key} class="btn" data-testid={key} onclick={seen.desk.on(Action::Cut(cuts))}>{ words.get(key) }</button>
                     }) }
+                    <button class="btn" data-testid="preset-hold" title={words.get("preset-hold-what")} onclick={seen.desk.on(Action::Line(by_hand(&ids)))}>{ words.get("preset-hold") }</button>
                     <button class="btn" onclick={seen.desk.on(Action::HealAll)}>{ words.get("preset-heal") }</button>
                 </div>
             </div>
         </section>
     }
+}
+
+/// Every direction holds back what it carries: a visitor delivers message by message.
+fn by_hand(ids: &[NodeId]) -> String {
+    let pairs = ids.iter().flat_map(|a| ids.iter().map(move |b| (a, b)));
+    let lines = pairs
+        .filter(|(a, b)| a != b)
+        .map(|(a, b)| format!("clog {a}->{b}"));
+    lines.collect::<Vec<String>>().join(";")
 }
 
 /// Partitions with a name, each by the directions that it cuts.

@@ -29,8 +29,7 @@ pub(crate) fn Story(seen: &Seen) -> Html {
         }
         // A stroke of the scissors is one line, however many directions it cut.
         if let Some(last) = told.last_mut()
-            && is_cut(&last.event)
-            && is_cut(event)
+            && many(event).is_some_and(|key| many(&last.event) == Some(key))
             && last.event.time == event.time
         {
             (last.cuts, last.place, last.event) = (last.cuts + 1, place, event.clone());
@@ -108,7 +107,10 @@ fn Line(told: &Told) -> Html {
     );
     let said = match told.cuts {
         1 => sentence::sentence(words, event),
-        cuts => words.with("deed-cuts", &[("n", Word::Count(cuts))]),
+        cuts => words.with(
+            many(event).unwrap_or("deed-cuts"),
+            &[("n", Word::Count(cuts))],
+        ),
     };
     html! {
         <li {class}>
@@ -120,8 +122,13 @@ fn Line(told: &Told) -> Html {
     }
 }
 
-fn is_cut(event: &Event) -> bool {
-    matches!(event.what, What::Intervened(Intervention::Cut { .. }))
+/// The text of many such deeds at once, if there is one.
+fn many(event: &Event) -> Option<&'static str> {
+    match event.what {
+        What::Intervened(Intervention::Cut { .. }) => Some("deed-cuts"),
+        What::Intervened(Intervention::Clog { .. }) => Some("deed-clogs"),
+        _ => None,
+    }
 }
 
 /// The hue of the term that a sentence is about, if it is about one.

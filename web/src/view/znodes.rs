@@ -170,13 +170,23 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
             <p class="sub">{ words.with("znodes-applied", &[("index", view.applied().0.into())]) }</p>
             <ul class="tree">{ rows }</ul>
             { if all == 0 { html! { <p class="empty">{ words.get("znodes-none") }</p> } } else { html! {} } }
-            { stat(model, view) }
+            { stat(seen, model, view) }
         </>
     }
 }
 
-fn stat(model: &Model, view: View<'_>) -> Html {
+fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     let words = &model.words;
+    let (desk, path) = (seen.desk.clone(), model.znode.clone());
+    let enter = Callback::from(move |event: KeyboardEvent| {
+        let input = event
+            .target()
+            .and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+        if let Some(input) = input.filter(|_| event.key() == "Enter") {
+            desk.act(Action::Command(format!("set {path} {}", input.value())));
+            input.set_value("");
+        }
+    });
     let Some(znode) = view.machine().tree().get(&model.znode) else {
         return html! {};
     };
@@ -191,6 +201,7 @@ fn stat(model: &Model, view: View<'_>) -> Html {
                 Some(data) if !data.is_empty() => html! { <p class="quote mono">{ command::show(Some(data)) }</p> },
                 _ => html! {},
             } }
+            <label class="field">{ words.get("znodes-set") }<input data-testid="znodes-set" autocomplete="off" spellcheck="false" onkeydown={enter} /></label>
             <dl class="facts">{ facts }</dl>
         </>
     }
