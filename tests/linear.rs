@@ -1,12 +1,17 @@
 //! Our linearizability checker against stateright's, on small random histories: most of them come from a
-//! run of a real sequential object, and half of those were changed afterwards in one place.
+//! run of a real sequential object, and half of those were changed afterwards in one place. And runs of the
+//! swarm that are judged on their way against the same runs judged at their end.
 
 use std::collections::BTreeMap;
 
+use otterkeeper_core::config::Bug;
 use otterkeeper_core::rng::Rng;
+use otterkeeper_core::sim::Sim;
 use otterkeeper_core::sim::linear::{
-    BUDGET, Cell, History, Operation, Reason, Step, Verdict, What,
+    BUDGET, Cell, History, Judgement, Operation, Reason, Step, Verdict, What,
 };
+use otterkeeper_core::sim::swarm::{Options, plan};
+use otterkeeper_core::time::Span;
 use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
@@ -465,4 +470,41 @@ fn swap_moments<Op, Ret>(rng: &mut Rng, operations: &mut [Done<Op, Ret>]) {
     core::mem::swap(&mut first.thread, &mut second.thread);
     core::mem::swap(&mut first.called, &mut second.called);
     core::mem::swap(&mut first.returned, &mut second.returned);
+}
+
+/// Runs of the swarm, with bugs that show in the order and without, and without an end at the first damage.
+#[test]
+fn a_run_judged_on_its_way_is_judged_as_at_its_end() {
+    let mut rng = Rng::new(3);
+    let (mut orders, mut broken, mut undecided) = (0, 0, 0);
+    let bugs = [None, Some(Bug::WritesRunAgain), Some(Bug::CommitsAlone)];
+    for number in 0..12 * bugs.len() as u64 {
+        let planted = bugs[number as usize % bugs.len()];
+        let options = Options {
+            planted,
+            checks: false,
+            ..Options::default()
+        };
+        let (config, _) = plan(number + 1, &options);
+        let mut sim = Sim::new(config, number + 1);
+        let mut along = sim.clone();
+        while sim.events() < options.events {
+            let count = rng.between(1, 600);
+            for sim in [&mut sim, &mut along] {
+                let until = sim.now() + Span::from_ms(60_000);
+                sim.run_until(until, count);
+                sim.take_log();
+            }
+            along.judge_along();
+        }
+        assert_eq!(along.digest(), sim.digest());
+        match (along.verdict(), sim.verdict()) {
+            (Judgement::Order(_), Judgement::Order(_)) => orders += 1,
+            (Judgement::Broken { .. }, Judgement::Broken { .. }) => broken += 1,
+            (Judgement::Undecided, _) => undecided += 1,
+            (windows, whole) => panic!("seed {}, {planted:?}: {windows:?}, {whole:?}", number + 1),
+        }
+    }
+    println!("{orders} orders, {broken} broken, {undecided} undecided");
+    assert!(20 < orders && 0 < broken && undecided < 2);
 }

@@ -32,6 +32,7 @@ mod workload;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use self::check::{Invariant, Violation};
@@ -50,6 +51,7 @@ use self::client::{Client, Start, Wire};
 use self::clock::Clocks;
 use self::fault::{Aim, Nemesis};
 use self::hash::mix;
+use self::linear::Judge;
 use self::member::Member;
 use self::net::Net;
 use self::oracle::{Complaint, Oracle, Verdict};
@@ -93,6 +95,9 @@ pub struct Sim {
     deeds: Chunks<Deed>,
     trace: Chunks<Step>,
     violations: Vec<Violation>,
+    /// What is judged of the clients' calls, and how many of the others are worth another look.
+    judge: Arc<Judge>,
+    judge_at: u64,
     out: Vec<Output>,
 }
 
@@ -146,6 +151,8 @@ impl Sim {
             deeds: Chunks::new(0),
             trace: Chunks::new(0),
             violations: Vec::new(),
+            judge: Arc::new(Judge::default()),
+            judge_at: 0,
             out: Vec::new(),
             config,
         };

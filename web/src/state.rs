@@ -27,7 +27,7 @@ use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
 pub(crate) use self::job::{Job, Jobs};
-pub(crate) use self::judge::{Judged, Order};
+pub(crate) use self::judge::Judged;
 pub(crate) use self::lesson::{
     Course, all as lessons, key_of, lesson_of, set_up as lesson_cluster,
 };

@@ -30,7 +30,7 @@ use crate::rng::Rng;
 use crate::time::{Span, Time};
 
 /// Calls of one client that are kept for its history.
-const HISTORY: u64 = 1_024;
+pub(super) const HISTORY: u64 = 1_024;
 /// How long a client waits for its session to be attached.
 const PATIENCE: Span = Span::from_ms(1_000);
 /// Longest pause before the next attempt to connect.
@@ -103,6 +103,8 @@ pub(super) struct Client {
     /// The session's watch that stays.
     lasting: Lasting,
     calls: Chunks<Call, 16>,
+    /// The first call that is not judged for good.
+    judged: u64,
     /// The last call's number in the core, and the places of those without an outcome in `calls`.
     last_call: u64,
     places: BTreeMap<u64, u64>,
@@ -165,6 +167,7 @@ impl Client {
             watches: Watches::default(),
             lasting: Lasting::default(),
             calls: Chunks::new(1),
+            judged: 1,
             last_call: 0,
             places: BTreeMap::new(),
             firsts: BTreeMap::new(),
@@ -219,9 +222,24 @@ impl Client {
         self.core.is_gone()
     }
 
-    /// Whether all its calls are kept.
-    pub(super) const fn has_whole_history(&self) -> bool {
-        self.calls.first() == 1
+    /// Its calls that are not judged for good.
+    pub(super) fn unjudged(&self) -> impl Iterator<Item = &Call> {
+        (self.judged..self.calls.next()).filter_map(|place| self.calls.get(place))
+    }
+
+    pub(super) const fn count_unjudged(&self) -> u64 {
+        self.calls.next() - self.judged
+    }
+
+    /// Whether those are all kept.
+    pub(super) const fn has_unjudged(&self) -> bool {
+        self.calls.first() <= self.judged
+    }
+
+    /// All calls before a moment are judged.
+    pub(super) fn judged_before(&mut self, cut: Time) {
+        let before = self.unjudged().take_while(|call| call.invoked < cut);
+        self.judged += before.count() as u64;
     }
 
     pub(super) const fn has_history(&self) -> bool {

@@ -388,8 +388,10 @@ impl Run {
         self.sim.events() - before
     }
 
-    /// Takes the simulator's log, and at the frontier of the branch remembers it.
+    /// Takes the simulator's log, and at the frontier of the branch remembers it. Has judged for good what is
+    /// old.
     fn collect(&mut self) {
+        self.sim.judge_along();
         let events = self.sim.events();
         let now = self.now();
         let branch = &mut self.branches[self.branch];

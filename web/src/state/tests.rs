@@ -3,6 +3,8 @@
 use otterkeeper_core::sim::{CallEnd, ClientEvent, Event};
 
 use super::*;
+use otterkeeper_core::sim::linear::Judgement;
+use otterkeeper_core::time::Time;
 
 fn led() -> Model {
     let mut model = Model::new(5, 42, Lang::En);
@@ -126,18 +128,17 @@ fn an_old_read_is_allowed_and_its_age_known_at_every_moment() {
     let fresh = model.run.now();
     ask(&mut model, lonely, "get /x", 100);
     model.judge();
-    let behind: Vec<_> = model.judged.behind.values().collect();
+    let behind: Vec<_> = model.sim().behind(Time(0)).into_values().collect();
     assert_eq!(behind.len(), 1);
     assert!((100_000..200_000).contains(&behind[0].by.0), "{behind:?}");
     assert_eq!(
         model.judged.order,
-        Order::Found(2),
+        Judgement::Order(2),
         "old, and no contradiction"
     );
     // Time is turned back to before the question.
     model.update(Action::GoTo(fresh));
-    model.judge();
-    assert!(model.judged.behind.is_empty());
+    assert!(model.sim().behind(Time(0)).is_empty());
 }
 
 #[test]
@@ -237,4 +238,28 @@ fn what_scripts_say_can_be_typed() {
             "{nonsense}: {last:?}"
         );
     }
+}
+
+#[test]
+fn a_long_run_under_load_is_judged_also_when_calls_are_forgotten() {
+    let mut model = led();
+    model.update(Action::Load(400));
+    let judged = |model: &mut Model, ms| {
+        assert!(model.seek(Span::from_ms(ms)));
+        model.judge();
+        match model.judged.order {
+            Judgement::Order(calls) => calls,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    let early = judged(&mut model, 10_000);
+    model.update(Action::Select(model.leader().map(Selection::Node)));
+    model.update(Action::Kill);
+    let late = judged(&mut model, 70_000);
+    assert!(100 < early && 4 * early < late, "{early} {late}");
+    let forgot = |client| model.sim().history(client).any(|call| call.tag == 1);
+    assert!(!model.sim().callers().any(forgot));
+    // Time is turned back, and the moment is what it was.
+    assert_eq!(judged(&mut model, 10_000), early);
+    assert_eq!(judged(&mut model, 70_000), late);
 }

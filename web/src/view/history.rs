@@ -8,7 +8,7 @@ use otterkeeper_core::id::NodeId;
 use otterkeeper_core::node::Note;
 use otterkeeper_core::raft::note::{Note as RaftNote, Role};
 use otterkeeper_core::request::{Request, Response};
-use otterkeeper_core::sim::linear::Behind;
+use otterkeeper_core::sim::linear::{Behind, Judgement};
 use otterkeeper_core::sim::{Call, CallEnd, ClientEvent, ClientId, Event, Intervention, What};
 use otterkeeper_core::time::{Span, Time};
 use yew::prelude::*;
@@ -18,7 +18,7 @@ use crate::desk::Seen;
 use crate::frame::seconds;
 use crate::i18n::Words;
 use crate::sentence;
-use crate::state::{Action, Model, Order};
+use crate::state::{Action, Model};
 use crate::view::icon::{self, icon};
 
 /// Width of the chart in its own units, and where its bars begin.
@@ -101,7 +101,7 @@ fn bars(model: &Model) -> Vec<Bar<'_>> {
         };
         let asked = !matches!(call.request, Request::Ping | Request::Connect(_));
         let shown = end.is_none_or(|end| from <= end);
-        (asked && shown).then(|| Bar {
+        (asked && shown).then_some(Bar {
             client,
             call,
             state,
@@ -110,13 +110,18 @@ fn bars(model: &Model) -> Vec<Bar<'_>> {
                 Request::Write(_) | Request::Multi(_) | Request::Once(_) | Request::Reconfig(_)
             ),
             end,
-            behind: model.judged.behind.get(&(client, call.tag)).copied(),
+            behind: None,
         })
     });
     let mut bars: Vec<Bar<'_>> = bars.collect();
     bars.sort_by_key(|bar| bar.call.invoked);
     let skip = bars.len().saturating_sub(BARS);
     bars.drain(..skip);
+    let since = bars.first().map_or(Time::NEVER, |bar| bar.call.invoked);
+    let behind = sim.behind(since);
+    for bar in &mut bars {
+        bar.behind = behind.get(&(bar.client, bar.call.tag)).copied();
+    }
     bars
 }
 
@@ -124,16 +129,16 @@ fn bars(model: &Model) -> Vec<Bar<'_>> {
 fn verdicts(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     let words = &model.words;
     let order = match &model.judged.order {
-        Order::Found(0) => html! {},
-        Order::Found(n) => {
+        Judgement::Order(0) => html! {},
+        Judgement::Order(n) => {
             let text = words.with("history-order", &[("n", (*n as u64).into())]);
             html! { <p class="judged" data-testid="order" data-state="ok">{ icon(icon::TICK) }<span>{ text }</span></p> }
         }
-        Order::Unknown => {
+        Judgement::Undecided => {
             html! { <p class="judged" data-testid="order" data-state="unknown">{ icon(icon::MINUS) }<span>{ words.get("history-unjudged") }</span></p> }
         }
-        Order::Broken { at, text } => html! {
-            <button class="judged" data-testid="order" data-state="broken" onclick={seen.desk.on(Action::GoTo(*at))}>
+        Judgement::Broken { at, text } => html! {
+            <button class="judged" data-testid="order" data-state="broken" onclick={seen.desk.on(Action::GoTo(model.run.since_start(*at)))}>
                 { icon(icon::CROSS) }<span><b>{ words.get("history-broken") }</b>{ " " }{ text }</span>
             </button>
         },
@@ -355,7 +360,7 @@ fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
             let arguments = [("n", index.into()), ("at", seconds(at.0).into())];
             html! { <small>{ words.with("history-place", &arguments) }</small> }
         });
-        let misfit = matches!(&model.judged.order, Order::Broken { at, .. } if bar.end.map(|end| model.run.since_start(end)) == Some(*at));
+        let misfit = matches!(&model.judged.order, Judgement::Broken { at, .. } if bar.end == Some(*at));
         let misfit = misfit.then(|| html! { <small class="misfit">{ words.get("history-misfit") }</small> });
         let state = if misfit.is_some() { "misfit" } else { bar.state };
         html! {

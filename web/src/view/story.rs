@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use otterkeeper_core::sim::linear::Judgement;
 use otterkeeper_core::sim::{Event, Intervention, Invariant, What};
 use yew::prelude::*;
 
@@ -9,7 +10,7 @@ use crate::desk::{Desk, Seen};
 use crate::i18n::{Lang, Word};
 use crate::lens::Lens;
 use crate::sentence::{self, Who};
-use crate::state::{Action, Model, Order, weight};
+use crate::state::{Action, Model, weight};
 
 /// Sentences shown at once.
 const SHOWN: usize = 60;
@@ -166,8 +167,8 @@ pub(crate) fn broken(model: &Model, invariant: Invariant) -> Option<(Action, Str
     }
     // This one is judged from all calls at once, not after each event.
     match &model.judged.order {
-        Order::Broken { at, text } if invariant == Invariant::Linearizable => {
-            Some((Action::GoTo(*at), text.clone()))
+        Judgement::Broken { at, text } if invariant == Invariant::Linearizable => {
+            Some((Action::GoTo(model.run.since_start(*at)), text.clone()))
         }
         _ => None,
     }

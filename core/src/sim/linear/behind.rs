@@ -6,6 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use crate::id::Index;
 use crate::request::{CreateMode, Error, Op, Read, ReadKind, Request, Response};
@@ -33,6 +34,9 @@ struct Wrote {
     zxid: Option<Index>,
 }
 
+/// Writes by their paths.
+type Written<'a> = BTreeMap<&'a str, Vec<Wrote>>;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Create,
@@ -42,15 +46,16 @@ enum Kind {
     Delete,
 }
 
-/// Those of the plain reads that came back too old, by client and number of the call.
+/// Those of the plain reads from a moment on that came back too old, by client and number of the call.
 #[must_use]
-pub fn behind<'a, C>(
+pub(in crate::sim) fn behind<'a, C>(
     clients: impl IntoIterator<Item = (ClientId, C)>,
+    since: Time,
 ) -> BTreeMap<(ClientId, u64), Behind>
 where
     C: IntoIterator<Item = &'a Call>,
 {
-    let mut written: BTreeMap<String, Vec<Wrote>> = BTreeMap::new();
+    let mut written: Written<'a> = BTreeMap::new();
     let mut reads = Vec::new();
     for (client, calls) in clients {
         for call in calls {
@@ -68,7 +73,7 @@ where
                         wrote(&mut written, client, call, op, result);
                     }
                 }
-                Request::Read(read) => reads.push((client, call, read)),
+                Request::Read(read) if since <= call.invoked => reads.push((client, call, read)),
                 _ => {}
             }
         }
@@ -89,12 +94,12 @@ fn result(call: &Call) -> Option<Result<&Response, &Error>> {
     }
 }
 
-fn wrote(
-    written: &mut BTreeMap<String, Vec<Wrote>>,
+fn wrote<'a>(
+    written: &mut Written<'a>,
     client: ClientId,
     call: &Call,
-    op: &Op,
-    result: Option<Result<&Response, &Error>>,
+    op: &'a Op,
+    result: Option<Result<&'a Response, &Error>>,
 ) {
     let (path, kind) = match op {
         Op::Create { path, mode, .. } => {
@@ -119,7 +124,7 @@ fn wrote(
         Some(Ok(Response::Stat(stat))) => (path, Some(stat.mzxid)),
         _ => (path, None),
     };
-    written.entry(path.clone()).or_default().push(Wrote {
+    written.entry(path).or_default().push(Wrote {
         who: (client, call.tag),
         kind,
         asked: call.invoked,
@@ -129,11 +134,7 @@ fn wrote(
 }
 
 /// The first acknowledged write that a read should have shown, had it shown the newest.
-fn missed<'a>(
-    written: &'a BTreeMap<String, Vec<Wrote>>,
-    call: &Call,
-    read: &Read,
-) -> Option<&'a Wrote> {
+fn missed<'a>(written: &'a Written<'_>, call: &Call, read: &Read) -> Option<&'a Wrote> {
     let Some(CallEnd::Returned { reply, .. }) = &call.end else {
         return None;
     };
@@ -142,18 +143,18 @@ fn missed<'a>(
         (ReadKind::Exists | ReadKind::Data | ReadKind::Children, Err(Error::NoNode)) => false,
         _ => return None,
     };
-    let own = written.get(&read.path);
+    let own = written.get(&*read.path);
     // Data is not what a list of children shows.
     let sets = read.kind != ReadKind::Children;
     let own = own.and_then(|all| missed_of(all, call, there, sets));
     let Ok(Response::Children { names, .. }) = &reply.result else {
         return own;
     };
-    let prefix = match read.path.as_str() {
+    let prefix: String = match read.path.as_str() {
         "/" => "/".into(),
         path => format!("{path}/"),
     };
-    let below = written.range(prefix.clone()..);
+    let below = written.range::<str, _>((Bound::Included(&*prefix), Bound::Unbounded));
     let below = below.map_while(|(path, all)| Some((path.strip_prefix(&*prefix)?, all)));
     let children = below.filter(|(name, _)| !name.is_empty() && !name.contains('/'));
     let missed = children.filter_map(|(name, all)| {
@@ -253,7 +254,7 @@ mod tests {
         let calls = calls
             .iter()
             .map(|(id, calls)| (ClientId(*id), calls.iter()));
-        let old = behind(calls).into_iter();
+        let old = behind(calls, Time(0)).into_iter();
         old.map(|((client, tag), old)| (client.0, tag, old.by.0))
             .collect()
     }

@@ -1,6 +1,6 @@
 //! From the calls of clients to a history that can be judged: writes, linearizable reads, and reads right
 //! behind a sync. Keys are the znodes below the root whose whole story is in the calls; of parents, the
-//! numbers of their sequential children count.
+//! numbers of their sequential children count, as long as they stay.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -9,26 +9,50 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Cell, Contradiction, History, Operation, Reason, Step, What};
-use crate::request::{Error, Op, Read, ReadKind, Reply, Request, Response};
+use super::windows::{Asked, Base};
+use super::{Cell, Contradiction, History, Operation, Reason, Start, Step, What, put};
+use crate::request::{CreateMode, Error, Op, Read, ReadKind, Reply, Request, Response};
 use crate::sim::ClientId;
 use crate::sim::event::{Call, CallEnd};
+use crate::time::Time;
+
+/// Digits of the number that a sequential znode gets.
+const DIGITS: usize = 10;
 
 /// A history, and what its numbers stand for.
-pub struct Recorded {
+pub(super) struct Recorded {
     /// What is to be judged.
-    pub history: History,
+    pub(super) history: History,
     /// Of each operation: whose, and the number of the call.
-    pub calls: Vec<(ClientId, u64)>,
+    pub(super) calls: Vec<(ClientId, u64)>,
     keys: Names<String>,
     parents: Names<String>,
     values: Names<Option<Bytes>>,
 }
 
 impl Recorded {
+    /// How things stand in the words of the calls; of what is gone, what is `kept`.
+    pub(super) fn base(&self, start: &Start, kept: &[usize]) -> Base {
+        let mut base = Base::default();
+        for (key, cell) in start.cells.iter().enumerate() {
+            if let Some(Cell { value, version }) = *cell {
+                let data = self.values.all[value as usize].clone();
+                base.cells.push((self.keys.all[key].clone(), data, version));
+            }
+        }
+        for (parent, number) in start.counters.iter().enumerate() {
+            if let Some(number) = *number {
+                base.counters
+                    .push((self.parents.all[parent].clone(), number));
+            }
+        }
+        let gone = kept.iter().filter(|number| start.gone.contains(number));
+        base.gone = gone.map(|number| self.calls[*number]).collect();
+        base
+    }
+
     /// The contradiction in words.
-    #[must_use]
-    pub fn tell(&self, contradiction: &Contradiction) -> String {
+    pub(super) fn tell(&self, contradiction: &Contradiction) -> String {
         let number = contradiction.operation;
         let (client, tag) = self.calls.get(number).copied().unwrap_or((ClientId(0), 0));
         let what = self
@@ -154,36 +178,6 @@ impl Names<String> {
     }
 }
 
-/// The history of all calls of all clients, each client's in order.
-#[must_use]
-pub fn of_calls<'a, C>(clients: impl IntoIterator<Item = (ClientId, C)>) -> Recorded
-where
-    C: IntoIterator<Item = &'a Call>,
-{
-    let calls: Vec<(ClientId, Vec<&Call>)> = clients
-        .into_iter()
-        .map(|(client, calls)| (client, calls.into_iter().collect()))
-        .collect();
-    let mut recorder = Recorder {
-        opaque: opaque(calls.iter().flat_map(|(_, calls)| calls.iter().copied())),
-        recorded: Recorded {
-            history: History::default(),
-            calls: Vec::new(),
-            keys: Names::new(),
-            parents: Names::new(),
-            values: Names::new(),
-        },
-    };
-    for (client, calls) in &calls {
-        let mut before = None;
-        for call in calls {
-            recorder.take(*client, call, before);
-            before = Some(*call);
-        }
-    }
-    recorder.recorded
-}
-
 fn ops(request: &Request) -> &[Op] {
     match request {
         Request::Write(op) => core::slice::from_ref(op),
@@ -192,52 +186,195 @@ fn ops(request: &Request) -> &[Op] {
     }
 }
 
-/// Paths that change without a call, or in ways that the model does not know: the znodes of sessions, and
-/// those with children; and everything that is not right below the root.
-fn opaque<'a>(calls: impl Iterator<Item = &'a Call>) -> BTreeSet<String> {
-    let mut opaque = BTreeSet::from(["/".into()]);
-    for op in calls.flat_map(|call| ops(&call.request)) {
-        match op {
-            Op::Create { path, mode, .. } => {
-                if mode.is_ephemeral() && !mode.is_sequential() {
-                    opaque.insert(path.clone());
-                }
-                let parent = path.rfind('/').map_or("", |at| &path[..at]);
-                opaque.insert(parent.into());
-            }
-            // Whether somebody may is not in the model.
-            Op::SetAcl { path, .. } => {
-                opaque.insert(path.clone());
-            }
-            Op::Delete { path, .. } | Op::SetData { path, .. } | Op::Check { path, .. } => {
-                if path.rfind('/') != Some(0) {
-                    opaque.insert(path.clone());
-                }
-            }
-        }
+/// The answer, and when it came, if that was before a moment.
+fn answer(call: &Call, until: Time) -> Option<(Time, &Reply)> {
+    match &call.end {
+        Some(CallEnd::Returned { time, reply, .. }) if *time < until => Some((*time, reply)),
+        _ => None,
     }
-    opaque
 }
 
-struct Recorder {
-    opaque: BTreeSet<String>,
-    recorded: Recorded,
+/// Whether it says that nobody knows what became of the question.
+const fn is_unknown(reply: &Reply) -> bool {
+    matches!(
+        reply.result,
+        Err(Error::SystemError | Error::OutcomeUnknown)
+    )
+}
+
+/// Whether a path is right below the root.
+fn is_top(path: &str) -> bool {
+    path.rfind('/') == Some(0)
+}
+
+/// The path before the number of a sequential znode, if it may be one.
+fn stem(path: &str) -> Option<&str> {
+    let (stem, number) = path.split_at_checked(path.len().checked_sub(DIGITS)?)?;
+    number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(stem)
+}
+
+pub(super) struct Recorder {
+    /// Paths that change without a call, or in ways that the model does not know: the znodes of sessions, of
+    /// a time to live and with a number, containers, and those with children. With a slash behind it, a
+    /// parent that has not been there all the time, whose numbers may begin anew.
+    pub(super) opaque: BTreeSet<String>,
+    pub(super) recorded: Recorded,
 }
 
 impl Recorder {
-    fn take(&mut self, client: ClientId, call: &Call, before: Option<&Call>) {
-        let (returned, reply) = match &call.end {
-            Some(CallEnd::Returned { time, reply, .. }) => (time.0, Some(reply)),
-            _ => (u64::MAX, None),
+    /// For these calls, after what may have been before them. Answers from a moment on do not count.
+    pub(super) fn new(
+        opaque: &BTreeSet<String>,
+        bases: &[Base],
+        calls: &[Asked<'_>],
+        until: Time,
+    ) -> Self {
+        let mut recorder = Self {
+            opaque: opaque.clone(),
+            recorded: Recorded {
+                history: History::default(),
+                calls: Vec::new(),
+                keys: Names::new(),
+                parents: Names::new(),
+                values: Names::new(),
+            },
         };
+        let before = bases.iter().flat_map(|base| &base.counters);
+        let mut parents: Vec<&str> = before.map(|(parent, _)| &**parent).collect();
+        let old = parents.len();
+        for op in calls.iter().flat_map(|(_, call)| ops(&call.request)) {
+            if let Op::Create { path, mode, .. } = op
+                && mode.is_sequential()
+                && let Some(at) = path.rfind('/')
+                && !parents.contains(&&path[..at])
+            {
+                parents.push(&path[..at]);
+            }
+        }
+        for (_, call) in calls {
+            let answer = answer(call, until).filter(|(_, reply)| !is_unknown(reply));
+            let done = answer.map(|(_, reply)| reply.result.is_ok());
+            for op in ops(&call.request) {
+                recorder.look(op, done, &parents, old);
+            }
+        }
+        recorder
+    }
+
+    /// What an operation hides, if it was `done` or nobody knows. Numbers are given under these parents;
+    /// under the first `old` of them before.
+    fn look(&mut self, op: &Op, done: Option<bool>, parents: &[&str], old: usize) {
+        let mut hide = |path: &str| {
+            if is_top(path) && !self.opaque.contains(path) {
+                self.opaque.insert(path.into());
+            }
+        };
+        let (path, renews) = match op {
+            Op::Create { path, mode, .. } => {
+                hide(&path[..path.rfind('/').unwrap_or(0)]);
+                let lasts = matches!(mode, CreateMode::Persistent);
+                if !lasts {
+                    hide(path);
+                }
+                (path, !lasts || parents[..old].contains(&&**path))
+            }
+            Op::Delete { path, .. } => (path, true),
+            // Whether somebody may is not in the model.
+            Op::SetAcl { path, .. } => {
+                hide(path);
+                return;
+            }
+            Op::SetData { .. } | Op::Check { .. } => return,
+        };
+        let may_be = done.is_none() || done == Some(true) && parents.contains(&&**path);
+        if renews && may_be {
+            self.opaque.insert(format!("{path}/"));
+        }
+    }
+
+    /// How things stand, in the numbers of this history.
+    pub(super) fn start(&mut self, base: &Base) -> Start {
+        let mut start = Start::default();
+        for (path, data, version) in &base.cells {
+            if self.is_key(path) {
+                let value = self.value(data);
+                let version = *version;
+                let key = self.recorded.keys.number(path);
+                put(&mut start.cells, key, Some(Cell { value, version }));
+            }
+        }
+        for (path, number) in &base.counters {
+            if self.is_counted(path) {
+                let parent = self.recorded.parents.number(path);
+                put(&mut start.counters, parent, Some(*number));
+            }
+        }
+        let calls = self.recorded.calls.iter().enumerate();
+        let gone = calls.filter(|(_, call)| base.gone.contains(call));
+        start.gone = gone.map(|(number, _)| number).collect();
+        start
+    }
+
+    /// Takes a call, which came after that other one of its client.
+    pub(super) fn take(
+        &mut self,
+        client: ClientId,
+        call: &Call,
+        before: Option<&Call>,
+        until: Time,
+    ) {
+        if let Some(operation) = self.operation(call, before, until) {
+            // A number that nobody knows hinders nobody.
+            let is_number = |step: &Step| matches!(step, Step::Next { .. });
+            if let What::Unknown(steps) = &operation.what
+                && steps.iter().all(is_number)
+            {
+                return;
+            }
+            self.recorded.calls.push((client, call.tag));
+            self.recorded.history.operations.push(operation);
+        }
+    }
+
+    /// From when on a call counts, or may count; nothing if not, or if nobody will ever know what became of
+    /// it. Behind the last sync of a client comes perhaps a read.
+    pub(super) fn counts(
+        &mut self,
+        call: &Call,
+        before: Option<&Call>,
+        is_last: bool,
+    ) -> Option<Time> {
+        let sync = before.filter(|before| is_sync(before));
+        match (&call.request, &call.end) {
+            (Request::Write(_) | Request::Multi(_), None) => Some(call.invoked),
+            (Request::Latest(read), None) => self.is_read(read).then_some(call.invoked),
+            (Request::Read(read), None) => self.is_read(read).then_some(sync?.invoked),
+            (Request::Sync { .. }, end) => {
+                let may_be = is_last && (end.is_none() || is_sync(call));
+                may_be.then_some(call.invoked)
+            }
+            (_, end) => {
+                let operation = self.operation(call, before, Time::NEVER)?;
+                let is_lost = end.is_some() && matches!(operation.what, What::Unknown(_));
+                (!is_lost).then_some(Time(operation.called))
+            }
+        }
+    }
+
+    fn operation(&mut self, call: &Call, before: Option<&Call>, until: Time) -> Option<Operation> {
+        let answer = answer(call, until);
+        let (returned, reply) = (
+            answer.map_or(u64::MAX, |(time, _)| time.0),
+            answer.map(|(_, reply)| reply),
+        );
         let mut called = call.invoked.0;
         let what = match (&call.request, reply) {
             (Request::Latest(read), Some(reply)) => self.read(read, reply),
             (Request::Read(read), Some(reply)) => {
-                let Some(sync) = before.filter(|before| is_sync(before)) else {
-                    return;
-                };
-                called = sync.invoked.0;
+                called = before.filter(|before| is_sync(before))?.invoked.0;
                 self.read(read, reply)
             }
             (request @ (Request::Write(_) | Request::Multi(_)), reply) => {
@@ -245,18 +382,19 @@ impl Recorder {
             }
             _ => None,
         };
-        if let Some(what) = what {
-            self.recorded.calls.push((client, call.tag));
-            self.recorded.history.operations.push(Operation {
-                called,
-                returned,
-                what,
-            });
-        }
+        what.map(|what| Operation {
+            called,
+            returned,
+            what,
+        })
+    }
+
+    fn is_read(&self, read: &Read) -> bool {
+        read.kind == ReadKind::Data && self.is_key(&read.path)
     }
 
     fn read(&mut self, read: &Read, reply: &Reply) -> Option<What> {
-        if read.kind != ReadKind::Data || !self.is_key(&read.path) {
+        if !self.is_read(read) {
             return None;
         }
         let seen = match &reply.result {
@@ -272,8 +410,9 @@ impl Recorder {
     }
 
     fn write(&mut self, ops: &[Op], reply: Option<&Reply>) -> Option<What> {
+        let reply = reply.filter(|reply| !is_unknown(reply));
         let results: Option<Vec<Result<&Response, Error>>> = match reply.map(|r| &r.result) {
-            None | Some(Err(Error::SystemError | Error::OutcomeUnknown)) => None,
+            None => None,
             Some(Ok(Response::Multi(results))) => {
                 Some(results.iter().map(|r| r.as_ref().map_err(|e| *e)).collect())
             }
@@ -321,14 +460,17 @@ impl Recorder {
         let wanted = |version: i32| u64::try_from(version).ok();
         match op {
             Op::Create { path, mode, .. } if mode.is_sequential() => {
-                let at = path.rfind('/')?;
+                let parent = &path[..path.rfind('/')?];
+                if !self.is_counted(parent) {
+                    return None;
+                }
                 let number = match response {
                     Some(Response::Created { path: made, .. }) => {
                         Some(made.get(path.len()..)?.parse().ok()?)
                     }
                     _ => None,
                 };
-                let parent = self.recorded.parents.number(&path[..at].into());
+                let parent = self.recorded.parents.number(&parent.into());
                 Some(Step::Next { parent, number })
             }
             Op::Create { path, data, .. } if self.is_key(path) => Some(Step::Create {
@@ -361,7 +503,12 @@ impl Recorder {
     }
 
     fn is_key(&self, path: &str) -> bool {
-        path.rfind('/') == Some(0) && !self.opaque.contains(path)
+        let hides = |path: &str| self.opaque.contains(path);
+        is_top(path) && !hides(path) && !stem(path).is_some_and(hides)
+    }
+
+    fn is_counted(&self, parent: &str) -> bool {
+        !self.opaque.contains(&format!("{parent}/"))
     }
 
     fn value(&mut self, data: &Option<Bytes>) -> u64 {

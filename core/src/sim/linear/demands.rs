@@ -5,7 +5,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::{Cell, History, State, Step, What};
+use super::search::State;
+use super::{Cell, History, Step, What};
 
 /// A key, or a parent if the first part is true.
 type Slot = (bool, usize);

@@ -12,7 +12,7 @@ use crate::id::{NodeId, SessionId};
 use crate::raft::note::Role;
 use crate::request::{Acl, CreateMode, Error, Identity, Op, Read, ReadKind, Request};
 use crate::sim::client::Client;
-use crate::sim::linear;
+use crate::sim::linear::Judgement;
 use crate::sim::member::Member;
 use crate::sim::oracle::{Complaint, Verdict};
 use crate::sim::{CallEnd, ClientId, End, Intervention, Invariant, LinkProfile, Sim};
@@ -91,7 +91,7 @@ pub(super) fn heal(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
                 continue;
             }
             sim.audit();
-            if let linear::Verdict::Linearizable(_) = sim.judge() {
+            if let Judgement::Order(_) = sim.judge() {
                 gathered.reached.orders_found += 1;
             }
             return broken(sim);
