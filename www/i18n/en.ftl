@@ -899,7 +899,7 @@ find-outage = was { $ms } ms without a leader. The run stands where the new one 
 damage = The shortest damage
 damage-find = Find the shortest damage
 damage-searching = Leaving out what it does not need: { $left } of { $before } interventions left after { $runs } runs
-damage-counts = You got there with { $before } interventions. The promise already falls with { $after }, after { $to } instead of { $from }:
+damage-counts = You got there with { $before } interventions. The promise already falls with { $after }, after { $to } instead of { $from }; { $nodes } nodes are enough:
 damage-play = Play just these
 
 # Branches beside each other.

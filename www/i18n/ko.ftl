@@ -896,7 +896,7 @@ find-outage = 리더 없이 { $ms } ms가 흘렀습니다. 새 리더가 뽑힌 
 damage = 가장 짧은 길
 damage-find = 가장 짧은 길 찾기
 damage-searching = 없어도 되는 것을 빼는 중: { $runs }번 돌려 { $before }개 중 { $left }개 남음
-damage-counts = 조작 { $before }개를 { $from } 동안 써서 무너뜨렸습니다. 사실은 { $after }개를 { $to } 동안 쓰면 충분합니다:
+damage-counts = 조작 { $before }개를 { $from } 동안 써서 무너뜨렸습니다. 사실은 { $after }개를 { $to } 동안 쓰면 충분하고, 노드는 { $nodes }개면 됩니다:
 damage-play = 이것만 재생
 
 # 갈래를 나란히.

@@ -1,6 +1,6 @@
 //! A run that comes to something, with as few interventions as that needs and as little time. Pieces are left out as
-//! long as the run still comes to it, as for a failing seed (`sim::shrink`); then what is left is done sooner. It is
-//! all done in slices, so that a page can show how far it is, and what the run must come to can be anything that a
+//! long as the run still comes to it, as for a failing seed (`sim::shrink`); then fewer members are tried if that is
+//! wanted, and what is left is done sooner. It is all done in slices, so that a page can show how far it is, and what the run must come to can be anything that a
 //! script can say.
 
 use alloc::string::String;
@@ -23,6 +23,8 @@ const LONGER: Span = Span::from_ms(2_000);
 const WAIT: Span = Span::from_ms(5);
 /// How often a wait that is needed is halved to leave out less of it.
 const HALVES: u32 = 3;
+/// Fewer members than this are no cluster to learn from.
+const FEWEST: u8 = 3;
 /// Events of a run that is tried, at most.
 const EVENTS: u64 = 200_000;
 
@@ -222,6 +224,11 @@ pub struct Lessen {
     wait: Option<(usize, u32)>,
     /// How long the run was at first.
     length: Span,
+    /// How many members to try next, and whether with twice the time, because fewer may need more; nothing if all
+    /// shall stay.
+    crowd: Option<(u8, bool)>,
+    /// The smaller cluster of the run that is tried.
+    smaller: Option<SimConfig>,
     trial: Option<Trial<Intervention>>,
     runs: u32,
     best: Option<Record>,
@@ -245,11 +252,22 @@ impl Lessen {
             pass: None,
             wait: None,
             length: record.time.since(record.config.start),
+            crowd: None,
+            smaller: None,
             trial: None,
             runs: 0,
             best: None,
             deeds,
         })
+    }
+
+    /// A cluster of fewer members will do too, if those that something happens to are in it.
+    #[must_use]
+    pub fn with_fewer_members(self) -> Self {
+        Self {
+            crowd: Some((FEWEST, false)),
+            ..self
+        }
     }
 
     /// Goes on by so many events. True when nothing more can be left out.
@@ -264,6 +282,7 @@ impl Lessen {
             let Some(reached) = trial.advance(&mut events) else {
                 return false;
             };
+            let smaller = self.smaller.take();
             if reached {
                 // What would come afterwards is not needed.
                 let deeds = trial.sim.deeds();
@@ -271,6 +290,15 @@ impl Lessen {
                     .map(|deed| (deed.time, deed.intervention.clone()))
                     .collect();
                 self.best = Some(Record::of(&trial.sim));
+                if let Some(smaller) = smaller {
+                    // Less may be needed here.
+                    self.start.0 = smaller;
+                    self.crowd = None;
+                    self.pass = Some(usize::MAX);
+                    self.pieces = Pieces::new(self.deeds.len());
+                }
+            } else if smaller.is_some() {
+                // With some more members, or not at all.
             } else if let Some((_, part)) = &mut self.wait {
                 *part += 1;
             } else if self.pass.is_some() {
@@ -315,14 +343,24 @@ impl Lessen {
     fn try_next(&mut self) -> bool {
         let deeds = match self.pass {
             None => Some(self.deeds.clone()),
-            Some(pass) => self.fewer(pass).or_else(|| self.sooner()),
+            Some(pass) => {
+                let fewer = self.fewer(pass);
+                fewer
+                    .or_else(|| self.among_fewer())
+                    .or_else(|| self.sooner())
+            }
         };
         let Some(deeds) = deeds.filter(|_| self.runs < RUNS) else {
             return false;
         };
         self.runs += 1;
-        let start = self.start.clone();
-        self.trial = Some(Trial::new(start, deeds, self.until, self.judge.clone()));
+        let (config, seed) = self.start.clone();
+        // What is tried with twice the time has twice the time.
+        let until = deeds
+            .last()
+            .map_or(self.until, |(last, _)| self.until.max(*last + LONGER));
+        let start = (self.smaller.clone().unwrap_or(config), seed);
+        self.trial = Some(Trial::new(start, deeds, until, self.judge.clone()));
         true
     }
 
@@ -343,6 +381,36 @@ impl Lessen {
         let mut deeds = self.deeds.clone();
         deeds.drain(piece?);
         Some(deeds)
+    }
+
+    /// All of it, in a smaller cluster: those that something happens to come first.
+    fn among_fewer(&mut self) -> Option<Vec<(Time, Intervention)>> {
+        let config = &self.start.0;
+        let mut deeds = self.deeds.clone();
+        let named = deeds.iter_mut().flat_map(|(_, deed)| deed.about());
+        let mut named: Vec<NodeId> = named.map(|id| *id).collect();
+        named.sort_unstable();
+        named.dedup();
+        let (nodes, slow) = self.crowd?;
+        let nodes = nodes.max(named.len() as u8);
+        if config.nodes <= nodes || config.voters.is_some() || self.wait.is_some() {
+            self.crowd = None;
+            return None;
+        }
+        self.crowd = Some(if slow {
+            (nodes + 1, false)
+        } else {
+            (nodes, true)
+        });
+        let fewer = SimConfig::new(nodes);
+        let mut config = config.clone();
+        (config.nodes, config.node.members) = (fewer.nodes, fewer.node.members);
+        let start = config.start;
+        self.smaller = Some(config);
+        let stretched = |time: Time| start + Span(time.since(start).0 << u32::from(slow));
+        let renumber =
+            |(time, deed): &(Time, Intervention)| (stretched(*time), deed.renumbered(&named));
+        Some(self.deeds.iter().map(renumber).collect())
     }
 
     /// All of it, but from one intervention on sooner by a part of the time before it.

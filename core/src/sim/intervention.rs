@@ -2,7 +2,9 @@
 //! are only ever added at the end.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
+use core::iter;
 
 use serde::{Deserialize, Serialize};
 
@@ -232,11 +234,43 @@ pub enum Intervention {
 impl Intervention {
     /// The members that it names.
     pub fn members(&self) -> impl Iterator<Item = NodeId> + use<> {
-        let known = match self {
-            Self::OpenClientWith { servers, .. } => servers.clone(),
-            _ => Vec::new(),
+        let mut copy = self.clone();
+        let mut members: Vec<NodeId> = copy.about().into_iter().map(|id| *id).collect();
+        if let Self::OpenClientWith { servers, .. } = self {
+            members.extend(servers);
+        }
+        members.into_iter()
+    }
+
+    /// The same in a cluster in which these members are the first, and the others are missing.
+    #[must_use]
+    pub(crate) fn renumbered(&self, known: &[NodeId]) -> Self {
+        let number = |id: &NodeId| {
+            let place = known.iter().position(|known| known == id);
+            place.map(|place| NodeId(place as u64 + 1))
         };
-        let [first, second] = match *self {
+        let mut copy = self.clone();
+        match &mut copy {
+            Self::OpenClientWith { servers, .. } => {
+                *servers = servers.iter().filter_map(number).collect();
+            }
+            Self::Members {
+                voters, learners, ..
+            } => {
+                *voters = voters.iter().filter_map(number).collect();
+                *learners = learners.iter().filter_map(number).collect();
+            }
+            _ => {}
+        }
+        for id in copy.about() {
+            *id = number(id).unwrap_or(*id);
+        }
+        copy
+    }
+
+    /// The members that it is about: whom it happens to, not whom a client knows or an operator asks for.
+    pub(crate) fn about(&mut self) -> Vec<&mut NodeId> {
+        match self {
             Self::Kill(id)
             | Self::Restart(id)
             | Self::Pause(id)
@@ -256,17 +290,33 @@ impl Intervention {
             | Self::SlowDisk { node: id, .. }
             | Self::ClockRate { node: id, .. }
             | Self::ClockJump { node: id, .. }
-            | Self::OpenClient { node: id, .. } => [Some(id), None],
-            Self::Transfer { from, to } => [Some(from), to],
+            | Self::OpenClient { node: id, .. } => vec![id],
+            Self::Transfer { from, to } => iter::once(from).chain(to).collect(),
             Self::Cut { from, to }
             | Self::Heal { from, to }
             | Self::Clog { from, to }
-            | Self::Unclog { from, to } => [Some(from), Some(to)],
-            Self::Loss { link, .. }
-            | Self::Delay { link, .. }
-            | Self::Duplicate { link, .. }
-            | Self::Reorder { link, .. } => [link.map(|(from, _)| from), link.map(|(_, to)| to)],
-            Self::HealAll
+            | Self::Unclog { from, to }
+            | Self::Loss {
+                link: Some((from, to)),
+                ..
+            }
+            | Self::Delay {
+                link: Some((from, to)),
+                ..
+            }
+            | Self::Duplicate {
+                link: Some((from, to)),
+                ..
+            }
+            | Self::Reorder {
+                link: Some((from, to)),
+                ..
+            } => vec![from, to],
+            Self::Loss { link: None, .. }
+            | Self::Delay { link: None, .. }
+            | Self::Duplicate { link: None, .. }
+            | Self::Reorder { link: None, .. }
+            | Self::HealAll
             | Self::DropFlight(_)
             | Self::DelayFlight { .. }
             | Self::DuplicateFlight(_)
@@ -281,9 +331,8 @@ impl Intervention {
             | Self::Workload { .. }
             | Self::OpenClientWith { .. }
             | Self::Store { .. }
-            | Self::Faults(_) => [None, None],
-        };
-        first.into_iter().chain(second).chain(known)
+            | Self::Faults(_) => Vec::new(),
+        }
     }
 }
 

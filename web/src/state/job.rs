@@ -6,7 +6,7 @@ use otterkeeper_core::scenario::export::Export;
 use otterkeeper_core::scenario::{Goal, Lessen, Record, Search, Wanted};
 use otterkeeper_core::time::Span;
 
-use super::{Model, Notice, Run};
+use super::{Model, Notice, Run, lesson_of};
 use crate::export::Form;
 use crate::share::Recipe;
 
@@ -115,7 +115,7 @@ impl Model {
         let checks = course.current().checks.clone();
         let record = Record::of(self.sim());
         if let Ok(lessen) = Lessen::new(&record, &Goal::Conditions(checks)) {
-            self.begin(Job::Lessen(Box::new(lessen)));
+            self.begin(Job::Lessen(Box::new(lessen.with_fewer_members())));
         }
     }
 
@@ -172,8 +172,9 @@ impl Model {
             return;
         };
         let shortest = self.jobs.shortest.take();
-        if let (Some(shortest), Some(name)) = (&shortest, &self.run.lesson) {
-            let mut run = Run::of_lesson(name);
+        if let Some(shortest) = &shortest {
+            let record = &shortest.record;
+            let mut run = Run::of_lesson(&lesson_of(&record.config, record.seed));
             run.foresee(&shortest.record);
             self.reset(run);
             self.playing = true;

@@ -34,6 +34,7 @@ pub(crate) fn damage(seen: &Seen, model: &Model) -> Html {
         ("after", (shortest.after as u64).into()),
         ("from", crate::frame::seconds(shortest.spans.0.0).into()),
         ("to", crate::frame::seconds(shortest.spans.1.0).into()),
+        ("nodes", u64::from(shortest.record.config.nodes).into()),
     ];
     let start = shortest.record.config.start;
     let rows = shortest.record.deeds.iter().enumerate().map(|(place, deed)| {
