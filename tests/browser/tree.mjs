@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ahead, drawn } from "./tab.mjs";
+import { ahead, drawn, moment } from "./tab.mjs";
 
 export function tree({ open }) {
   test("a large tree is shown a page at a time, and paths are found", async () => {
@@ -38,6 +38,15 @@ export function tree({ open }) {
     await page.getByTestId("znode:/all/123").getByText("another value").waitFor();
     await page.getByTestId("znodes-find").fill("/none");
     await page.getByText("No path has that.").waitFor();
+    // So much was done that a link would be cut off somewhere: a file says the same.
+    const { digest } = await moment(page);
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByTestId("share").click()]);
+    await page.getByTestId("notice").getByText("saved as a file").waitFor();
+    const other = await open();
+    await other.getByTestId("export").click();
+    await other.getByTestId("import-file").setInputFiles(await file.path());
+    await other.waitForFunction((wanted) => window.otterkeeper.digest() === wanted, digest);
+    await other.close();
     await page.getByTestId("znodes-find").fill("");
     await drawn(page);
     assert.equal(await shown.innerText(), `1–100 of ${all}`);

@@ -248,6 +248,9 @@ fn chosen(model: &Model) -> String {
     model.message().map_or_else(String::new, label)
 }
 
+/// Bytes of a link; of more a file is made.
+const LONGEST: usize = 6_000;
+
 /// Puts a link to this very moment on the clipboard and into the address bar.
 pub(crate) fn share(desk: &Desk) {
     let Some(window) = web_sys::window() else {
@@ -261,6 +264,11 @@ pub(crate) fn share(desk: &Desk) {
         location.pathname().unwrap_or_default()
     );
     let link = base + &recipe.fragment();
+    if LONGEST < link.len() {
+        // Where links are pasted, longer ones are cut off.
+        export::save(desk, export::Form::Trace);
+        return tell(desk, Notice::Filed);
+    }
     if let Ok(history) = window.history() {
         // Replacing the address does not fire `hashchange`, so the run goes on.
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));

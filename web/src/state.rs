@@ -122,6 +122,8 @@ pub(crate) enum Notice {
     /// A shared run is being executed: thousandths done.
     Replaying(u32),
     Copied,
+    /// The run is too long for a link, and was saved as a file.
+    Filed,
     /// The browser does not let the page write to the clipboard: the link itself.
     Link(String),
     /// An order ran through its limit.

@@ -959,3 +959,4 @@ preset-hold = By hand
 preset-hold-what = All links hold back what they carry, and you deliver message by message, in any order. Heal ends it.
 deed-clogs = You let { $n } directions hold back what they carry.
 znodes-set = set to
+notice-filed = So many interventions make no handy link: the run was saved as a file. Drop it on this page to open it.

@@ -323,6 +323,7 @@ fn notice(desk: &Desk, model: &Model) -> Html {
             false,
         ),
         Notice::Copied => (words.get("notice-copied"), false),
+        Notice::Filed => (words.get("notice-filed"), false),
         Notice::Link(link) => (link.clone(), false),
         Notice::NotReached => (words.get("notice-not-reached"), true),
         Notice::Promise(promise) => (sentence::promise(words, *promise), false),
