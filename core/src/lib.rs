@@ -40,6 +40,7 @@ pub mod rng;
 pub mod scenario;
 pub mod session;
 pub mod sim;
+mod spine;
 pub mod time;
 pub mod trace;
 pub mod tree;

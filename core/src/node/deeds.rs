@@ -2,7 +2,6 @@
 //! from. A ring with a limit in bytes, filled from the log alone, so that it is there again after a restart as far
 //! as the log reaches. It decides nothing.
 
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -17,6 +16,7 @@ use crate::request::{
     self, Acl, Deed, Done, Error, EventKind, Explained, Fate, Identity, Moment, Op, Response,
     Subject,
 };
+use crate::spine::Spine;
 
 /// Deeds in one piece: what a clone shares, and what leaves at once. The first deed after a clone copies the last
 /// piece with all its paths, so it is not large.
@@ -27,14 +27,14 @@ const BITS: usize = 8 * PIECE;
 /// What a deed counts beside its path and whom it was done for.
 const OVERHEAD: u64 = 96;
 
-/// The last deeds, oldest first. A clone copies one pointer for each piece.
+/// The last deeds, oldest first.
 #[derive(Clone)]
 pub(super) struct Deeds {
     limit: u64,
     bytes: u64,
     /// All deeds behind this index are here.
     start: Index,
-    pieces: VecDeque<Arc<Piece>>,
+    pieces: Spine<Piece>,
 }
 
 /// Deeds that came one after the other.
@@ -69,7 +69,7 @@ impl Deeds {
             limit,
             bytes: 0,
             start,
-            pieces: VecDeque::new(),
+            pieces: Spine::new(),
         }
     }
 
@@ -80,17 +80,16 @@ impl Deeds {
 
     fn push(&mut self, past: Past) {
         self.bytes += past.bytes();
-        let last = match self.pieces.pop_back() {
-            Some(piece) if piece.past.len() < PIECE => piece,
-            full => {
-                self.pieces.extend(full);
-                Arc::new(Piece {
-                    past: Vec::with_capacity(PIECE),
-                    names: [0; BITS / 64],
-                })
-            }
-        };
-        self.pieces.push_back(last);
+        if self
+            .pieces
+            .back()
+            .is_none_or(|last| last.past.len() == PIECE)
+        {
+            self.pieces.push_back(Arc::new(Piece {
+                past: Vec::with_capacity(PIECE),
+                names: [0; BITS / 64],
+            }));
+        }
         if let Some(last) = self.pieces.back_mut() {
             let last = Arc::make_mut(last);
             let (word, bit) = place(past.name());

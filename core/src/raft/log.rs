@@ -2,7 +2,6 @@
 //! rolling hash up to it, so that lengths, limits and the digest cost nothing to ask for and truncation
 //! restores them. Does not know what is durable or committed.
 
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -11,6 +10,7 @@ use alloc::vec::Vec;
 use super::message::{Entry, Payload, SnapshotMeta};
 use crate::configuration::Configuration;
 use crate::id::{Index, LogId, Term};
+use crate::spine::Spine;
 use crate::time::Time;
 
 /// Entries that are copied at most when a clone and its origin part ways.
@@ -54,7 +54,7 @@ pub(super) struct Log {
     base_sum: Sum,
     /// Chunk k of the log holds indexes k * CHUNK + 1 ..= (k + 1) * CHUNK; the first may lack its
     /// beginning, or still hold entries that were cut.
-    chunks: VecDeque<Arc<Chunk>>,
+    chunks: Spine<Chunk>,
     /// Cut chunks that are not freed yet.
     stale: Vec<Arc<Chunk>>,
     last: LogId,
@@ -125,7 +125,7 @@ impl Log {
             base,
             base_stamp: stamp,
             base_sum: sum,
-            chunks: VecDeque::new(),
+            chunks: Spine::new(),
             stale: Vec::new(),
             last: base,
             last_stamp: stamp,
@@ -306,7 +306,7 @@ impl Log {
     /// Drops everything and goes on after the snapshot.
     pub(super) fn replace(&mut self, snapshot: &SnapshotMeta) {
         let mut stale = core::mem::take(&mut self.stale);
-        stale.extend(self.chunks.drain(..));
+        stale.extend(self.chunks.iter().cloned());
         *self = Self::after(Some(snapshot));
         self.stale = stale;
     }
@@ -350,7 +350,8 @@ impl Log {
         }
         let number = |index: Index| (index.0 - 1) / CHUNK;
         let front = self.chunks.front()?;
-        let chunk = &self.chunks[(number(index) - number(front.first)) as usize];
+        let place = number(index) - number(front.first);
+        let chunk = self.chunks.get(place as usize)?;
         let slots = chunk.slots.get((index.0 - chunk.first.0) as usize..);
         slots.filter(|slots| !slots.is_empty())
     }

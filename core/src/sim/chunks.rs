@@ -1,9 +1,10 @@
 //! A numbered sequence that grows at the end and can lose items at both ends, kept in shared chunks:
-//! a clone copies one pointer for each chunk, and a change after it copies one chunk.
+//! a clone copies few pointers, and a change after it copies one chunk.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+use crate::spine::Spine;
 
 /// Chunks of so many items: fewer where the items are large.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ pub(super) struct Chunks<T, const CHUNK: u64 = 64> {
     /// Number after the last item.
     next: u64,
     /// All full but the last.
-    chunks: VecDeque<Arc<Vec<T>>>,
+    chunks: Spine<Vec<T>>,
 }
 
 impl<T: Clone, const CHUNK: u64> Chunks<T, CHUNK> {
@@ -25,7 +26,7 @@ impl<T: Clone, const CHUNK: u64> Chunks<T, CHUNK> {
             origin: first,
             first,
             next: first,
-            chunks: VecDeque::new(),
+            chunks: Spine::new(),
         }
     }
 
@@ -98,7 +99,9 @@ impl<T: Clone, const CHUNK: u64> Chunks<T, CHUNK> {
             return;
         }
         let keep = from - self.origin;
-        self.chunks.truncate(keep.div_ceil(CHUNK) as usize);
+        while keep.div_ceil(CHUNK) < self.chunks.len() as u64 {
+            self.chunks.pop_back();
+        }
         let rest = (keep % CHUNK) as usize;
         if rest != 0
             && let Some(chunk) = self.chunks.back_mut()
@@ -132,6 +135,8 @@ impl<T: Clone, const CHUNK: u64> Chunks<T, CHUNK> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::VecDeque;
+
     use super::*;
     use crate::rng::Rng;
 
