@@ -11,13 +11,13 @@ use otterkeeper_core::time::{Span, Time};
 use super::stroke::{STROKES, Stroke, TAKEN};
 
 /// Events between two kept clones at the end of a branch.
-const GAP_EVENTS: u64 = 256;
+const GAP_EVENTS: u64 = 340;
 /// Events between two kept clones in the last `RECENT`, at most: what a seek executes again, some tens of
-/// milliseconds in a browser.
-const GAP_RECENT: u64 = 6_144;
+/// milliseconds in a browser. A power of two times the gaps at the end, so that merged gaps come to just this.
+const GAP_RECENT: u64 = 16 * GAP_EVENTS;
 /// The same before that, a part of a second, until a branch has `OLD` such gaps.
-const GAP_OLD: u64 = 32_768;
-const OLD: u64 = 128;
+const GAP_OLD: u64 = 32 * GAP_RECENT;
+const OLD: u64 = 64;
 /// How far back a seek is quick.
 const RECENT: Span = Span::from_ms(600_000);
 /// Events that are remembered as sentences, in one branch.
@@ -79,9 +79,13 @@ pub(crate) struct Run {
     lost: Vec<Event>,
 }
 
+/// What a node of the page remembers to explain; a server's whole memory of it would be most of a long run's.
+const EXPLAIN_BYTES: u64 = 256 << 10;
+
 /// A calm cluster whose clients wait for something to do.
 pub(crate) fn plain_cluster(nodes: u8) -> SimConfig {
     let mut config = SimConfig::new(nodes);
+    config.node.explain_bytes = EXPLAIN_BYTES;
     config.workload = Some(Workload {
         ops_per_second: 0,
         ..Workload::default()
@@ -378,10 +382,12 @@ impl Run {
         let before = self.sim.events();
         let mut left = max;
         while left > 0 {
-            let ran = self.sim.run_until(until, left.min(GAP_EVENTS));
+            // Clones are kept at multiples of the gap, because gaps of one length merge best.
+            let slice = left.min(GAP_EVENTS - self.sim.events() % GAP_EVENTS);
+            let ran = self.sim.run_until(until, slice);
             left -= ran.min(left);
             self.collect();
-            if ran < GAP_EVENTS {
+            if ran < slice {
                 break;
             }
         }
