@@ -31,6 +31,9 @@ use crate::time::{Span, Time};
 
 /// Calls of one client that are kept for its history.
 pub(super) const HISTORY: u64 = 1_024;
+/// Calls of a client that are kept when they are judged for good: what somebody may still want to see. Each moment
+/// that is kept of a long run keeps its own.
+const SHOWN: u64 = 256;
 /// How long a client waits for its session to be attached.
 const PATIENCE: Span = Span::from_ms(1_000);
 /// Longest pause before the next attempt to connect.
@@ -240,6 +243,8 @@ impl Client {
     pub(super) fn judged_before(&mut self, cut: Time) {
         let before = self.unjudged().take_while(|call| call.invoked < cut);
         self.judged += before.count() as u64;
+        let shown = self.calls.next().saturating_sub(SHOWN);
+        self.calls.drop_before(shown.min(self.judged));
     }
 
     pub(super) const fn has_history(&self) -> bool {
