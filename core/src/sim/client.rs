@@ -33,7 +33,7 @@ use crate::time::{Span, Time};
 pub(super) const HISTORY: u64 = 1_024;
 /// Calls of a client that are kept when they are judged for good: what somebody may still want to see. Each moment
 /// that is kept of a long run keeps its own.
-const SHOWN: u64 = 256;
+const SHOWN: u64 = 160;
 /// How long a client waits for its session to be attached.
 const PATIENCE: Span = Span::from_ms(1_000);
 /// Longest pause before the next attempt to connect.

@@ -79,8 +79,9 @@ pub(crate) struct Run {
     lost: Vec<Event>,
 }
 
-/// What a node of the page remembers to explain; a server's whole memory of it would be most of a long run's.
-const EXPLAIN_BYTES: u64 = 256 << 10;
+/// What a node of the page remembers to explain: some two hundred changes. Each moment that is kept of a long run
+/// keeps its own.
+const EXPLAIN_BYTES: u64 = 32 << 10;
 
 /// A calm cluster whose clients wait for something to do.
 pub(crate) fn plain_cluster(nodes: u8) -> SimConfig {
@@ -440,11 +441,10 @@ fn thin(kept: &mut Vec<Kept>) {
         return;
     };
     for place in (1..kept.len().saturating_sub(1)).rev() {
-        let most = match now.0.saturating_sub(kept[place - 1].at.0) <= RECENT.0 {
-            true => GAP_RECENT,
+        let wanted = match now.0.saturating_sub(kept[place - 1].at.0) <= RECENT.0 {
+            true => ((end - kept[place].event) / 16).clamp(GAP_EVENTS, GAP_RECENT),
             false => GAP_OLD.max(end / OLD),
         };
-        let wanted = ((end - kept[place].event) / 16).clamp(GAP_EVENTS, most);
         if kept[place + 1].event - kept[place - 1].event <= wanted {
             kept.remove(place);
         }
