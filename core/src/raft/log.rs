@@ -264,7 +264,17 @@ impl Log {
             sum: self.last_sum,
         };
         match self.chunks.back_mut() {
-            Some(chunk) if !begins_chunk => Arc::make_mut(chunk).slots.push(slot),
+            Some(chunk) if !begins_chunk => match Arc::get_mut(chunk) {
+                Some(chunk) => chunk.slots.push(slot),
+                None => {
+                    // With room for all that is to come: a clone of the vector has none, and would double.
+                    let mut slots = Vec::with_capacity(CHUNK as usize);
+                    slots.extend_from_slice(&chunk.slots);
+                    slots.push(slot);
+                    let first = chunk.first;
+                    *chunk = Arc::new(Chunk { first, slots });
+                }
+            },
             _ => {
                 let mut slots = Vec::with_capacity(8);
                 slots.push(slot);
