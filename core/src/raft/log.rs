@@ -14,9 +14,9 @@ use crate::spine::Spine;
 use crate::time::Time;
 
 /// Entries that are copied at most when a clone and its origin part ways.
-const CHUNK: u64 = 64;
+const CHUNK: u64 = 32;
 /// Chunks of a cut log that are freed in one step, so that none stalls.
-const FREED_AT_ONCE: usize = 32;
+const FREED_AT_ONCE: usize = 64;
 #[derive(Clone)]
 struct Slot {
     entry: Entry,

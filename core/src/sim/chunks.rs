@@ -8,7 +8,7 @@ use crate::spine::Spine;
 
 /// Chunks of so many items: fewer where the items are large.
 #[derive(Clone, Debug)]
-pub(super) struct Chunks<T, const CHUNK: u64 = 64> {
+pub(super) struct Chunks<T, const CHUNK: u64 = 32> {
     /// Number of the first item of the first chunk.
     origin: u64,
     /// Number of the first item that still counts.

@@ -16,8 +16,8 @@ const GAP_EVENTS: u64 = 340;
 /// milliseconds in a browser. A power of two times the gaps at the end, so that merged gaps come to just this.
 const GAP_RECENT: u64 = 16 * GAP_EVENTS;
 /// The same before that, a part of a second, until a branch has `OLD` such gaps.
-const GAP_OLD: u64 = 32 * GAP_RECENT;
-const OLD: u64 = 64;
+const GAP_OLD: u64 = 16 * GAP_RECENT;
+const OLD: u64 = 128;
 /// How far back a seek is quick.
 const RECENT: Span = Span::from_ms(600_000);
 /// Events that are remembered as sentences, in one branch.
@@ -441,7 +441,7 @@ fn thin(kept: &mut Vec<Kept>) {
         return;
     };
     for place in (1..kept.len().saturating_sub(1)).rev() {
-        let wanted = match now.0.saturating_sub(kept[place - 1].at.0) <= RECENT.0 {
+        let wanted = match now.0.saturating_sub(kept[place + 1].at.0) <= RECENT.0 {
             true => ((end - kept[place].event) / 16).clamp(GAP_EVENTS, GAP_RECENT),
             false => GAP_OLD.max(end / OLD),
         };
@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(kept[0].event, 0);
         for pair in kept.windows(2) {
             let gap = pair[1].event - pair[0].event;
-            let recent = now.0 - pair[0].at.0 <= RECENT.0;
+            let recent = now.0 - pair[1].at.0 <= RECENT.0;
             assert!(
                 gap <= if recent {
                     GAP_RECENT
