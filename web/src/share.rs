@@ -303,6 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_interventions_fit_into_a_kilobyte() {
+        let mut long = recipe();
+        let deed = |number: u64| {
+            let node = NodeId(number / 2 % 5 + 1);
+            let what = match number % 2 {
+                0 => Intervention::Kill(node),
+                _ => Intervention::Restart(node),
+            };
+            (200 + 17 * number, 300_000 + 9_999 * number, what)
+        };
+        long.deeds = (0..100).map(deed).collect();
+        (long.at_us, long.event) = (90_000_000, 110_000);
+        let link = long.fragment();
+        assert_eq!(Recipe::read(&link), Some(Ok(long)));
+        assert!(link.len() <= 1_024, "{} characters", link.len());
+    }
+
+    #[test]
     fn hostile_links_are_refused_with_a_reason() {
         let good = recipe().fragment();
         let bad = |from: &str, to: &str| Recipe::read(&good.replace(from, to));
