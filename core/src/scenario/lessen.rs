@@ -1,7 +1,7 @@
 //! A run that comes to something, with as few interventions as that needs and as little time. Pieces are left out as
 //! long as the run still comes to it, as for a failing seed (`sim::shrink`); then fewer members are tried if that is
-//! wanted, and what is left is done sooner. It is all done in slices, so that a page can show how far it is, and what the run must come to can be anything that a
-//! script can say.
+//! wanted, and what is left is done sooner. It is all done in slices, so that a page can show how far it is, and what
+//! the run must come to can be anything that a script can say.
 
 use alloc::string::String;
 use alloc::vec::Vec;
