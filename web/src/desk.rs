@@ -76,10 +76,12 @@ impl Part {
         Self::Frame,
     ];
 
-    /// The time between two turns at least, in ms.
-    const fn pause(self) -> f64 {
+    /// The time between two turns at least, in ms. At about the pace of real time nobody reads single entries of a
+    /// log, all of which may be others in the next turn: then its turns are rare, because they cost most.
+    const fn pause(self, fast: bool) -> f64 {
         match self {
             Self::Stage => 90.0,
+            Self::Logs if fast => 420.0,
             Self::Logs | Self::Right | Self::Diagram => 180.0,
             Self::Story | Self::Time => 240.0,
             Self::Frame => 400.0,
@@ -96,8 +98,8 @@ pub(crate) struct Turns {
 
 impl Turns {
     /// The part that has waited longest beyond its pause, if one has something new to show.
-    pub(crate) fn next(&mut self, version: u64, now: f64) -> Option<Part> {
-        let waits = |part: &Part| now - self.last[*part as usize].1 - part.pause();
+    pub(crate) fn next(&mut self, version: u64, now: f64, fast: bool) -> Option<Part> {
+        let waits = |part: &Part| now - self.last[*part as usize].1 - part.pause(fast);
         let due = |part: &Part| self.last[*part as usize].0 != version && 0.0 <= waits(part);
         let parts = Part::ALL.into_iter().filter(due);
         let next = parts.max_by(|a, b| waits(a).total_cmp(&waits(b)))?;
@@ -125,9 +127,9 @@ mod tests {
         let mut turns = Turns::default();
         let mut drawn = [0; Part::ALL.len()];
         // Two seconds at sixty frames, with something new in each of them.
-        for frame in 0..120 {
+        for frame in 0..120_u32 {
             let now = 1_000.0 + f64::from(frame) * 1_000.0 / 60.0;
-            if let Some(part) = turns.next(frame as u64 + 1, now) {
+            if let Some(part) = turns.next(u64::from(frame) + 1, now, frame < 60) {
                 drawn[part as usize] += 1;
             }
         }
@@ -137,8 +139,11 @@ mod tests {
         );
         assert!(14 <= drawn[Part::Stage as usize], "{drawn:?}");
         // Then nothing is new: each shows the last state, once.
-        let rest = (0..60).filter_map(|frame| turns.next(120, 4_000.0 + f64::from(frame)));
+        let rest = (0..60).filter_map(|frame| {
+            let now = 4_000.0 + f64::from(frame);
+            turns.next(120, now, false)
+        });
         assert!(rest.count() <= Part::ALL.len());
-        assert_eq!(turns.next(120, 9_000.0), None);
+        assert_eq!(turns.next(120, 9_000.0, false), None);
     }
 }

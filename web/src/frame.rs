@@ -26,6 +26,8 @@ const SVG: &str = "http://www.w3.org/2000/svg";
 const DRAWN: usize = 80;
 /// How long a lost message leaves its mark, in ms of wall time.
 const BURST_MS: f64 = 2_000.0;
+/// From half of real time on (a power of two) a run is fast.
+const FAST: i32 = -1;
 
 /// The closure that each frame asks for again.
 type Next = Rc<RefCell<Option<Closure<dyn FnMut(f64)>>>>;
@@ -47,7 +49,8 @@ pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, draw: Callback<Part>)
             export::download(&desk.read(), form, text.as_bytes());
         }
         painter.paint(&mut desk.write(), *narrow.borrow(), now);
-        let part = turns.next(desk.read().version, now);
+        let (version, fast) = (desk.read().version, FAST <= desk.read().speed);
+        let part = turns.next(version, now, fast);
         if let Some(part) = part {
             draw.emit(part);
         }
