@@ -490,6 +490,14 @@ fn bytes(text: &str) -> Option<Bytes> {
     (!text.is_empty()).then(|| Bytes::copy_from_slice(text.as_bytes()))
 }
 
+/// A word as it has to be typed, whatever is in it.
+pub(crate) fn quoted(word: &str) -> String {
+    match word.contains(|letter: char| letter.is_whitespace() || letter == '"' || letter == '\'') {
+        true => format!("\"{}\"", word.replace('"', "\"'\"'\"")),
+        false => word.to_owned(),
+    }
+}
+
 /// Words; quotes hold blanks together.
 fn split(text: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -521,6 +529,26 @@ mod tests {
         match parse(text) {
             Ok(Parsed::Request(request)) => request,
             _ => panic!("{text}"),
+        }
+    }
+
+    #[test]
+    fn a_quoted_word_says_what_is_in_it() {
+        for word in [
+            "plain",
+            "two  words",
+            "{\"key\": \"it's\"}",
+            "'",
+            "\"",
+            "-v 3",
+        ] {
+            let typed = format!("set {} {}", quoted("/a path"), quoted(word));
+            let set = Op::SetData {
+                path: "/a path".to_owned(),
+                data: bytes(word),
+                version: -1,
+            };
+            assert_eq!(request(&typed), Request::Write(set), "{typed}");
         }
     }
 

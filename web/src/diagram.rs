@@ -440,7 +440,7 @@ mod tests {
         assert_eq!(bright(&model), all.ways, "nothing is looked for");
         model.update(Action::Seek(format!("Heartbeat {leader}")));
         let found = bright(&model);
-        assert!(!found.is_empty() && found.len() < all.ways.len() + 1);
+        assert!(!found.is_empty());
         let from_or_to = |way: &Stroke| [way.from, way.to].contains(&End::Node(leader));
         assert!(
             found

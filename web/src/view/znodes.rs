@@ -183,7 +183,8 @@ fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
             .target()
             .and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
         if let Some(input) = input.filter(|_| event.key() == "Enter") {
-            desk.act(Action::Command(format!("set {path} {}", input.value())));
+            let (path, value) = (command::quoted(&path), command::quoted(&input.value()));
+            desk.act(Action::Command(format!("set {path} {value}")));
             input.set_value("");
         }
     });
