@@ -123,7 +123,7 @@ impl Lanes {
         let said = escaped(said);
         let _ = writeln!(
             self.text,
-            "<path class=\"{class}\" d=\"M60 {y}H{{W}}\"/><text x=\"62\" y=\"{}\">{said}</text>",
+            "<line class=\"{class}\" x1=\"60\" y1=\"{y}\" x2=\"100%\" y2=\"{y}\"/><text x=\"62\" y=\"{}\">{said}</text>",
             y - 3
         );
     }
@@ -213,7 +213,7 @@ impl Writer for Lanes {
                 "<path class=\"lane\" d=\"M{x} {TOP}V{height}\"/><text class=\"name\" x=\"{x}\" y=\"24\">{name}</text>"
             );
         }
-        all += &self.text.replace("{W}", &format!("{width}"));
+        all += &self.text;
         all += "</svg>\n";
         all
     }
