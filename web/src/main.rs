@@ -12,6 +12,7 @@ mod i18n;
 mod keys;
 mod kind;
 mod lens;
+mod rows;
 mod sentence;
 mod shape;
 mod share;

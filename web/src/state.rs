@@ -2,6 +2,7 @@
 //! markup; components only draw it and send it actions.
 
 mod act;
+mod choice;
 mod compare;
 mod job;
 mod judge;
@@ -10,6 +11,7 @@ mod mark;
 mod mirror;
 mod run;
 mod stroke;
+mod tab;
 #[cfg(test)]
 mod tests;
 mod travel;
@@ -26,6 +28,7 @@ use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Invariant,
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
+pub(crate) use self::choice::{Choice, Choices};
 pub(crate) use self::job::{Job, Jobs};
 pub(crate) use self::judge::Judged;
 pub(crate) use self::lesson::{
@@ -34,6 +37,7 @@ pub(crate) use self::lesson::{
 pub(crate) use self::mark::Bookmark;
 pub(crate) use self::run::{Branch, Deed, Run, plain_cluster};
 pub(crate) use self::stroke::Stroke;
+pub(crate) use self::tab::Tab;
 pub(crate) use self::until::Until;
 pub(crate) use self::weight::{is_beat, is_told, weight};
 use crate::command::{self, Line};
@@ -53,57 +57,6 @@ pub(crate) enum Selection {
     Node(NodeId),
     Message(FlightId),
     Link(NodeId, NodeId),
-}
-
-/// The tabs of the right side, and on a narrow screen those of the sheet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Tab {
-    Lesson,
-    Story,
-    Inspect,
-    Znodes,
-    Clients,
-    History,
-    Logs,
-    Runs,
-    Network,
-}
-
-impl Tab {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Lesson,
-        Self::Story,
-        Self::Inspect,
-        Self::Znodes,
-        Self::Clients,
-        Self::History,
-        Self::Logs,
-        Self::Runs,
-        Self::Network,
-    ];
-
-    /// As it stands in the markup.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Lesson => "lesson",
-            Self::Story => "story",
-            Self::Inspect => "inspect",
-            Self::Znodes => "znodes",
-            Self::Clients => "clients",
-            Self::History => "history",
-            Self::Logs => "logs",
-            Self::Runs => "runs",
-            Self::Network => "network",
-        }
-    }
-
-    /// Whether it is a tab on a narrow screen only; a wide one shows it all the time.
-    pub(crate) const fn is_narrow(self) -> bool {
-        matches!(
-            self,
-            Self::Lesson | Self::Story | Self::Logs | Self::Network
-        )
-    }
 }
 
 /// A sentence over the stage.
@@ -189,11 +142,8 @@ pub(crate) enum Action {
     DropClient(ClientId),
     KillClient(ClientId),
     PauseClient(ClientId),
-    Znode(String),
-    /// Looks for paths in the tree.
-    SeekPath(String),
-    /// Shows the tree from this row on.
-    TreeFrom(usize),
+    /// What the panels on the right show.
+    Choose(Choice),
     Scissors,
     Undo,
     Redo,
@@ -220,8 +170,6 @@ pub(crate) enum Action {
     Seek(String),
     /// Hides the lane of a node, or that of the clients, or shows it again.
     Lane(u64),
-    /// How much time the history shows.
-    Window(u32),
     /// To a moment at which a message was under way, and selects it.
     GoToFlight(FlightId, Span),
     /// Marks this moment, or takes its mark away.
@@ -324,10 +272,7 @@ pub(crate) struct Model {
     /// Whether the next client asks again when an answer is lost.
     pub(crate) repeat: bool,
     pub(crate) asides: Vec<Aside>,
-    pub(crate) znode: String,
-    /// What is looked for among the paths of the tree, and the first row that is shown.
-    pub(crate) path_sought: String,
-    pub(crate) tree_from: usize,
+    pub(crate) choices: Choices,
     /// Loss per mille, longest delay in ms, operations per second: the last that were set.
     pub(crate) sliders: (u32, u32, u32),
     /// Entries that a node has thrown away, for a while: node, index, term, label.
@@ -347,8 +292,6 @@ pub(crate) struct Model {
     pub(crate) sought: String,
     /// Nodes without a lane, by the bits of their numbers; bit 0 stands for clients.
     pub(crate) laneless: u16,
-    /// Seconds that the history shows; 0 for all.
-    pub(crate) window: u32,
     /// Only the stage and the play bar are shown: the page is part of another one.
     pub(crate) embedded: bool,
     mirror: BTreeMap<(NodeId, u64), (Term, String)>,
@@ -398,9 +341,7 @@ impl Model {
             client: None,
             repeat: false,
             asides: Vec::new(),
-            znode: "/".to_owned(),
-            path_sought: String::new(),
-            tree_from: 0,
+            choices: Choices::default(),
             sliders: (0, 15, 0),
             lost_entries: Vec::new(),
             judged: Judged::default(),
@@ -412,13 +353,13 @@ impl Model {
             lens: false,
             sought: String::new(),
             laneless: 0,
-            window: 0,
             embedded: false,
             mirror: BTreeMap::new(),
             redo: Vec::new(),
             rest: 0.0,
             version: 0,
         };
+        model.choices.renew();
         model.run_to_first_election();
         model
     }
@@ -568,7 +509,6 @@ impl Model {
             Action::Lens => self.lens = !self.lens,
             Action::Seek(text) => self.sought = text,
             Action::Lane(place) => self.laneless ^= 1 << (place & 15),
-            Action::Window(seconds) => self.window = seconds,
             Action::GoToFlight(id, at) => self.go_to_flight(id, at),
             Action::Bookmark => self.bookmark(),
             Action::GoToBookmark(place) => self.go_to_bookmark(place),
@@ -588,9 +528,7 @@ impl Model {
             Action::Mute => self.muted = !self.muted,
             Action::Details => self.details = !self.details,
             Action::Told => {}
-            Action::Znode(path) => self.znode = path,
-            Action::SeekPath(text) => (self.path_sought, self.tree_from) = (text, 0),
-            Action::TreeFrom(row) => self.tree_from = row,
+            Action::Choose(choice) => self.choose(choice),
             Action::At(node) => {
                 self.at = node;
                 self.client = self.client_at(node);
@@ -781,8 +719,7 @@ impl Model {
         self.asides.clear();
         self.client = None;
         self.at = NodeId(1);
-        self.znode = "/".to_owned();
-        (self.path_sought, self.tree_from) = (String::new(), 0);
+        self.choices.renew();
         self.sliders = (0, 15, 0);
         self.lost_entries.clear();
         self.mirror.clear();

@@ -4,6 +4,7 @@ pub(crate) mod clients;
 pub(crate) mod compare;
 pub(crate) mod damage;
 pub(crate) mod export;
+pub(crate) mod filter;
 pub(crate) mod find;
 pub(crate) mod header;
 pub(crate) mod help;

@@ -18,7 +18,7 @@ use crate::desk::Seen;
 use crate::frame::seconds;
 use crate::i18n::Words;
 use crate::sentence;
-use crate::state::{Action, Model};
+use crate::state::{Action, Choice, Model};
 use crate::view::icon::{self, icon};
 
 /// Width of the chart in its own units, and where its bars begin.
@@ -63,7 +63,7 @@ pub(crate) fn History(seen: &Seen) -> Html {
             0 => words.get("history-all"),
             _ => format!("{seconds} s"),
         };
-        html! { <button key={seconds} class="btn" aria-pressed={(model.window == seconds).to_string()} onclick={seen.desk.on(Action::Window(seconds))}>{ name }</button> }
+        html! { <button key={seconds} class="btn" aria-pressed={(model.choices.window == seconds).to_string()} onclick={seen.desk.on(Action::Choose(Choice::Window(seconds)))}>{ name }</button> }
     });
     let windows: Vec<Html> = windows.collect();
     html! {
@@ -82,7 +82,7 @@ pub(crate) fn History(seen: &Seen) -> Html {
 /// All calls of the window, in the order of their questions.
 fn bars(model: &Model) -> Vec<Bar<'_>> {
     let sim = model.sim();
-    let from = match model.window {
+    let from = match model.choices.window {
         0 => Time(0),
         seconds => Time(sim.now().0.saturating_sub(u64::from(seconds) * 1_000_000)),
     };
@@ -184,7 +184,7 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     let first = bars
         .first()
         .map_or(now, |bar| model.run.since_start(bar.call.invoked));
-    let from = match model.window {
+    let from = match model.choices.window {
         0 => first,
         seconds => Span(now.0.saturating_sub(u64::from(seconds) * 1_000_000)),
     };

@@ -15,8 +15,8 @@ use crate::desk::{Desk, Seen};
 use crate::diagram::{Diagram, LEFT, State, name};
 use crate::frame::{element, seconds};
 use crate::state::{Action, Model, Selection, Stroke};
+use crate::view::filter::filter;
 use crate::view::icon::{self, icon};
-use crate::view::znodes::filter;
 
 /// Rows of the table.
 const ROWS: usize = 30;

@@ -2,18 +2,16 @@
 
 use otterkeeper_core::node::View;
 use otterkeeper_core::request::CreateMode;
-use otterkeeper_core::tree::{Tree, Znode};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::command;
 use crate::desk::Seen;
-use crate::state::{Action, Model};
+use crate::rows::{SHOWN, page};
+use crate::state::{Action, Choice, Model};
+use crate::view::filter::filter;
 use crate::view::icon::{self, icon};
-
-/// Znodes shown at once.
-const SHOWN: usize = 100;
 
 #[component]
 pub(crate) fn Znodes(seen: &Seen) -> Html {
@@ -41,73 +39,6 @@ pub(crate) fn chooser(seen: &Seen, model: &Model, name: &str) -> Html {
     html! { <div class="as" role="group" aria-label={name.to_owned()}><span>{ name }</span>{ for buttons }</div> }
 }
 
-/// A field in which something is looked for; its key is that of its name too.
-pub(crate) fn filter(
-    seen: &Seen,
-    key: &'static str,
-    value: &str,
-    act: fn(String) -> Action,
-) -> Html {
-    let desk = seen.desk.clone();
-    let input = Callback::from(move |event: InputEvent| {
-        let input = event
-            .target()
-            .and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
-        if let Some(input) = input {
-            desk.act(act(input.value()));
-        }
-    });
-    let name = seen.desk.read().words.get(key);
-    html! { <span class="field find"><input type="search" data-testid={key} aria-label={name.clone()} placeholder={name} value={value.to_owned()} oninput={input} /></span> }
-}
-
-/// The rows that are shown, the place of the first, and how many there are: depth first, as people read a tree, or those
-/// whose paths have what is looked for, with a star for anything.
-fn page<'a>(tree: &'a Tree, sought: &str, from: usize) -> (Vec<Znode<'a>>, usize, usize) {
-    let mut rows = Vec::new();
-    if !sought.is_empty() {
-        let found = || tree.iter().filter(|znode| fits(znode.path(), sought));
-        let all = found().count();
-        let from = from.min(all.saturating_sub(1) / SHOWN * SHOWN);
-        rows.extend(found().skip(from).take(SHOWN));
-        return (rows, from, all);
-    }
-    let all = tree.count() as usize;
-    let from = from.min(all.saturating_sub(1) / SHOWN * SHOWN);
-    let mut next = tree.get("/");
-    let mut open = Vec::new();
-    let mut row = 0;
-    while let Some(znode) = next {
-        if from <= row {
-            rows.push(znode);
-        }
-        row += 1;
-        if rows.len() == SHOWN {
-            break;
-        }
-        open.push(tree.children(znode.path()));
-        next = None;
-        while let Some(children) = open.last_mut() {
-            next = children.next();
-            if next.is_some() {
-                break;
-            }
-            open.pop();
-        }
-    }
-    (rows, from, all)
-}
-
-/// Whether a path has the pieces between stars, one behind the other.
-fn fits(path: &str, sought: &str) -> bool {
-    let mut rest = path;
-    sought.split('*').all(|piece| {
-        let found = rest.find(piece);
-        rest = found.map_or("", |at| &rest[at + piece.len()..]);
-        found.is_some()
-    })
-}
-
 fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     let words = &model.words;
     let tree = view.machine().tree();
@@ -119,8 +50,8 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
                 .map(|(path, _)| path.to_owned()),
         );
     }
-    let sought = &model.path_sought;
-    let (rows, from, all) = page(tree, sought, model.tree_from);
+    let sought = &model.choices.path_sought;
+    let (rows, from, all) = page(tree, sought, model.choices.tree_from);
     let to = from + rows.len();
     let rows = rows.into_iter().map(|znode| {
         let (stat, path) = (znode.stat(), znode.path());
@@ -142,7 +73,7 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
         html! {
             <li key={path} style={format!("padding-left:{}px", depth * 14)}>
                 // Another version is another element, so that a change flashes.
-                <button key={stat.mzxid.0} class="fresh" data-testid={format!("znode:{path}")} aria-pressed={(model.znode == path).to_string()} onclick={seen.desk.on(Action::Znode(path.to_owned()))}>
+                <button key={stat.mzxid.0} class="fresh" data-testid={format!("znode:{path}")} aria-pressed={(model.choices.znode == path).to_string()} onclick={seen.desk.on(Action::Choose(Choice::Znode(path.to_owned())))}>
                     <span class="key">{ name.to_owned() }</span><span class="val">{ value }</span>{ for kind }
                     { if stat.ephemeral_owner.0 == 0 { html! {} } else { html! { <span class="tag eph">{ words.with("znodes-session", &[("session", stat.ephemeral_owner.0.into())]) }</span> } } }
                     { if watches == 0 { html! {} } else { html! { <span class="tag watch" title={words.get("znodes-watches")}>{ icon(icon::BELL) }{ watches }</span> } } }
@@ -152,7 +83,7 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     });
     let rows: Vec<Html> = rows.collect();
     let turn = |id: &'static str, path: &'static str, row: usize, disabled: bool| {
-        html! { <button class="tiny" data-testid={id} aria-label={words.get(id)} title={words.get(id)} {disabled} onclick={seen.desk.on(Action::TreeFrom(row))}>{ icon(path) }</button> }
+        html! { <button class="tiny" data-testid={id} aria-label={words.get(id)} title={words.get(id)} {disabled} onclick={seen.desk.on(Action::Choose(Choice::TreeFrom(row)))}>{ icon(path) }</button> }
     };
     let place = [
         ("from", (from as u64 + 1).into()),
@@ -162,7 +93,7 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     html! {
         <>
             <div class="pages">
-                { filter(seen, "znodes-find", sought, Action::SeekPath) }
+                { filter(seen, "znodes-find", sought, |text| Action::Choose(Choice::SeekPath(text))) }
                 { if all <= SHOWN { html! {} } else { html! {
                     <>{ turn("znodes-before", icon::BACK, from.saturating_sub(SHOWN), from == 0) }<span class="num" data-testid="znodes-page">{ words.with("znodes-page", &place) }</span>{ turn("znodes-after", icon::NEXT, to, all <= to) }</>
                 } } }
@@ -177,7 +108,7 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
 
 fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     let words = &model.words;
-    let (desk, path) = (seen.desk.clone(), model.znode.clone());
+    let (desk, path) = (seen.desk.clone(), model.choices.znode.clone());
     let enter = Callback::from(move |event: KeyboardEvent| {
         let input = event
             .target()
@@ -188,7 +119,7 @@ fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
             input.set_value("");
         }
     });
-    let Some(znode) = view.machine().tree().get(&model.znode) else {
+    let Some(znode) = view.machine().tree().get(&model.choices.znode) else {
         return html! {};
     };
     let facts = command::stat_lines(&znode.stat()).into_iter().map(|(name, value)| {
@@ -197,7 +128,7 @@ fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     let facts: Vec<Html> = facts.collect();
     html! {
         <>
-            <h3>{ words.with("znodes-stat", &[("path", model.znode.as_str().into())]) }</h3>
+            <h3>{ words.with("znodes-stat", &[("path", model.choices.znode.as_str().into())]) }</h3>
             { match znode.data() {
                 Some(data) if !data.is_empty() => html! { <p class="quote mono">{ command::show(Some(data)) }</p> },
                 _ => html! {},
@@ -205,71 +136,5 @@ fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
             <label class="field">{ words.get("znodes-set") }<input data-testid="znodes-set" autocomplete="off" spellcheck="false" onkeydown={enter} /></label>
             <dl class="facts">{ facts }</dl>
         </>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::i18n::Lang;
-    use crate::state::Model;
-    use otterkeeper_core::id::NodeId;
-    use otterkeeper_core::time::Span;
-
-    #[test]
-    fn a_tree_of_thousands_is_shown_a_page_at_a_time() {
-        let mut model = Model::new(3, 42, Lang::En);
-        model.seek(Span::from_ms(1_500));
-        model.update(Action::Command("create /all 1".to_owned()));
-        for number in 0..3_000 {
-            let inner = if number % 100 == 7 {
-                "/all/in-"
-            } else {
-                "/all/"
-            };
-            let path = format!("create {inner}{number:04}");
-            model.update(Action::Command(path));
-            if number % 500 == 499 {
-                model.seek(Span::from_ms(2_000 + number * 3));
-            }
-        }
-        model.seek(Span::from_ms(15_000));
-        let view = model.sim().node(NodeId(1)).expect("it is up");
-        let tree = view.machine().tree();
-        let mut paths = Vec::new();
-        loop {
-            let (rows, from, all) = page(tree, "", paths.len());
-            assert_eq!((from, all), (paths.len(), tree.count() as usize));
-            assert!(rows.len() <= SHOWN);
-            paths.extend(rows.iter().map(|znode| znode.path().to_owned()));
-            if paths.len() == all {
-                break;
-            }
-        }
-        assert!(3_000 < paths.len());
-        // Each below its parent, and none twice.
-        let mut sorted = paths.clone();
-        sorted.sort_by_key(|path| path.split('/').map(str::to_owned).collect::<Vec<_>>());
-        sorted.dedup();
-        assert_eq!(paths[1..], sorted[1..]);
-        let (rows, from, all) = page(tree, "all*in-*07", 0);
-        assert_eq!((rows.len(), from, all), (30, 0, 30));
-        let (rows, from, all) = page(tree, "/all/", 5_000);
-        assert_eq!((rows.len(), from, all), (100, 2_900, 3_000));
-        assert_eq!(page(tree, "none of them", 0).2, 0);
-    }
-
-    #[test]
-    fn stars_stand_for_anything() {
-        for (sought, fit) in [
-            ("a", true),
-            ("/a*c", true),
-            ("*", true),
-            ("c*a", false),
-            ("/a/b/c", true),
-            ("b*", true),
-        ] {
-            assert_eq!(fits("/a/b/c", sought), fit, "{sought}");
-        }
     }
 }
