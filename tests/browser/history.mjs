@@ -92,6 +92,44 @@ export function history({ open, settled, home }) {
     await page.close();
   });
 
+  test("calls are hidden by client and by kind, and counted", async () => {
+    const page = await settled();
+    const { id } = await leader(page);
+    await command(page, id, "create /group 1");
+    await ahead(page, SECOND);
+    await command(page, id, "delete /none");
+    await ahead(page, SECOND);
+    await command(page, (id % 5) + 1, "get /group");
+    await ahead(page, SECOND);
+    await page.getByTestId("tab-history").click();
+    const calls = page.getByTestId("call");
+    const bars = page.locator('[data-testid="history"] g > rect.bar');
+    const shown = page.getByTestId("history-shown");
+    const said = await page.getByTestId("order").innerText();
+    const counts = async () => [await calls.count(), await bars.count()];
+    assert.deepEqual(await counts(), [3, 3]);
+    assert.equal(await shown.count(), 0);
+    assert.match(await page.getByTestId("history-writes").innerText(), /writes\s*1$/);
+    assert.match(await page.getByTestId("caller-1").innerText(), /^a\s*2$/);
+    await page.getByTestId("history-writes").click();
+    assert.deepEqual(await counts(), [2, 2]);
+    assert.equal(await page.getByTestId("history-writes").getAttribute("aria-pressed"), "false");
+    assert.match(await shown.innerText(), /^2 of 3 calls are shown/);
+    await page.getByTestId("caller-2").focus();
+    await page.keyboard.press("Enter");
+    await drawn(page);
+    assert.deepEqual(await counts(), [1, 1]);
+    assert.match(await calls.innerText(), /delete \/none/);
+    await page.getByTestId("history-failed").click();
+    assert.deepEqual(await counts(), [0, 0]);
+    assert.match(await shown.innerText(), /^0 of 3 calls are shown/);
+    // Whatever is hidden, all of it is judged.
+    assert.equal(await page.getByTestId("order").innerText(), said);
+    for (const hidden of ["history-writes", "history-failed", "caller-2"]) await page.getByTestId(hidden).click();
+    assert.deepEqual(await counts(), [3, 3]);
+    await page.close();
+  });
+
   test("an answer that fits nowhere is found, and the strip leads to it", async () => {
     const page = await open(`${home()}#/rule/deposed-reads`);
     for (let press = 0; press < 5; press += 1) await page.keyboard.press("]");

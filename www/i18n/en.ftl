@@ -960,3 +960,15 @@ preset-hold-what = All links hold back what they carry, and you deliver message 
 deed-clogs = You let { $n } directions hold back what they carry.
 znodes-set = set to
 notice-filed = So many interventions make no handy link: the run was saved as a file. Drop it on this page to open it.
+history-kinds = Kinds of calls
+history-reads = reads
+history-old = old reads
+history-writes = writes
+history-failed = failed
+history-lost = unknown
+history-shown = { $n } of { $all } calls are shown; the sentences above are about all.
+history-without =
+    { $n ->
+        [one] 1 more client has no lane here: hide others to see it.
+       *[other] { $n } more clients have no lane here: hide others to see them.
+    }

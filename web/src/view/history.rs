@@ -2,6 +2,8 @@
 //! them, and what the core makes of it all. Which reads were old, and by how much; which writes nobody
 //! knows anything about, and why. The chart is for the eye, the list below it says the same.
 
+mod groups;
+
 use std::collections::BTreeMap;
 
 use otterkeeper_core::id::NodeId;
@@ -16,7 +18,7 @@ use yew::prelude::*;
 use crate::command;
 use crate::desk::Seen;
 use crate::frame::seconds;
-use crate::i18n::Words;
+use crate::i18n::{Word, Words};
 use crate::sentence;
 use crate::state::{Action, Choice, Model};
 use crate::view::icon::{self, icon};
@@ -36,6 +38,7 @@ const LANES: usize = 12;
 const WINDOWS: [u32; 4] = [1, 5, 30, 0];
 
 /// A call, and what came of it.
+#[derive(Clone, Copy)]
 struct Bar<'a> {
     client: ClientId,
     call: &'a Call,
@@ -57,7 +60,8 @@ struct Band {
 pub(crate) fn History(seen: &Seen) -> Html {
     let model = seen.desk.read();
     let words = &model.words;
-    let bars = bars(&model);
+    let all = asked(&model);
+    let bars = newest(&model, &all);
     let windows = WINDOWS.into_iter().map(|seconds| {
         let name = match seconds {
             0 => words.get("history-all"),
@@ -73,14 +77,17 @@ pub(crate) fn History(seen: &Seen) -> Html {
             { if bars.is_empty() {
                 html! { <p class="empty">{ words.get("history-none") }</p> }
             } else {
-                html! { <>{ chart(seen, &model, &bars) }{ list(seen, &model, &bars) }</> }
+                let callers = groups::callers(&model, &all);
+                let some = match callers.len() == all.len() { true => bars, false => newest(&model, &callers) };
+                let shown = groups::shown(&model, &some);
+                html! { <>{ groups::buttons(seen, &model, &all, &some, shown.len()) }{ chart(seen, &model, &shown) }{ list(seen, &model, &shown) }</> }
             } }
         </section>
     }
 }
 
 /// All calls of the window, in the order of their questions.
-fn bars(model: &Model) -> Vec<Bar<'_>> {
+fn asked(model: &Model) -> Vec<Bar<'_>> {
     let sim = model.sim();
     let from = match model.choices.window {
         0 => Time(0),
@@ -115,10 +122,14 @@ fn bars(model: &Model) -> Vec<Bar<'_>> {
     });
     let mut bars: Vec<Bar<'_>> = bars.collect();
     bars.sort_by_key(|bar| bar.call.invoked);
-    let skip = bars.len().saturating_sub(BARS);
-    bars.drain(..skip);
+    bars
+}
+
+/// The newest of them, and which of these were old.
+fn newest<'a>(model: &Model, bars: &[Bar<'a>]) -> Vec<Bar<'a>> {
+    let mut bars = bars[bars.len().saturating_sub(BARS)..].to_vec();
     let since = bars.first().map_or(Time::NEVER, |bar| bar.call.invoked);
-    let behind = sim.behind(since);
+    let behind = model.sim().behind(since);
     for bar in &mut bars {
         bar.behind = behind.get(&(bar.client, bar.call.tag)).copied();
     }
@@ -179,6 +190,9 @@ fn verdicts(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
 
 fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     let words = &model.words;
+    if bars.is_empty() {
+        return html! {};
+    }
     let start = model.sim().config().start;
     let now = model.run.now();
     let first = bars
@@ -201,8 +215,10 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     // A lane for each client; calls that overlap lie under one another.
     let mut lanes: BTreeMap<ClientId, Vec<Time>> = BTreeMap::new();
     let mut placed = Vec::new();
+    let mut without: Vec<ClientId> = Vec::new();
     for bar in bars {
         if lanes.len() == LANES && !lanes.contains_key(&bar.client) {
+            without.push(bar.client);
             continue;
         }
         let ends = lanes.entry(bar.client).or_default();
@@ -267,12 +283,21 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     });
     let drawn: Vec<Html> = drawn.collect();
     let height = bottom + 16.0;
+    without.sort_unstable();
+    without.dedup();
+    let without = (!without.is_empty()).then(|| {
+        let n = Word::Count(without.len() as u64);
+        html! { <p class="sub" data-testid="without-lane">{ words.with("history-without", &[("n", n)]) }</p> }
+    });
     html! {
+        <>
         <svg class="chart" viewBox={format!("0 0 {WIDTH} {height:.0}")} role="img" aria-label={words.with("history-chart", &[("n", (lanes.len() as u64).into())])} data-testid="history">
             { bands }{ names }<path class="lane" d={format!("M0 {bottom:.1}H{WIDTH}")} />{ drawn }
             <text class="tick" x={LEFT.to_string()} y={format!("{:.1}", bottom + 12.0)}>{ seconds(from.0) }</text>
             <text class="tick end" x={WIDTH.to_string()} y={format!("{:.1}", bottom + 12.0)}>{ seconds(now.0) }</text>
         </svg>
+        { for without }
+        </>
     }
 }
 
@@ -543,7 +568,7 @@ mod tests {
             model.update(Action::Load(40));
         }
         model.seek(Span::from_ms(5_000));
-        let (bars, commits) = (bars(&model), commits(&model));
+        let (bars, commits) = (newest(&model, &asked(&model)), commits(&model));
         let since = |time| model.run.since_start(time);
         let placed = bars
             .iter()
