@@ -63,7 +63,8 @@ impl<'a> Znode<'a> {
     /// Its Stat.
     #[must_use]
     pub fn stat(&self) -> Stat {
-        self.read().1
+        let (facts, data) = self.0.open();
+        facts.stat(data)
     }
 
     /// What kind it is of. That it was sequential once is not known.

@@ -4,14 +4,19 @@ import { test } from "node:test";
 
 import { ahead, drawn, moment } from "./tab.mjs";
 
+/** A cluster with a tree of three pages. */
+async function grown(page) {
+  const creates = Array.from({ length: 240 }, (_, place) => `client-1 create /all/${String(place).padStart(3, "0")} v${place}`);
+  const script = ["nodes 3 seed 1 workload 0", "client-1 at 1", "client-1 create /all 1", ...creates, "event 90000 at 6000000us"].join("\n");
+  await page.evaluate((text) => window.otterkeeper.load(new TextEncoder().encode(text)), script);
+  await page.waitForFunction(() => window.otterkeeper.now() >= 6_000_000);
+  await page.getByTestId("tab-znodes").click();
+}
+
 export function tree({ open }) {
   test("a large tree is shown a page at a time, and paths are found", async () => {
     const page = await open();
-    const creates = Array.from({ length: 240 }, (_, place) => `client-1 create /all/${String(place).padStart(3, "0")} v${place}`);
-    const script = ["nodes 3 seed 1 workload 0", "client-1 at 1", "client-1 create /all 1", ...creates, "event 90000 at 6000000us"].join("\n");
-    await page.evaluate((text) => window.otterkeeper.load(new TextEncoder().encode(text)), script);
-    await page.waitForFunction(() => window.otterkeeper.now() >= 6_000_000);
-    await page.getByTestId("tab-znodes").click();
+    await grown(page);
     const rows = page.locator('[data-testid^="znode:"]');
     const shown = page.getByTestId("znodes-page");
     assert.equal(await rows.count(), 100);
@@ -50,6 +55,50 @@ export function tree({ open }) {
     await page.getByTestId("znodes-find").fill("");
     await drawn(page);
     assert.equal(await shown.innerText(), `1–100 of ${all}`);
+    await page.close();
+  });
+
+  test("a tree is held while the run goes on, and changes elsewhere are told", async () => {
+    const page = await open();
+    await grown(page);
+    const hold = page.getByTestId("znodes-hold");
+    const news = page.getByTestId("news");
+    const value = async (text) => {
+      await page.getByTestId("znodes-set").fill(text);
+      await page.getByTestId("znodes-set").press("Enter");
+      await ahead(page, 500_000);
+    };
+    await page.getByTestId("znodes-find").fill("/all/123");
+    await page.getByTestId("znode:/all/123").click();
+    await hold.check();
+    const { us } = await moment(page);
+    assert.equal(await news.innerText(), "");
+    await value("second");
+    assert.match(await news.innerText(), /^1 znode has changed since: \/all\/123\n/);
+    assert.match(await page.getByTestId("znode:/all/123").innerText(), /v123/);
+    assert.match(await page.locator(".znodes").innerText(), /held at 6\.0\d\d s, applied up to \d+/);
+    // Before that moment it is not held, and from there on it is.
+    await page.evaluate((us) => window.otterkeeper.seek(us), us - 1_000_000);
+    await page.getByText("from there on it is shown again").waitFor();
+    assert.equal(await hold.isChecked(), false);
+    await page.evaluate((us) => window.otterkeeper.seek(us), us + 400_000);
+    await page.getByTestId("znodes-reveal").waitFor();
+    assert.equal(await hold.isChecked(), true);
+    // What has changed is shown on its page, and nothing is held any more.
+    await page.getByTestId("znodes-reveal").click();
+    await drawn(page);
+    assert.equal(await hold.isChecked(), false);
+    assert.match(await page.getByTestId("znodes-page").innerText(), /^101/);
+    assert.match(await page.getByTestId("znode:/all/123").innerText(), /second/);
+    assert.equal(await news.innerText(), "", "it is on the screen");
+    await page.getByTestId("znodes-before").click();
+    await value("third");
+    assert.match(await news.innerText(), /^1 znode elsewhere changed in the last 2 seconds: \/all\/123\n/);
+    await page.getByTestId("znodes-reveal").click();
+    await page.getByTestId("znode:/all/123").getByText("third").waitFor();
+    await page.getByTestId("znodes-before").click();
+    await ahead(page, 3_000_000);
+    assert.equal(await news.innerText(), "", "it is long ago");
     await page.close();
   });
 }

@@ -1,4 +1,7 @@
-//! Which znodes of a tree are shown: a page at a time, or those whose paths are looked for. Knows nothing of markup.
+//! Which znodes of a tree are shown: a page at a time, or those whose paths are looked for; and which have changed, by
+//! their own zxids. Knows nothing of markup.
+
+use core::cmp::Ordering;
 
 use otterkeeper_core::tree::{Tree, Znode};
 
@@ -54,6 +57,79 @@ fn fits(path: &str, sought: &str) -> bool {
         rest = found.map_or("", |at| &rest[at + piece.len()..]);
         found.is_some()
     })
+}
+
+/// How many znodes stand before a path, as people read a tree.
+pub(crate) fn place(tree: &Tree, path: &str) -> usize {
+    let before = |znode: &Znode<'_>| znode.path().split('/').lt(path.split('/'));
+    tree.iter().filter(before).count()
+}
+
+/// What differs between two states of a tree: paths, with a plus before those that came, and a minus before those that
+/// went.
+pub(crate) fn changed(old: &Tree, new: &Tree) -> Vec<String> {
+    let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
+    let mut changed = Vec::new();
+    loop {
+        let order = match (olds.peek(), news.peek()) {
+            (None, None) => return changed,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(old), Some(new)) => key(old.path()).cmp(&key(new.path())),
+        };
+        let was = if order == Ordering::Greater {
+            None
+        } else {
+            olds.next()
+        };
+        let is = if order == Ordering::Less {
+            None
+        } else {
+            news.next()
+        };
+        match (was, is) {
+            (Some(was), None) => changed.push(format!("-{}", was.path())),
+            (None, Some(is)) => changed.push(format!("+{}", is.path())),
+            (Some(was), Some(is)) if facts(&was) != facts(&is) => {
+                changed.push(is.path().to_owned())
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The order of a tree's own iterator: by depth and then by path.
+fn key(path: &str) -> (usize, &str) {
+    (
+        if path == "/" {
+            0
+        } else {
+            path.matches('/').count()
+        },
+        path,
+    )
+}
+
+/// What changes when a znode itself does, and not only its children.
+fn facts(znode: &Znode<'_>) -> (u64, u64, i32) {
+    let stat = znode.stat();
+    (stat.czxid.0, stat.mzxid.0, stat.aversion)
+}
+
+/// The znodes that came, were set or lost children behind a zxid, except those that are shown.
+pub(crate) fn since<'a>(tree: &'a Tree, zxid: u64, shown: &[Znode<'_>]) -> Vec<Znode<'a>> {
+    let is_new = |znode: &Znode<'_>| {
+        let stat = znode.stat();
+        // A child that came is told for itself. One that went is only known to its parent.
+        let lost = || {
+            let mut children = tree.children(znode.path());
+            children.all(|child| child.stat().czxid != stat.pzxid)
+        };
+        zxid < stat.czxid.0.max(stat.mzxid.0) || zxid < stat.pzxid.0 && lost()
+    };
+    let elsewhere =
+        |znode: &Znode<'_>| is_new(znode) && shown.iter().all(|one| one.path() != znode.path());
+    tree.iter().filter(elsewhere).collect()
 }
 
 #[cfg(test)]
@@ -118,6 +194,42 @@ mod tests {
             ("b*", true),
         ] {
             assert_eq!(fits("/a/b/c", sought), fit, "{sought}");
+        }
+    }
+
+    #[test]
+    fn changes_are_told_by_the_zxids_of_znodes() {
+        let mut model = Model::new(3, 42, Lang::En);
+        model.seek(Span::from_ms(1_500));
+        for path in ["/a", "/a/b", "/a/d"] {
+            model.update(Action::Command(format!("create {path} 1")));
+        }
+        model.seek(Span::from_ms(2_500));
+        let tree = |model: &Model| {
+            let view = model.sim().node(NodeId(1)).expect("it is up");
+            (view.machine().tree().clone(), view.applied().0)
+        };
+        let (old, zxid) = tree(&model);
+        for line in ["set /a/d 2", "create /c 1", "delete /a/b"] {
+            model.update(Action::Command(line.to_owned()));
+        }
+        model.seek(Span::from_ms(3_500));
+        let (new, _) = tree(&model);
+        assert_eq!(changed(&old, &new), ["+/c", "-/a/b", "/a/d"]);
+        assert_eq!(changed(&new, &old), ["-/c", "+/a/b", "/a/d"]);
+        assert!(changed(&new, &new.clone()).is_empty());
+        let paths = |shown: &[Znode<'_>], zxid| -> Vec<String> {
+            let found = since(&new, zxid, shown);
+            found.iter().map(|znode| znode.path().to_owned()).collect()
+        };
+        // Of the one that went its parent tells; the root only has a child more.
+        assert_eq!(paths(&[], zxid), ["/a", "/c", "/a/d"]);
+        let (rows, ..) = page(&new, "/c", 0);
+        assert_eq!(paths(&rows, zxid), ["/a", "/a/d"]);
+        assert!(paths(&[], u64::MAX).is_empty());
+        let (rows, ..) = page(&new, "", 0);
+        for (row, znode) in rows.iter().enumerate() {
+            assert_eq!(place(&new, znode.path()), row);
         }
     }
 }

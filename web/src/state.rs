@@ -28,7 +28,7 @@ use otterkeeper_core::sim::{ClientId, Flight, FlightId, Intervention, Invariant,
 use otterkeeper_core::time::Span;
 
 pub(crate) use self::act::delays;
-pub(crate) use self::choice::{Choice, Choices};
+pub(crate) use self::choice::{Choice, Choices, Held};
 pub(crate) use self::job::{Job, Jobs};
 pub(crate) use self::judge::Judged;
 pub(crate) use self::lesson::{

@@ -972,3 +972,17 @@ history-without =
         [one] 1 more client has no lane here: hide others to see it.
        *[other] { $n } more clients have no lane here: hide others to see them.
     }
+znodes-hold = hold this view
+znodes-held = held at { $at }, applied up to { $index }
+znodes-hold-rests = Held is the tree of node { $node } at { $at }: from there on it is shown again.
+znodes-changed =
+    { $n ->
+        [one] 1 znode has changed since: { $paths }
+       *[other] { $n } znodes have changed since: { $paths }
+    }
+znodes-elsewhere =
+    { $n ->
+        [one] 1 znode elsewhere changed in the last 2 seconds: { $paths }
+       *[other] { $n } znodes elsewhere changed in the last 2 seconds: { $paths }
+    }
+znodes-reveal = show

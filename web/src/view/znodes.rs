@@ -2,16 +2,24 @@
 
 use otterkeeper_core::node::View;
 use otterkeeper_core::request::CreateMode;
+use otterkeeper_core::time::Span;
+use otterkeeper_core::tree::{Tree, Znode};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::command;
 use crate::desk::Seen;
-use crate::rows::{SHOWN, page};
-use crate::state::{Action, Choice, Model};
+use crate::frame::seconds;
+use crate::i18n::Word;
+use crate::rows::{self, SHOWN, page};
+use crate::state::{Action, Choice, Held, Model};
 use crate::view::filter::filter;
 use crate::view::icon::{self, icon};
+
+/// Changes elsewhere are told for so long, and so many of them by name.
+const RECENT: Span = Span::from_ms(2_000);
+const NAMED: usize = 3;
 
 #[component]
 pub(crate) fn Znodes(seen: &Seen) -> Html {
@@ -41,7 +49,8 @@ pub(crate) fn chooser(seen: &Seen, model: &Model, name: &str) -> Html {
 
 fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     let words = &model.words;
-    let tree = view.machine().tree();
+    let held = model.held();
+    let tree = held.map_or(view.machine().tree(), |held| &held.tree);
     let mut watched: Vec<String> = Vec::new();
     for connection in view.connections() {
         watched.extend(
@@ -53,6 +62,7 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
     let sought = &model.choices.path_sought;
     let (rows, from, all) = page(tree, sought, model.choices.tree_from);
     let to = from + rows.len();
+    let news = news(seen, model, view, &rows, all);
     let rows = rows.into_iter().map(|znode| {
         let (stat, path) = (znode.stat(), znode.path());
         let depth = if path == "/" || !sought.is_empty() { 0 } else { path.matches('/').count() };
@@ -98,15 +108,79 @@ fn tree(seen: &Seen, model: &Model, view: View<'_>) -> Html {
                     <>{ turn("znodes-before", icon::BACK, from.saturating_sub(SHOWN), from == 0) }<span class="num" data-testid="znodes-page">{ words.with("znodes-page", &place) }</span>{ turn("znodes-after", icon::NEXT, to, all <= to) }</>
                 } } }
             </div>
-            <p class="sub">{ words.with("znodes-applied", &[("index", view.applied().0.into())]) }</p>
+            { state(seen, model, view) }
+            <div role="status" data-testid="news">{ news }</div>
             <ul class="tree">{ rows }</ul>
             { if all == 0 { html! { <p class="empty">{ words.get("znodes-none") }</p> } } else { html! {} } }
-            { stat(seen, model, view) }
+            { stat(seen, model, tree) }
         </>
     }
 }
 
-fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
+/// Of which moment the tree is, and the switch that keeps it.
+fn state(seen: &Seen, model: &Model, view: View<'_>) -> Html {
+    let words = &model.words;
+    let of = |held: &Held| {
+        [
+            ("at", seconds(held.at.0).into()),
+            ("index", held.applied.into()),
+            ("node", held.node.0.into()),
+        ]
+    };
+    let held = model.held();
+    let text = match held {
+        Some(held) => words.with("znodes-held", &of(held)),
+        None => words.with("znodes-applied", &[("index", view.applied().0.into())]),
+    };
+    let rests = model.choices.held.as_ref().filter(|_| held.is_none());
+    let rests = rests.map(|held| {
+        html! { <p class="sub">{ words.with("znodes-hold-rests", &of(held)) }</p> }
+    });
+    html! {
+        <>
+            <p class="sub apart"><span>{ text }</span><label class="check"><input type="checkbox" data-testid="znodes-hold" checked={held.is_some()} onchange={seen.desk.on(Action::Choose(Choice::Hold))} />{ words.get("znodes-hold") }</label></p>
+            { for rests }
+        </>
+    }
+}
+
+/// What has changed where nobody looks: behind the held tree, or beside the shown page a short while ago.
+fn news(
+    seen: &Seen,
+    model: &Model,
+    view: View<'_>,
+    shown: &[Znode<'_>],
+    all: usize,
+) -> Option<Html> {
+    let words = &model.words;
+    let tree = view.machine().tree();
+    let (key, paths) = match model.held() {
+        Some(held) if held.applied == view.applied().0 => return None,
+        Some(held) => ("znodes-changed", rows::changed(&held.tree, tree)),
+        // All of it is on the screen.
+        None if shown.len() == all && model.choices.path_sought.is_empty() => return None,
+        None => {
+            let zxid = model.committed_before(view.id(), RECENT);
+            let found = rows::since(tree, zxid, shown);
+            let paths = found.iter().map(|znode| znode.path().to_owned());
+            ("znodes-elsewhere", paths.collect())
+        }
+    };
+    let first = paths.first()?.trim_start_matches(['+', '-']).to_owned();
+    let mut names = paths[..paths.len().min(NAMED)].join(", ");
+    if NAMED < paths.len() {
+        names += ", \u{2026}";
+    }
+    let arguments = [
+        ("n", Word::Count(paths.len() as u64)),
+        ("paths", names.into()),
+    ];
+    Some(html! {
+        <p class="quote news"><span>{ words.with(key, &arguments) }</span><button class="btn" data-testid="znodes-reveal" onclick={seen.desk.on(Action::Choose(Choice::Reveal(first)))}>{ words.get("znodes-reveal") }</button></p>
+    })
+}
+
+fn stat(seen: &Seen, model: &Model, tree: &Tree) -> Html {
     let words = &model.words;
     let (desk, path) = (seen.desk.clone(), model.choices.znode.clone());
     let enter = Callback::from(move |event: KeyboardEvent| {
@@ -119,7 +193,7 @@ fn stat(seen: &Seen, model: &Model, view: View<'_>) -> Html {
             input.set_value("");
         }
     });
-    let Some(znode) = view.machine().tree().get(&model.choices.znode) else {
+    let Some(znode) = tree.get(&model.choices.znode) else {
         return html! {};
     };
     let facts = command::stat_lines(&znode.stat()).into_iter().map(|(name, value)| {
