@@ -4,6 +4,7 @@
 //! or a name that belongs to it.
 
 mod members;
+mod page;
 
 use core::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -84,10 +85,13 @@ pub async fn serve(listener: TcpListener, site: Rc<Site>) {
         )
         .route("/peer", get(member))
         .route("/ws", get(client))
-        .route("/", get(async || page::file("index.html")))
+        .route(
+            "/",
+            get(async |headers: HeaderMap| page::file("index.html", &headers)),
+        )
         .route(
             "/{*path}",
-            get(async |Path(path): Path<String>| page::file(&path)),
+            get(async |Path(path): Path<String>, headers: HeaderMap| page::file(&path, &headers)),
         )
         .with_state(Door(sender));
     let listener = listener.tap_io(|stream| {
@@ -504,54 +508,6 @@ fn may_enter(
         ));
     }
     Ok(())
-}
-
-/// The page inside the binary.
-#[cfg(feature = "page")]
-mod page {
-    use axum::http::{StatusCode, header};
-    use axum::response::{IntoResponse, Response};
-
-    #[derive(rust_embed::RustEmbed)]
-    #[folder = "../target/www"]
-    struct Page;
-
-    pub(super) fn file(path: &str) -> Response {
-        let Some(file) = Page::get(path) else {
-            return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
-        };
-        let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("html") => "text/html; charset=utf-8",
-            Some("js") => "text/javascript; charset=utf-8",
-            Some("css") => "text/css; charset=utf-8",
-            Some("wasm") => "application/wasm",
-            Some("svg") => "image/svg+xml",
-            Some("png") => "image/png",
-            Some("json") => "application/json",
-            Some("ftl" | "txt" | "scenario") => "text/plain; charset=utf-8",
-            _ => "application/octet-stream",
-        };
-        let headers = [
-            (header::CONTENT_TYPE, kind),
-            (header::CACHE_CONTROL, "no-cache"),
-        ];
-        (headers, file.data.into_owned()).into_response()
-    }
-}
-
-/// A binary without the page says how to get it.
-#[cfg(not(feature = "page"))]
-mod page {
-    use axum::http::StatusCode;
-    use axum::response::{IntoResponse, Response};
-
-    pub(super) fn file(path: &str) -> Response {
-        if path != "index.html" {
-            return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
-        }
-        "Otterkeeper is running. This binary was built without the page; `cargo xtask play` builds and serves it.\n"
-            .into_response()
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 // Measures the page against its budgets, in headless Chromium, and prints one JSON on standard output: each number with
 // its budget and whether it is kept. `cargo xtask web --measure` builds the page and calls this; by hand:
 //   OTTERKEEPER_WWW=target/www OTTERKEEPER_PLAYWRIGHT=.../playwright-core node tests/browser/measure.mjs
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { cpus } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import { gzipSync } from "node:zlib";
 
 import { leader, serve } from "./tab.mjs";
 
@@ -34,13 +33,14 @@ const round = (number) => Math.round(number * 10) / 10;
 const note = (text) => process.stderr.write(`${text}\n`);
 
 function sizes() {
-  const files = readdirSync(www, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const files = readdirSync(www, { recursive: true, withFileTypes: true });
+  const plain = files.filter((file) => file.isFile() && !/[.](br|gz)$/.test(file.name));
   const size = (file) => {
     const path = join(file.parentPath, file.name);
-    const bytes = readFileSync(path);
-    return [relative(www, path), { raw_bytes: bytes.length, gzip_bytes: gzipSync(bytes, { level: 9 }).length }];
+    const bytes = (suffix) => statSync(path + suffix).size;
+    return [relative(www, path), { raw_bytes: bytes(""), gzip_bytes: bytes(".gz"), brotli_bytes: bytes(".br") }];
   };
-  return Object.fromEntries(files.map(size).sort());
+  return Object.fromEntries(plain.map(size).sort());
 }
 
 /** Milliseconds of processor time that the page's thread has had: what other programs take from it is not in them. */
@@ -190,7 +190,9 @@ function speed(name, { virtual, real, busy }, budget) {
 }
 
 const files = sizes();
-judge("page", Object.values(files).reduce((sum, file) => sum + file.gzip_bytes, 0), "bytes with gzip", 400_000, undefined);
+const total = (of) => Object.values(files).reduce((sum, file) => sum + of(file), 0);
+judge("page", total((file) => file.gzip_bytes), "bytes with gzip", 400_000);
+judge("page with brotli", total((file) => file.brotli_bytes), "bytes with brotli", null, null);
 
 note("first moving picture");
 const pictures = ascending([await firstPicture(), await firstPicture(), await firstPicture()]);

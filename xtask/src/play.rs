@@ -165,7 +165,29 @@ fn check(options: &Options, server: &Path) -> Result<()> {
             "what {address} serves is no page:\n{page}"
         );
     }
-    fetch(options.http, "/otterkeeper_bg.wasm").context("the page has no wasm")?;
+    const WASM: &str = "/otterkeeper_bg.wasm";
+    let (_, whole) = get(options.http, WASM, "").context("the page has no wasm")?;
+    for packing in ["gzip", "br"] {
+        let accept = format!("Accept-Encoding: {packing}\r\n");
+        let (head, packed) = get(options.http, WASM, &accept)?;
+        ensure!(
+            head.contains(&format!("content-encoding: {packing}"))
+                && packed.len() < whole.len() / 2,
+            "the wasm is not sent smaller to who reads {packing}:\n{head}"
+        );
+        let tag = head.lines().find_map(|line| line.strip_prefix("etag: "));
+        let tag = tag.context("the wasm has no tag")?;
+        let again = get(
+            options.http,
+            WASM,
+            &format!("{accept}If-None-Match: {tag}\r\n"),
+        )?;
+        ensure!(
+            again.0.contains(" 304") && again.1.is_empty(),
+            "what a browser has is sent again:\n{}",
+            again.0
+        );
+    }
     say("ok   every node took a write that another one read back, and serves the page");
     Ok(())
 }
@@ -210,19 +232,25 @@ fn end(cluster: &mut Child) -> Result<()> {
 
 /// The body of a successful answer to `GET path`.
 fn fetch(address: SocketAddr, path: &str) -> Result<String> {
+    let (head, body) = get(address, path, "")?;
+    let status = head.lines().next().unwrap_or_default();
+    ensure!(status.contains(" 200"), "{status}");
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Head and body of the answer to `GET path` with more lines of headers.
+fn get(address: SocketAddr, path: &str, headers: &str) -> Result<(String, Vec<u8>)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n"
     )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
-    let status = head.lines().next().unwrap_or_default();
-    ensure!(status.contains(" 200"), "{status}");
-    Ok(body.to_owned())
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = answer.split_off(end.context("no HTTP answer")? + 4);
+    Ok((String::from_utf8(answer)?, body))
 }
 
 /// Opens `page` if there is a screen and something that opens pages.

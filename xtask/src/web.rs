@@ -4,12 +4,14 @@
 use core::hash::Hasher;
 use core::time::Duration;
 use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use brotli::CompressorWriter;
 use flate2::{Compression, write::GzEncoder};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -33,6 +35,11 @@ const BROWSER_FEATURES: [&str; 8] = [
 /// The page's script is `otterkeeper.js`; its wasm is `otterkeeper_bg.wasm` beside it.
 const NAME: &str = "otterkeeper";
 
+/// What packed files end with.
+const GZIP: &str = "gz";
+const BROTLI: &str = "br";
+const PACKINGS: [&str; 2] = [GZIP, BROTLI];
+
 /// `cargo xtask web`.
 pub(crate) fn web(measure: bool) -> Result<ExitCode> {
     if measure {
@@ -45,11 +52,21 @@ pub(crate) fn web(measure: bool) -> Result<ExitCode> {
     if measure {
         return budgets(&page);
     }
-    let sizes = sizes(&page)?;
-    let raw: u64 = sizes.iter().map(|size| size.raw_bytes).sum();
-    let gzip: u64 = sizes.iter().map(|size| size.gzip_bytes).sum();
+    let total = |suffix: Option<&str>| -> Result<u64> {
+        let mut sum = 0;
+        for path in files(&page)? {
+            let packing = path.extension().and_then(OsStr::to_str);
+            if packing.filter(|packing| PACKINGS.contains(packing)) == suffix {
+                sum += fs::metadata(path)?.len();
+            }
+        }
+        Ok(sum)
+    };
     say(&format!(
-        "page in target/www: {raw} bytes, {gzip} bytes with gzip"
+        "page in target/www: {} bytes, {} with gzip, {} with brotli",
+        total(None)?,
+        total(Some(GZIP))?,
+        total(Some(BROTLI))?
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -129,6 +146,7 @@ pub(crate) fn build() -> Result<PathBuf> {
             .run()?;
     }
     keep_offline(&fresh)?;
+    pack(&fresh)?;
     if page.exists() {
         fs::remove_dir_all(&page)?;
     }
@@ -162,23 +180,20 @@ fn keep_offline(page: &Path) -> Result<()> {
     Ok(fs::write(worker, filled)?)
 }
 
-struct Size {
-    raw_bytes: u64,
-    gzip_bytes: u64,
-}
-
-fn sizes(folder: &Path) -> Result<Vec<Size>> {
-    let mut sizes = Vec::new();
-    for path in files(folder)? {
+/// Writes each file packed beside itself, where web servers look for it (`gzip_static` and `brotli_static` of nginx,
+/// `precompressed` of Caddy, and our own server).
+fn pack(page: &Path) -> Result<()> {
+    for path in files(page)? {
         let bytes = fs::read(&path)?;
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&bytes)?;
-        sizes.push(Size {
-            raw_bytes: bytes.len() as u64,
-            gzip_bytes: encoder.finish()?.len() as u64,
-        });
+        let beside = |suffix: &str| PathBuf::from(format!("{}.{suffix}", path.display()));
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&bytes)?;
+        fs::write(beside(GZIP), gzip.finish()?)?;
+        let mut brotli = CompressorWriter::new(Vec::new(), bytes.len().max(1), 11, 24);
+        brotli.write_all(&bytes)?;
+        fs::write(beside(BROTLI), brotli.into_inner())?;
     }
-    Ok(sizes)
+    Ok(())
 }
 
 /// Changes whenever something that the page is made of has changed.
