@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ahead, leader, moment } from "./tab.mjs";
+import { ahead, command, drawn, leader, moment, underWay } from "./tab.mjs";
 
 const SECOND = 1_000_000;
 
@@ -55,6 +55,50 @@ export function links({ open, settled, home, browser }) {
     await page.getByTestId("play").click();
     await leader(page);
     await page.close();
+  });
+
+  test("a link shows what was shown: tab, selection, tree, client, diagram, name", async () => {
+    const page = await settled();
+    await command(page, 4, "create /otter 1");
+    await underWay(page, 1);
+    await page.keyboard.press("f");
+    await page.getByTestId("tab-runs").click();
+    await page.getByTestId("branch-name").fill("what if? 100% & \u{c655}");
+    await page.getByTestId("branch-name").press("Enter");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("f");
+    await page.getByTestId("tab-znodes").click();
+    await page.getByTestId("diagram").click();
+    const shown = async (page) => ({
+      ...(await moment(page)),
+      tab: await page.locator('[role="tab"][aria-selected="true"]').getAttribute("data-testid"),
+      chosen: await page.getByTestId("chosen").innerText(),
+      at: await page.locator('[data-testid^="at-"][aria-pressed="true"]').getAttribute("data-testid"),
+      diagram: await page.getByTestId("lanes").count(),
+    });
+    const here = await shown(page);
+    assert.equal(here.tab, "tab-znodes");
+    assert.equal(here.at, "at-4");
+    assert.notEqual(here.chosen, "");
+    await page.keyboard.press("s");
+    await page.waitForFunction(() => location.hash.includes("&tab=znodes"));
+    const link = await page.evaluate(() => location.href);
+    await page.close();
+    const other = await open(link);
+    await other.getByTestId("notice").getByText("reproduced").waitFor();
+    await drawn(other);
+    assert.deepEqual(await shown(other), here);
+    await other.getByTestId("tab-runs").click();
+    assert.equal(await other.getByTestId("branch-name").inputValue(), "what if? 100% & \u{c655}");
+    // What is not there is left out, and the run is the same.
+    const false_ = link.replace(/&tab=.*/, `&tab=none&sel=m99999999&at=77&client=500&view=cinema&b=${"x".repeat(9_000)}`);
+    await other.evaluate((to) => { location.hash = new URL(to).hash; }, false_);
+    await other.getByTestId("notice").getByText("reproduced").waitFor();
+    await drawn(other);
+    assert.equal((await moment(other)).digest, here.digest);
+    assert.equal(await other.getByTestId("chosen").innerText(), "");
+    assert.equal((await other.getByTestId("branch-name").inputValue()).length, 40);
+    await other.close();
   });
 
   test("a link of another core is executed, and says so", async () => {

@@ -2,6 +2,7 @@
 //! outside is hostile: every number has a limit here, and each refusal is a sentence.
 
 mod file;
+mod sight;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +11,7 @@ use otterkeeper_core::sim::{DRIFT_PER_MILLE, Intervention};
 use otterkeeper_core::time::Span;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Deed, Model, Replay, Run, lesson_cluster};
+use crate::state::{Deed, Model, Replay, Run, Sight, lesson_cluster};
 
 /// Hash of the core's sources and of the lock file, made at build time.
 pub(crate) const CORE: &str = env!("OTTERKEEPER_CORE");
@@ -37,6 +38,9 @@ pub(crate) struct Recipe {
     pub(crate) at_us: u64,
     pub(crate) event: u64,
     pub(crate) hash: Option<u64>,
+    /// What the page showed. Links say it, files do not.
+    #[serde(skip)]
+    sight: Sight,
 }
 
 impl Recipe {
@@ -58,6 +62,7 @@ impl Recipe {
             at_us: model.run.now().0,
             event: model.sim().events(),
             hash: Some(model.sim().digest()),
+            sight: model.sight(),
         }
     }
 
@@ -74,13 +79,14 @@ impl Recipe {
             .map(|name| format!("&l={name}"))
             .unwrap_or_default();
         format!(
-            "#/run?v={VERSION}&core={}&n={}&seed={}{lesson}&i={}&t={}&e={}{hash}",
+            "#/run?v={VERSION}&core={}&n={}&seed={}{lesson}&i={}&t={}&e={}{hash}{}",
             self.core,
             self.nodes,
             self.seed,
             URL_SAFE_NO_PAD.encode(deeds),
             self.at_us,
             self.event,
+            sight::write(&self.sight),
         )
     }
 
@@ -120,6 +126,7 @@ impl Recipe {
             event: self.event,
             hash: self.hash,
             same_core: self.core == CORE,
+            sight: self.sight,
         };
         let deeds = deeds.collect();
         let run = match &self.lesson {
@@ -169,6 +176,7 @@ impl Recipe {
             at_us: number("t")?,
             event: number("e").unwrap_or(u64::MAX),
             hash,
+            sight: sight::read(find),
         })
     }
 
@@ -277,6 +285,8 @@ pub(crate) fn is_sane(deed: &Intervention, nodes: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{Selection, Tab};
+    use otterkeeper_core::sim::{ClientId, FlightId};
 
     fn recipe() -> Recipe {
         Recipe {
@@ -292,6 +302,7 @@ mod tests {
             at_us: 900_000,
             event: 400,
             hash: Some(0xAB),
+            sight: Sight::default(),
         }
     }
 
@@ -300,6 +311,47 @@ mod tests {
         assert_eq!(Recipe::read(&recipe().fragment()), Some(Ok(recipe())));
         assert_eq!(Recipe::from_bytes(&recipe().to_bytes()), Ok(recipe()));
         assert_eq!(Recipe::read("#/"), None);
+    }
+
+    #[test]
+    fn a_link_says_what_was_shown_and_nonsense_about_it_is_left_out() {
+        let mut recipe = recipe();
+        let plain = recipe.fragment();
+        let name = "what if? 50% & \u{c655}#";
+        recipe.sight = Sight {
+            tab: Some(Tab::Clients),
+            selection: Some(Selection::Link(NodeId(2), NodeId(4))),
+            at: Some(NodeId(3)),
+            client: Some(ClientId(7)),
+            diagram: Some(true),
+            branch: Some(name.to_owned()),
+        };
+        let link = recipe.fragment();
+        assert!(
+            link.starts_with(&plain),
+            "the readable part comes last: {link}"
+        );
+        assert_eq!(link.matches(['#', '?']).count(), 2, "{link}");
+        assert_eq!(Recipe::read(&link), Some(Ok(recipe.clone())));
+        for (selection, word) in [
+            (Selection::Node(NodeId(3)), "&sel=n3"),
+            (Selection::Message(FlightId(118)), "&sel=m118"),
+        ] {
+            recipe.sight.selection = Some(selection);
+            assert!(recipe.fragment().contains(word));
+            assert_eq!(Recipe::read(&recipe.fragment()), Some(Ok(recipe.clone())));
+        }
+        for nonsense in [
+            "&tab=&sel=&at=&client=&view=&b=%",
+            "&tab=none&sel=q1&at=-1&client=99999999999&view=<b>&b=%ff",
+            "&sel=n&sel=m-&b=%e",
+            "&sel=n1-2-3&at=1e9&b=%+1",
+            "&sel=99999999999999999999&b=%c3%28",
+        ] {
+            let read = Recipe::read(&(plain.clone() + nonsense));
+            let sight = read.expect("a link").expect("a good one").sight;
+            assert_eq!(sight, Sight::default(), "{nonsense}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod lesson;
 mod mark;
 mod mirror;
 mod run;
+mod sight;
 mod stroke;
 mod tab;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub(crate) use self::lesson::{
 };
 pub(crate) use self::mark::Bookmark;
 pub(crate) use self::run::{Branch, Deed, Run, plain_cluster};
+pub(crate) use self::sight::Sight;
 pub(crate) use self::stroke::Stroke;
 pub(crate) use self::tab::Tab;
 pub(crate) use self::until::Until;
@@ -94,6 +96,7 @@ pub(crate) struct Replay {
     pub(crate) event: u64,
     pub(crate) hash: Option<u64>,
     pub(crate) same_core: bool,
+    pub(crate) sight: Sight,
 }
 
 /// Everything that the visitor can do.
@@ -571,10 +574,7 @@ impl Model {
 
     /// What a wide screen shows on the right while the tab is one that only a narrow screen has.
     pub(crate) fn beside(&self) -> Tab {
-        let look = |course: &Course| {
-            let name = course.lesson.look.as_deref()?;
-            Tab::ALL.into_iter().find(|tab| tab.name() == name)
-        };
+        let look = |course: &Course| Tab::called(course.lesson.look.as_deref()?);
         let beside = self.course.as_ref().and_then(look);
         beside.unwrap_or(Tab::Inspect)
     }
@@ -703,6 +703,7 @@ impl Model {
                 _ => now,
             });
         self.sliders = sliders;
+        self.show_as(&replay.sight);
         self.mirror_logs();
     }
 

@@ -3,7 +3,7 @@
 use otterkeeper_core::scenario::Record;
 
 use super::{CORE, Recipe, VERSION};
-use crate::state::{lesson_of, plain_cluster};
+use crate::state::{Sight, lesson_of, plain_cluster};
 
 impl Recipe {
     /// Bytes of a file.
@@ -56,6 +56,7 @@ impl Recipe {
             at_us: record.time.since(start).0,
             event: record.event,
             hash: record.digest,
+            sight: Sight::default(),
         }
     }
 }

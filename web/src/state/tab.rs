@@ -42,6 +42,11 @@ impl Tab {
         }
     }
 
+    /// The tab of a name.
+    pub(crate) fn called(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tab| tab.name() == name)
+    }
+
     /// Whether it is a tab on a narrow screen only; a wide one shows it all the time.
     pub(crate) const fn is_narrow(self) -> bool {
         matches!(

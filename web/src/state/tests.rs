@@ -90,7 +90,18 @@ fn a_shared_run_is_reproduced_with_its_hash() {
     model.update(Action::Command("get -w /app".to_owned()));
     model.seek(Span::from_ms(2_500));
     let recipe = crate::share::Recipe::of(&model);
-    let read = crate::share::Recipe::read(&recipe.fragment())
+    let other = opened(&recipe.fragment());
+    assert_eq!(other.notice, Some(Notice::Reproduced(model.sim().digest())));
+    let text: Vec<_> = other.console().into_iter().map(|line| line.body).collect();
+    assert!(
+        text.contains(&command::Body::Said("Created /app".to_owned())),
+        "{text:?}"
+    );
+}
+
+/// What a link shows in another page, once its run has been executed.
+fn opened(link: &str) -> Model {
+    let read = crate::share::Recipe::read(link)
         .expect("a run")
         .expect("sane");
     let mut other = Model::new(3, 7, Lang::En);
@@ -101,12 +112,58 @@ fn a_shared_run_is_reproduced_with_its_hash() {
         }
         other.frame(16.0);
     }
-    assert_eq!(other.notice, Some(Notice::Reproduced(model.sim().digest())));
-    let text: Vec<_> = other.console().into_iter().map(|line| line.body).collect();
-    assert!(
-        text.contains(&command::Body::Said("Created /app".to_owned())),
-        "{text:?}"
-    );
+    other
+}
+
+#[test]
+fn a_shared_run_shows_what_was_shown() {
+    let mut model = led();
+    model.update(Action::At(NodeId(4)));
+    model.update(Action::Command("create /app 1".to_owned()));
+    model.seek(Span::from_ms(1_500));
+    while model.sim().flights().next().is_none() {
+        model.update(Action::StepForward);
+    }
+    model.update(Action::NextMessage(true));
+    let message = model.selection;
+    assert!(matches!(message, Some(Selection::Message(_))));
+    model.update(Action::Tab(Tab::Clients));
+    model.update(Action::Diagram);
+    model.update(Action::At(NodeId(5)));
+    model.update(Action::Client(ClientId(1)));
+    model.at = NodeId(2);
+    model.update(Action::Name(0, "two views".to_owned()));
+    let link = crate::share::Recipe::of(&model).fragment();
+    let other = opened(&link);
+    assert_eq!(other.sight(), model.sight());
+    assert_eq!(other.selection, message);
+    assert_eq!(other.client, Some(ClientId(1)));
+    assert_eq!(other.run.current().name.as_deref(), Some("two views"));
+    // What is not there is not shown, and a name has its limit.
+    for (said, lie) in [
+        ("&at=2", "&at=9"),
+        ("&client=1", "&client=999"),
+        (
+            "&b=two%20views",
+            "&b=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ),
+        ("&tab=clients", "&tab=lesson"),
+    ] {
+        assert!(link.contains(said), "{said} in {link}");
+        let other = opened(&link.replace(said, lie));
+        assert_eq!(other.sim().digest(), model.sim().digest());
+        assert!(other.at == NodeId(2) || other.at == NodeId(1), "{lie}");
+        assert!(other.client.is_none_or(|client| client == ClientId(1)));
+        assert_ne!(other.tab, Tab::Lesson);
+        let name = other.run.current().name.clone().unwrap_or_default();
+        assert!(name.chars().count() <= 40);
+    }
+    let (before, _) = link.split_once("&sel=").expect("a selection");
+    for lie in ["n9", "n0", "m99999999", "n1-n9", "n2-n2"] {
+        assert_eq!(opened(&format!("{before}&sel={lie}")).selection, None);
+    }
+    let other = opened(&format!("{before}&sel=n2-n3"));
+    assert_eq!(other.selection, Some(Selection::Link(NodeId(2), NodeId(3))));
 }
 
 #[test]
