@@ -2,10 +2,12 @@
 // sentence within a second, and the page goes on.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
 
 import { ahead, command, drawn, leader, moment, underWay } from "./tab.mjs";
 
 const SECOND = 1_000_000;
+const packed = (bytes) => deflateRawSync(bytes, { level: 9 }).toString("base64url");
 
 export function links({ open, settled, home, browser }) {
   /** A link to a run with something in it. */
@@ -38,6 +40,11 @@ export function links({ open, settled, home, browser }) {
       "too many nodes": [with_("n", "200"), /3 to 9/],
       "years of time": [with_("t", "99999999999999"), /more than this page executes/],
       "more events than there are": [with_("e", "99999999999"), /more than this page executes/],
+      "deflated nonsense": [link.replace(`&i=${deeds}`, "&z=____"), /damaged/],
+      "deflated, but no base64": [link.replace(`&i=${deeds}`, "&z=%00"), /damaged/],
+      "deflated and cut off": [link.replace(`&i=${deeds}`, `&z=${packed(Buffer.from(deeds, "base64url")).slice(0, 4)}`), /damaged/],
+      "no deeds, deflated": [link.replace(`&i=${deeds}`, `&z=${packed(Buffer.alloc(20, 255))}`), /damaged/],
+      "a bomb": [link.replace(`&i=${deeds}`, `&z=${packed(Buffer.alloc(40 << 20))}`), /more than this page executes/],
       enormous: [with_("i", "A".repeat(200_000)), /more than this page executes/],
       "a lesson that is none": [`${home()}#/learn/${encodeURIComponent("<b>")}/1`, /lesson/i],
       "a rule that is none": [`${home()}#/rule/nothing`, /lesson/i],
@@ -55,6 +62,32 @@ export function links({ open, settled, home, browser }) {
     await page.getByTestId("play").click();
     await leader(page);
     await page.close();
+  });
+
+  test("many interventions are deflated in the link, which says the same", async () => {
+    const page = await open();
+    const typed = Array.from({ length: 100 }, (_, place) => `client-1 create /app/member-${place} address-${place}`);
+    const script = ["nodes 3 seed 1 workload 0", "client-1 at 1", "client-1 create /app 1", ...typed, "event 3000 at 3000000us"].join("\n");
+    await page.evaluate((text) => window.otterkeeper.load(new TextEncoder().encode(text)), script);
+    await page.waitForFunction(() => window.otterkeeper.now() >= 3_000_000);
+    const here = await moment(page);
+    await page.getByTestId("share").click();
+    await page.getByTestId("notice").getByText("clipboard").waitFor();
+    const link = await page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(link, await page.evaluate(() => location.href));
+    await page.close();
+    const [, deflated] = /[?&]z=([^&]*)/.exec(link);
+    assert.doesNotMatch(link, /[?&]i=/);
+    const plain = inflateRawSync(Buffer.from(deflated, "base64url")).toString("base64url");
+    console.log(`* 100 typed commands: ${plain.length} characters, deflated ${deflated.length}`);
+    assert.ok(2 * deflated.length < plain.length, `${deflated.length} of ${plain.length}`);
+    // Both say the same, also within another page.
+    for (const same of [link, link.replace(`z=${deflated}`, `i=${plain}`), link.replace("#/run?", "#/embed/run?")]) {
+      const other = await open(same);
+      await other.getByTestId("notice").getByText("reproduced").waitFor();
+      assert.deepEqual(await moment(other), here);
+      await other.close();
+    }
   });
 
   test("a link shows what was shown: tab, selection, tree, client, diagram, name", async () => {

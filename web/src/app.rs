@@ -10,7 +10,7 @@ use yew::prelude::*;
 
 use crate::desk::{Desk, Part, Seen};
 use crate::i18n::Lang;
-use crate::share::Recipe;
+use crate::share::{self, Recipe};
 use crate::state::{Action, Model, Notice, Tab};
 use crate::view::clients::Clients;
 use crate::view::header::Header;
@@ -28,7 +28,7 @@ use crate::view::time::Time;
 use crate::view::tools::Tools;
 use crate::view::verdicts::Verdicts;
 use crate::view::znodes::Znodes;
-use crate::{export, frame, hooks, keys, sentence};
+use crate::{aside, export, frame, hooks, keys, sentence};
 
 /// The cluster a visitor meets first.
 const NODES: u8 = 5;
@@ -66,8 +66,8 @@ impl Component for App {
         let lang = preferred_language();
         let mut model = Model::new(NODES, SEED, lang);
         model.playing = !matches("(prefers-reduced-motion: reduce)");
-        read_hash(&mut model);
         let desk = Desk::new(model, link.callback(|()| Msg::Acted));
+        read_hash(&desk);
         let narrow = Rc::new(RefCell::new(is_narrow()));
         frame::start(desk.clone(), narrow.clone(), link.callback(Msg::Turn));
         listen("resize", link.callback(|_| Msg::Resized));
@@ -117,7 +117,7 @@ impl Component for App {
                 changed
             }
             Msg::Hash => {
-                read_hash(&mut self.desk.write());
+                read_hash(&self.desk);
                 let version = self.desk.read().version;
                 self.drawn.fill(version);
                 true
@@ -253,17 +253,22 @@ const LONGEST: usize = 6_000;
 
 /// Puts a link to this very moment on the clipboard and into the address bar.
 pub(crate) fn share(desk: &Desk) {
+    let fragment = Recipe::of(&desk.read()).fragment();
+    let desk = desk.clone();
+    share::pack(fragment, move |fragment| hand_out(&desk, &fragment));
+}
+
+fn hand_out(desk: &Desk, fragment: &str) {
     let Some(window) = web_sys::window() else {
         return;
     };
-    let recipe = Recipe::of(&desk.read());
     let location = window.location();
     let base = format!(
         "{}{}",
         location.origin().unwrap_or_default(),
         location.pathname().unwrap_or_default()
     );
-    let link = base + &recipe.fragment();
+    let link = base + fragment;
     if LONGEST < link.len() {
         // Where links are pasted, longer ones are cut off.
         export::save(desk, export::Form::Trace);
@@ -273,29 +278,12 @@ pub(crate) fn share(desk: &Desk) {
         // Replacing the address does not fire `hashchange`, so the run goes on.
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));
     }
-    let clipboard = js_sys::Reflect::get(&window.navigator(), &"clipboard".into())
-        .ok()
-        .filter(|clipboard| !clipboard.is_undefined());
-    let said = match clipboard {
-        Some(_) => {
-            let done = window.navigator().clipboard().write_text(&link);
-            let (yes, no) = (desk.clone(), desk.clone());
-            let yes = Closure::once_into_js(move || tell(&yes, Notice::Copied));
-            let no = Closure::once_into_js(move || tell(&no, Notice::Link(link)));
-            let promise: &JsValue = done.as_ref();
-            let then = js_sys::Reflect::get(promise, &"then".into())
-                .ok()
-                .and_then(|then| then.dyn_into::<js_sys::Function>().ok());
-            then.is_some_and(|then| then.call2(promise, &yes, &no).is_ok())
-        }
-        None => {
-            tell(desk, Notice::Link(link));
-            true
-        }
+    let (desk, shown) = (desk.clone(), link.clone());
+    let done = move |copied: JsValue| match copied.is_truthy() {
+        true => tell(&desk, Notice::Copied),
+        false => tell(&desk, Notice::Link(shown)),
     };
-    if !said {
-        desk.act(Action::Dismiss);
-    }
+    aside::copy(&link, &aside::once(done));
 }
 
 fn tell(desk: &Desk, notice: Notice) {
@@ -309,9 +297,28 @@ fn hash() -> String {
     hash.unwrap_or_default()
 }
 
-fn read_hash(model: &mut Model) {
-    let hash = hash().replacen("#/embed/run?", "#/run?", 1);
-    model.embedded = self::hash().starts_with("#/embed/");
+/// Opens what the address says.
+fn read_hash(desk: &Desk) {
+    let place = hash();
+    desk.write().embedded = place.starts_with("#/embed/");
+    let (held, asked) = (desk.clone(), place.clone());
+    let unpacked = move |plain: Result<String, _>| {
+        // The visitor may have gone elsewhere meanwhile.
+        if hash() == asked {
+            match plain {
+                Ok(plain) => open(&mut held.write(), &plain),
+                Err(key) => held.write().refuse(key),
+            }
+            held.act(Action::Told);
+        }
+    };
+    if !share::unpack(&place, unpacked) {
+        open(&mut desk.write(), &place);
+    }
+}
+
+fn open(model: &mut Model, place: &str) {
+    let hash = place.replacen("#/embed/run?", "#/run?", 1);
     if let Some(place) = hash.strip_prefix("#/learn/") {
         let (name, step) = place.split_once('/').unwrap_or((place, ""));
         // People count from one.

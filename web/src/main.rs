@@ -1,6 +1,7 @@
 //! The Otterkeeper playground: a whole cluster of the real core in a page, with no server behind it.
 
 mod app;
+mod aside;
 mod command;
 mod desk;
 mod diagram;

@@ -2,6 +2,7 @@
 //! outside is hostile: every number has a limit here, and each refusal is a sentence.
 
 mod file;
+mod pack;
 mod sight;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use otterkeeper_core::sim::{DRIFT_PER_MILLE, Intervention};
 use otterkeeper_core::time::Span;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::pack::{pack, unpack};
 use crate::state::{Deed, Model, Replay, Run, Sight, lesson_cluster};
 
 /// Hash of the core's sources and of the lock file, made at build time.

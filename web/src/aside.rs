@@ -1,0 +1,18 @@
+//! What a browser does beside the page, and not at once: `www/aside.js`, which calls back.
+
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(raw_module = "./aside.js")]
+extern "C" {
+    /// Calls back with the bytes deflated, or with `undefined` where the browser cannot.
+    pub(crate) fn deflate(bytes: &[u8], done: &JsValue);
+    /// Calls back with what was deflated: `undefined` if it is damaged, `null` if it is more than `most` bytes.
+    pub(crate) fn inflate(bytes: &[u8], most: u32, done: &JsValue);
+    /// Writes to the clipboard, and calls back with whether the browser let it.
+    pub(crate) fn copy(text: &str, done: &JsValue);
+}
+
+/// A function that is called back once.
+pub(crate) fn once(done: impl FnOnce(JsValue) + 'static) -> JsValue {
+    Closure::once_into_js(done)
+}
