@@ -25,6 +25,23 @@ async function gather(bytes, through, most) {
   }
 }
 
+/**
+ * Calls back with the address of the page of another core, if it is kept beside this one: in the folder `cores`, and named in
+ * `cores.txt`. A list and not a try, because browsers complain of what is not there.
+ */
+export async function seek(core, done) {
+  const here = new URL(".", location.href);
+  // A page that is itself kept has the others beside it.
+  const home = /\/cores\/[0-9a-f]{12}\/$/.test(here.pathname) ? new URL("../../", here) : here;
+  try {
+    const list = await fetch(new URL("cores.txt", home), { cache: "no-cache", signal: AbortSignal.timeout(3_000) });
+    const kept = list.ok && /^[0-9a-f]{12}$/.test(core) && (await list.text()).split("\n").includes(core);
+    if (kept) done(new URL(`cores/${core}/index.html`, home).href + location.hash);
+  } catch {
+    // Without a network there is no other page.
+  }
+}
+
 /** Writes to the clipboard, and calls back with whether the browser let it. */
 export async function copy(text, done) {
   try {

@@ -1,10 +1,11 @@
 // Links: to a lesson in another page, and those that somebody has tampered with. Each of these gets a
 // sentence within a second, and the page goes on.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { test } from "node:test";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 
-import { ahead, command, drawn, leader, moment, underWay } from "./tab.mjs";
+import { ahead, command, drawn, leader, moment, serve, underWay } from "./tab.mjs";
 
 const SECOND = 1_000_000;
 const packed = (bytes) => deflateRawSync(bytes, { level: 9 }).toString("base64url");
@@ -140,6 +141,62 @@ export function links({ open, settled, home, browser }) {
     const page = await open(other);
     await page.getByTestId("notice").getByText("another version of the core").waitFor();
     await page.close();
+  });
+
+  test("a link of another core is opened with that core's page, where it is kept", async () => {
+    const elder = "00c0ffee00aa";
+    const link = (await good()).replace(/core=[0-9a-f]+/, `core=${elder}`).replace(/&sel=[^&]*/, "");
+    const site = createServer((request, response) => {
+      const [path] = request.url.split("?");
+      if (!path.startsWith("/site/")) return void response.writeHead(404).end();
+      if (path === "/site/cores.txt") return void response.end(`0123456789ab\n${elder}\n`);
+      // The same page under another name: what makes it another core is none of the site's business.
+      request.url = path.replace("/site/", "/").replace(`/cores/${elder}/`, "/");
+      serve(request, response);
+    }).listen(0, "127.0.0.1");
+    await new Promise((ready) => site.once("listening", ready));
+    const there = `http://127.0.0.1:${site.address().port}/site/`;
+    const own = await browser().newContext({ locale: "en-GB" });
+    const fragment = new URL(link).hash;
+    for (const [name, hash, offered] of [
+      ["another state", fragment.replace(/h=([0-9a-f]{16})/, "h=0123456789abcdef"), true],
+      ["not understood", fragment.replace("v=1", "v=2"), true],
+      ["damaged", fragment.replace(/&i=[^&]*/, "&i=!!"), true],
+      ["deflated and damaged", fragment.replace(/&i=[^&]*/, "&z=____"), true],
+      ["the same state", fragment, false],
+      ["a core that is not kept", fragment.replace(elder, "ffffffffffff").replace("v=1", "v=2"), false],
+      ["a core that is no name", fragment.replace(elder, "../../evil").replace("v=1", "v=2"), false],
+    ]) {
+      const page = await open(there + hash, own);
+      await page.getByTestId("notice").getByText(/reproduced|another version of the core|does not know|damaged/).waitFor();
+      const offer = page.getByTestId("elder");
+      if (offered) {
+        assert.equal(await offer.getAttribute("href"), `${there}cores/${elder}/index.html${hash}`, name);
+      } else {
+        await page.waitForTimeout(300);
+        assert.equal(await offer.count(), 0, name);
+      }
+      await page.close();
+    }
+    // By the keyboard, once the worker of the site's own page is there.
+    const page = await open(`${there}${fragment.replace(/h=[0-9a-f]{16}/, "h=0123456789abcdef")}`, own);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await page.getByTestId("elder").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`${there}cores/${elder}/index.html#/run?**`);
+    await page.getByTestId("notice").getByText("another version of the core").waitFor();
+    // There the others lie beside it.
+    assert.equal(await page.getByTestId("elder").getAttribute("href"), page.url());
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    const kept = await page.evaluate(async () => {
+      const names = await caches.keys();
+      return Promise.all(names.map(async (name) => [name.split(" ")[1], (await (await caches.open(name)).keys()).map((one) => one.url)]));
+    });
+    assert.deepEqual(kept.map(([scope]) => scope).sort(), [there, `${there}cores/${elder}/`]);
+    const [, outer] = kept.find(([scope]) => scope === there);
+    assert.deepEqual(outer.filter((url) => url.includes("/cores/")), [], "each page keeps its own files only");
+    await own.close();
+    await new Promise((closed) => { site.close(closed); site.closeAllConnections(); });
   });
 
   test("a long run shows how far it is, and can be left", async () => {

@@ -301,6 +301,7 @@ fn hash() -> String {
 fn read_hash(desk: &Desk) {
     let place = hash();
     desk.write().embedded = place.starts_with("#/embed/");
+    desk.write().elder = None;
     let (held, asked) = (desk.clone(), place.clone());
     let unpacked = move |plain: Result<String, _>| {
         // The visitor may have gone elsewhere meanwhile.
@@ -314,6 +315,17 @@ fn read_hash(desk: &Desk) {
     };
     if !share::unpack(&place, unpacked) {
         open(&mut desk.write(), &place);
+    }
+    if let Some(core) = share::core_of(&place).filter(|core| *core != share::CORE) {
+        let desk = desk.clone();
+        let asked = place.clone();
+        let found = move |elder: JsValue| {
+            if hash() == asked {
+                desk.write().elder = elder.as_string();
+                desk.act(Action::Told);
+            }
+        };
+        aside::seek(core, &aside::once(found));
     }
 }
 

@@ -8,6 +8,8 @@ extern "C" {
     pub(crate) fn deflate(bytes: &[u8], done: &JsValue);
     /// Calls back with what was deflated: `undefined` if it is damaged, `null` if it is more than `most` bytes.
     pub(crate) fn inflate(bytes: &[u8], most: u32, done: &JsValue);
+    /// Calls back with the address of the page of another core, if it is kept beside this one, and then only.
+    pub(crate) fn seek(core: &str, done: &JsValue);
     /// Writes to the clipboard, and calls back with whether the browser let it.
     pub(crate) fn copy(text: &str, done: &JsValue);
 }

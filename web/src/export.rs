@@ -202,6 +202,7 @@ fn open(desk: &Desk, file: &File) {
 pub(crate) fn load(desk: &Desk, bytes: &[u8]) -> bool {
     let read = Recipe::from_file(bytes);
     let good = read.is_ok();
+    desk.write().elder = None;
     match read {
         Ok(recipe) => recipe.play(&mut desk.write()),
         Err(key) => desk.write().refuse(key),

@@ -12,7 +12,7 @@ use otterkeeper_core::sim::{DRIFT_PER_MILLE, Intervention};
 use otterkeeper_core::time::Span;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::pack::{pack, unpack};
+pub(crate) use self::pack::{core_of, pack, unpack};
 use crate::state::{Deed, Model, Replay, Run, Sight, lesson_cluster};
 
 /// Hash of the core's sources and of the lock file, made at build time.

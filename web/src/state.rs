@@ -297,6 +297,8 @@ pub(crate) struct Model {
     pub(crate) laneless: u16,
     /// Only the stage and the play bar are shown: the page is part of another one.
     pub(crate) embedded: bool,
+    /// The address of the page whose core made the link, if it was found.
+    pub(crate) elder: Option<String>,
     mirror: BTreeMap<(NodeId, u64), (Term, String)>,
     redo: Vec<Deed>,
     /// Part of a microsecond that the last frame could not play.
@@ -357,6 +359,7 @@ impl Model {
             sought: String::new(),
             laneless: 0,
             embedded: false,
+            elder: None,
             mirror: BTreeMap::new(),
             redo: Vec::new(),
             rest: 0.0,

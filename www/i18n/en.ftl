@@ -334,6 +334,7 @@ link-damaged = This link is damaged: nothing was executed.
 link-version = This link is of a version that this page does not know.
 link-nodes = This link wants a cluster that this page does not make: 3 to 9 nodes.
 link-too-long = This link wants more than this page executes for a stranger.
+link-elder = Open it with the core that made it.
 
 help-title = Shapes and keys
 help-shapes = What moves

@@ -333,6 +333,7 @@ link-damaged = 손상된 링크입니다. 아무것도 실행하지 않았습니
 link-version = 이 페이지가 모르는 버전의 링크입니다.
 link-nodes = 이 페이지가 만들 수 없는 클러스터입니다. 노드는 3개에서 9개까지입니다.
 link-too-long = 이 페이지가 실행해 줄 수 있는 것보다 긴 링크입니다.
+link-elder = 이 링크를 만든 코어로 열기
 
 help-title = 도형과 단축키
 help-shapes = 움직이는 것

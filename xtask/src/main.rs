@@ -2,8 +2,11 @@
 //! Each works on a fresh machine: what is missing is installed, or named together with the command
 //! that installs it. Knows nothing of what the packages do inside.
 
+#[path = "../../web/core_hash.rs"]
+mod core_hash;
 mod install;
 mod play;
+mod publish;
 mod step;
 mod toolchain;
 mod versus;
@@ -25,7 +28,7 @@ fn main() -> ExitCode {
             ..
         } => test::against_zookeeper(),
         Command::Test { quick, .. } => test::test(quick),
-        Command::Web { measure } => web::web(measure),
+        Command::Web { measure, publish } => web::web(measure, publish.as_deref()),
         Command::Versus(args) => versus::versus(&args),
     });
     match result {
@@ -64,6 +67,10 @@ enum Command {
         /// each budget, and fails when one is not kept
         #[arg(long)]
         measure: bool,
+        /// Puts the page into this folder, the site's, and keeps it there under its core's name too, beside those of
+        /// earlier builds, so that their links still open
+        #[arg(long, value_name = "FOLDER", conflicts_with = "measure")]
+        publish: Option<PathBuf>,
     },
     /// Measures the server beside ZooKeeper 3.9.5, three processes each
     Versus(versus::Args),

@@ -16,6 +16,7 @@ use flate2::{Compression, write::GzEncoder};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::install;
+use crate::publish;
 use crate::step::{self, Step, say};
 use crate::toolchain::{self, Toolchain};
 
@@ -41,7 +42,7 @@ const BROTLI: &str = "br";
 const PACKINGS: [&str; 2] = [GZIP, BROTLI];
 
 /// `cargo xtask web`.
-pub(crate) fn web(measure: bool) -> Result<ExitCode> {
+pub(crate) fn web(measure: bool, publish: Option<&Path>) -> Result<ExitCode> {
     if measure {
         step::aside();
     }
@@ -68,6 +69,9 @@ pub(crate) fn web(measure: bool) -> Result<ExitCode> {
         total(Some(GZIP))?,
         total(Some(BROTLI))?
     ));
+    if let Some(folder) = publish {
+        publish::publish(&page, folder)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -183,17 +187,19 @@ fn keep_offline(page: &Path) -> Result<()> {
 /// Writes each file packed beside itself, where web servers look for it (`gzip_static` and `brotli_static` of nginx,
 /// `precompressed` of Caddy, and our own server).
 fn pack(page: &Path) -> Result<()> {
-    for path in files(page)? {
-        let bytes = fs::read(&path)?;
-        let beside = |suffix: &str| PathBuf::from(format!("{}.{suffix}", path.display()));
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&bytes)?;
-        fs::write(beside(GZIP), gzip.finish()?)?;
-        let mut brotli = CompressorWriter::new(Vec::new(), bytes.len().max(1), 11, 24);
-        brotli.write_all(&bytes)?;
-        fs::write(beside(BROTLI), brotli.into_inner())?;
-    }
-    Ok(())
+    files(page)?.iter().try_for_each(|path| pack_file(path))
+}
+
+/// Writes one file packed beside itself.
+pub(crate) fn pack_file(path: &Path) -> Result<()> {
+    let bytes = fs::read(path)?;
+    let beside = |suffix: &str| PathBuf::from(format!("{}.{suffix}", path.display()));
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&bytes)?;
+    fs::write(beside(GZIP), gzip.finish()?)?;
+    let mut brotli = CompressorWriter::new(Vec::new(), bytes.len().max(1), 11, 24);
+    brotli.write_all(&bytes)?;
+    Ok(fs::write(beside(BROTLI), brotli.into_inner())?)
 }
 
 /// Changes whenever something that the page is made of has changed.
@@ -213,7 +219,8 @@ fn stamp(wasm: &Path, optimised: bool) -> Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies all files of a folder into another one.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for path in files(from)? {
         let place = to.join(path.strip_prefix(from)?);

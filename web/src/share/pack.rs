@@ -62,6 +62,11 @@ pub(crate) fn unpack(
     true
 }
 
+/// The core that made a link.
+pub(crate) fn core_of(fragment: &str) -> Option<&str> {
+    value(fragment, "core")
+}
+
 /// What a fragment says under a name.
 fn value<'a>(fragment: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = fragment.split_once('?')?;

@@ -332,9 +332,20 @@ fn notice(desk: &Desk, model: &Model) -> Html {
             false,
         ),
     };
+    // What this page cannot tell, the page that made the link still can.
+    let foreign = matches!(
+        notice,
+        Notice::BadLink(_) | Notice::Differs { core: false, .. }
+    );
+    let elder = match model.elder.clone().filter(|_| foreign) {
+        Some(href) => {
+            html! { <>{ " " }<a {href} data-testid="elder">{ words.get("link-elder") }</a></> }
+        }
+        None => html! {},
+    };
     html! {
         <div class={classes!("toast", bad.then_some("bad"))} data-testid="notice">
-            <span>{ text }</span><button aria-label={words.get("close")} onclick={desk.on(Action::Dismiss)}>{ icon(icon::CROSS) }</button>
+            <span>{ text }{ elder }</span><button aria-label={words.get("close")} onclick={desk.on(Action::Dismiss)}>{ icon(icon::CROSS) }</button>
         </div>
     }
 }
