@@ -73,6 +73,70 @@ export function time({ settled }) {
     await page.close();
   });
 
+  test("courses are a tree in time, whose lanes lead to them by pointer and by keyboard", async () => {
+    const page = await settled();
+    const begun = await moment(page);
+    await page.getByTestId("tab-runs").click();
+    assert.equal(await page.getByTestId("courses").count(), 0, "one course is no tree");
+    // Two more courses: one leaves the first at once, and another one leaves that.
+    const cut = async (us) => {
+      await page.evaluate((us) => window.otterkeeper.seek(us), us);
+      await page.getByTestId("node-1").click();
+      await page.getByTestId("isolate").click();
+    };
+    await page.evaluate((us) => window.otterkeeper.seek(us), begun.us + 3_000_000);
+    await cut(begun.us);
+    await page.evaluate((us) => window.otterkeeper.seek(us), begun.us + 2_000_000);
+    await cut(begun.us + 1_000_000);
+    await page.getByTestId("tab-runs").click();
+    const lanes = page.locator('[data-testid^="lane-"]');
+    assert.equal(await lanes.count(), 3);
+    const names = await lanes.evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")));
+    const at = (us) => (Math.floor(us / 1_000) / 1_000).toFixed(3);
+    assert.match(names[1], new RegExp(`leaves course 1 at ${at(begun.us)}`));
+    assert.match(names[2], new RegExp(`leaves course 2 at ${at(begun.us + 1_000_000)}`));
+    const present = () => lanes.evaluateAll((all) => all.filter((one) => one.getAttribute("aria-pressed") === "true").map((one) => one.dataset.testid).join());
+    assert.equal(await present(), "lane-3");
+    // In the middle of its time the first course is meant at that moment.
+    const { us } = await moment(page);
+    const picture = await page.getByTestId("courses").boundingBox();
+    const first = await page.getByTestId("lane-1").boundingBox();
+    await page.mouse.click(picture.x + picture.width / 2, first.y + first.height / 2);
+    await drawn(page);
+    assert.equal(await present(), "lane-1");
+    const there = await moment(page);
+    const part = (312 / 2 - 28) / (304 - 28);
+    assert.ok(Math.abs(there.us - part * (begun.us + 3_000_000)) < 50_000, `${there.us}`);
+    assert.notEqual(there.us, us);
+    // By its number it is the course that is meant, and time stays.
+    const last = await page.getByTestId("lane-2").boundingBox();
+    await page.mouse.click(picture.x + 12, last.y + last.height / 2);
+    await drawn(page);
+    assert.equal(await present(), "lane-2");
+    assert.equal((await moment(page)).us, Math.min(there.us, begun.us + 2_000_000));
+    // One stop of the Tab key, arrows from there.
+    assert.equal(await lanes.locator('xpath=self::*[@tabindex="0"]').count(), 1);
+    await page.getByTestId("lane-2").focus();
+    const focused = () => page.evaluate(() => document.activeElement.dataset.testid);
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await focused(), "lane-3");
+    await page.keyboard.press("Enter");
+    await drawn(page);
+    assert.equal(await present(), "lane-3");
+    assert.equal(await focused(), "lane-3");
+    await page.keyboard.press("Home");
+    assert.equal(await focused(), "lane-1");
+    await page.keyboard.press(" ");
+    await drawn(page);
+    assert.equal(await present(), "lane-1");
+    // The middle one goes, and the third has left the first.
+    await page.getByTestId("delete-2").click();
+    await drawn(page);
+    assert.equal(await lanes.count(), 2);
+    assert.match(await page.getByTestId("lane-3").getAttribute("aria-label"), new RegExp(`leaves course 1 at ${at(begun.us)}`));
+    await page.close();
+  });
+
   test("tabs are gone through by arrow keys, and are one stop of the Tab key", async () => {
     const page = await settled();
     const tabs = page.getByRole("tablist");

@@ -36,7 +36,7 @@ pub(crate) use self::lesson::{
     Course, all as lessons, key_of, lesson_of, set_up as lesson_cluster,
 };
 pub(crate) use self::mark::Bookmark;
-pub(crate) use self::run::{Branch, Deed, Run, plain_cluster};
+pub(crate) use self::run::{Branch, Deed, Left, Run, plain_cluster};
 pub(crate) use self::sight::Sight;
 pub(crate) use self::stroke::Stroke;
 pub(crate) use self::tab::Tab;

@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 pub(crate) mod compare;
+pub(crate) mod courses;
 pub(crate) mod damage;
 pub(crate) mod export;
 pub(crate) mod filter;

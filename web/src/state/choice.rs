@@ -110,9 +110,9 @@ impl Model {
         let held = self.choices.held.as_ref()?;
         let mut branch = self.run.branch;
         while branch != held.branch {
-            let (parent, event) = self.run.branches[branch].parent?;
-            branch = parent;
-            if event < held.event {
+            let left = self.run.branches[branch].parent?;
+            branch = left.branch;
+            if left.event < held.event {
                 return None;
             }
         }

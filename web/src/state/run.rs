@@ -44,11 +44,22 @@ pub(super) struct Kept {
     pub(super) sim: Rc<Sim>,
 }
 
+/// Where a branch left another one: earlier ones are less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Left {
+    pub(crate) event: u64,
+    pub(crate) at: Span,
+    /// Deeds before it.
+    pub(crate) deeds: usize,
+    /// Which one it left.
+    pub(crate) branch: usize,
+}
+
 /// One course of things.
 #[derive(Clone)]
 pub(crate) struct Branch {
-    /// Where it left another one: its number and the event.
-    pub(crate) parent: Option<(usize, u64)>,
+    /// Where it left another one.
+    pub(crate) parent: Option<Left>,
     pub(crate) deeds: Vec<Deed>,
     /// How far it has ever been executed.
     pub(crate) end_event: u64,
@@ -336,7 +347,12 @@ impl Run {
         let count = old.journal.partition_point(|event| event.number <= events);
         let strokes = self.strokes();
         let new = Branch {
-            parent: Some((self.branch, events)),
+            parent: Some(Left {
+                event: events,
+                at: self.now(),
+                deeds: self.done,
+                branch: self.branch,
+            }),
             deeds: old.deeds[..self.done].to_vec(),
             end_event: events,
             end: self.now(),

@@ -10,10 +10,10 @@ use crate::desk::Seen;
 use crate::frame::seconds;
 use crate::sentence;
 use crate::state::{Action, Branch, Model, Until};
-use crate::view::compare;
 use crate::view::export::ExportMenu;
 use crate::view::find::Find;
 use crate::view::icon::{self, icon};
+use crate::view::{compare, courses};
 
 /// Deeds shown at once.
 const SHOWN: usize = 60;
@@ -67,6 +67,7 @@ pub(crate) fn Runs(seen: &Seen) -> Html {
             { if seen.narrow { html! { <ExportMenu ..seen.clone() /> } } else { html! {} } }
             <Find ..seen.clone() />
             <h3>{ words.get("runs") }</h3>
+            { courses::courses(seen, &model) }
             <div class="branches">{ branches(seen, &model) }</div>
             { compare::compare(seen, &model) }
             <h3>{ words.get("bookmarks") }<span class="grow"></span>
@@ -96,11 +97,11 @@ fn row(seen: &Seen, model: &Model, number: usize, branch: &Branch) -> Html {
     let name = match (&branch.name, branch.parent) {
         (Some(name), _) => name.clone(),
         (None, None) => words.get("run-main"),
-        (None, Some((parent, event))) => words.with(
+        (None, Some(left)) => words.with(
             "run-branch",
             &[
-                ("parent", compare::name(model, parent).into()),
-                ("event", event.into()),
+                ("parent", compare::name(model, left.branch).into()),
+                ("event", left.event.into()),
             ],
         ),
     };
