@@ -91,6 +91,28 @@ export function links({ open, settled, home, browser }) {
     }
   });
 
+  test("when the page breaks itself, it says so, and the run can be loaded again", async () => {
+    const page = await settled();
+    await page.getByTestId("node-2").click();
+    await page.getByTestId("kill").click();
+    assert.ok(await page.locator("#broken").isHidden());
+    // Nothing that a visitor can do breaks it, so the test says what the browser would say.
+    await page.evaluate(() => {
+      const error = new WebAssembly.RuntimeError("unreachable");
+      window.dispatchEvent(new ErrorEvent("error", { error }));
+    });
+    const broken = page.getByRole("alert").filter({ hasText: "has stopped" });
+    await broken.waitFor();
+    const stopped = await moment(page);
+    await page.evaluate(() => { window.stale = true; });
+    await broken.getByRole("link").click();
+    await page.waitForFunction(() => window.stale === undefined && window.otterkeeper !== undefined);
+    await page.waitForFunction(() => document.querySelector('[data-testid="node-2"]')?.dataset.role === "down");
+    assert.ok((await moment(page)).us <= stopped.us);
+    assert.ok(await page.locator("#broken").isHidden());
+    await page.close();
+  });
+
   test("a link shows what was shown: tab, selection, tree, client, diagram, name", async () => {
     const page = await settled();
     await command(page, 4, "create /otter 1");

@@ -28,7 +28,7 @@ use crate::view::time::Time;
 use crate::view::tools::Tools;
 use crate::view::verdicts::Verdicts;
 use crate::view::znodes::Znodes;
-use crate::{aside, export, frame, hooks, keys, sentence};
+use crate::{aside, broken, export, frame, hooks, keys, sentence};
 
 /// The cluster a visitor meets first.
 const NODES: u8 = 5;
@@ -68,6 +68,7 @@ impl Component for App {
         model.playing = !matches("(prefers-reduced-motion: reduce)");
         let desk = Desk::new(model, link.callback(|()| Msg::Acted));
         read_hash(&desk);
+        broken::prepare(&desk.read());
         let narrow = Rc::new(RefCell::new(is_narrow()));
         frame::start(desk.clone(), narrow.clone(), link.callback(Msg::Turn));
         listen("resize", link.callback(|_| Msg::Resized));
@@ -97,6 +98,7 @@ impl Component for App {
             }
             Msg::Acted => {
                 self.desk.write().judge();
+                broken::prepare(&self.desk.read());
                 self.drawn.fill(version);
                 true
             }

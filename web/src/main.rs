@@ -2,6 +2,7 @@
 
 mod app;
 mod aside;
+mod broken;
 mod command;
 mod desk;
 mod diagram;
@@ -21,6 +22,7 @@ mod state;
 mod view;
 
 fn main() {
+    broken::tell_console();
     let root = web_sys::window()
         .and_then(|window| window.document())
         .and_then(|document| document.get_element_by_id("app"));
