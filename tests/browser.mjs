@@ -14,6 +14,7 @@ import { pathToFileURL } from "node:url";
 import { access } from "./browser/access.mjs";
 import { faults } from "./browser/faults.mjs";
 import { history } from "./browser/history.mjs";
+import { inspect } from "./browser/inspect.mjs";
 import { keys } from "./browser/keys.mjs";
 import { links } from "./browser/links.mjs";
 import { time } from "./browser/time.mjs";
@@ -689,7 +690,7 @@ describe("page", { concurrency: 1 }, () => {
   });
 
   const stage = { open, settled, home: () => home, browser: () => browser };
-  for (const stories of [faults, history, time, tree, keys, links, access]) stories(stage);
+  for (const stories of [faults, history, inspect, time, tree, keys, links, access]) stories(stage);
 
   test("the console has nothing to complain of", () => {
     assert.deepEqual(complaints, []);

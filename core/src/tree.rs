@@ -3,10 +3,13 @@
 //! control lists. Knows what a znode holds, not which requests change it.
 
 use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::mem;
 
 use bytes::Bytes;
 
+use crate::acl;
 use crate::hash;
 use crate::id::SessionId;
 use crate::map::{Item, Key, Map, Retired};
@@ -264,6 +267,16 @@ impl Tree {
 
     pub(crate) fn digest(&self) -> u64 {
         hash::of_words(&[self.digest, self.acls.digest()])
+    }
+
+    /// The access control list of a znode of this tree, without the secrets of digests.
+    #[must_use]
+    pub fn acl_of(&self, znode: Znode<'_>) -> Vec<Acl> {
+        let (facts, _) = znode.open();
+        match self.acl(facts.acl) {
+            Some(list) => acl::masked(list),
+            None => vec![Acl::open()],
+        }
     }
 
     /// The access control list with this number; `None` for the one that lets everybody do everything.

@@ -225,7 +225,7 @@ export function history({ open, settled, home }) {
     await page.getByTestId("diagram-find").fill("");
     await page.getByTestId("lensed").waitFor();
     assert.equal((await moment(page)).us, us, "both sides stay in sight");
-    assert.match(await page.locator(".inspect").innerText(), /entries[^]*sent[^]*arrives/i);
+    assert.match(await page.locator(".inspect").innerText(), /entries[^]*sent[^]*arrived/i);
     const texts = await rows.allInnerTexts();
     assert.ok(texts.some((row) => row.includes("answer to a client")), "the answer came of it");
     await page.getByTestId("story").getByText("was told: /cause is there").waitFor();

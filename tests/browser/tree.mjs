@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 
-import { ahead, drawn, moment } from "./tab.mjs";
+import { ahead, command, drawn, moment } from "./tab.mjs";
 
 /** A cluster with a tree of three pages. */
 async function grown(page) {
@@ -103,6 +103,28 @@ export function tree({ open }) {
     await page.getByTestId("znodes-before").click();
     await ahead(page, 3_000_000);
     assert.equal(await news.innerText(), "", "it is long ago");
+    await page.close();
+  });
+
+  test("a znode is deleted with all below it, when it was said how many that are; and its list says who may what", async () => {
+    const page = await open();
+    await grown(page);
+    await page.getByTestId("znode:/all").click();
+    assert.match(await page.getByTestId("acl").innerText(), /world\s+anyone\s+read, write, create, delete, admin/);
+    await page.getByTestId("znodes-delete").click();
+    await page.getByText("Delete /all and all below it? They are 241 znodes.").waitFor();
+    await page.getByTestId("znodes-delete-no").click();
+    await page.getByTestId("znodes-delete").click();
+    await page.getByTestId("znodes-delete-yes").click();
+    await ahead(page, 1_000_000);
+    const rows = page.locator('[data-testid^="znode:"]');
+    assert.deepEqual((await rows.allInnerTexts()).map((text) => text.split("\n")[0]), ["/", "zookeeper", "config", "quota"]);
+    // The same by its word, of one that is not there.
+    await command(page, 1, "deleteall /all");
+    await ahead(page, 1_000_000);
+    assert.match(await page.getByTestId("command-output").innerText(), /^NONODE[^]*delete \/all\n241 results\n.*multi \(241\)/);
+    await page.getByTestId("tab-history").click();
+    assert.deepEqual(await page.getByTestId("call").evaluateAll((all) => all.slice(0, 2).map((call) => call.dataset.state)), ["failed", "ok"]);
     await page.close();
   });
 }

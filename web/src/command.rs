@@ -15,6 +15,8 @@ use otterkeeper_core::wire;
 /// What was typed.
 pub(crate) enum Parsed {
     Request(Request),
+    /// A znode and all that is below it: as many requests as it takes.
+    DeleteAll(String),
     Help,
 }
 
@@ -87,6 +89,7 @@ pub(crate) const USAGE: &[&str] = &[
     "ls [-s] [-w] path",
     "stat [-w] path",
     "delete [-v version] path",
+    "deleteall path",
     "sync path",
     "close",
     "lock|unlock|stand|withdraw|take|finish|give-back|join|leave|roll path",
@@ -106,7 +109,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Mistake> {
         "set" | "delete" => "v",
         "get" | "ls" => "sw",
         "stat" => "w",
-        "sync" => "",
+        "sync" | "deleteall" => "",
         other => return Err(Mistake::Unknown(other.to_owned())),
     };
     let (mut sequential, mut ephemeral, mut watch, mut version) = (false, false, false, -1);
@@ -137,6 +140,12 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Mistake> {
     let path = (*rest.first().ok_or(Mistake::NoPath)?).to_owned();
     if !path.starts_with('/') || (path.len() > 1 && path.ends_with('/') && !sequential) {
         return Err(Mistake::BadPath(path));
+    }
+    if verb == "deleteall" {
+        return match path.as_str() {
+            "/" => Err(Mistake::BadPath(path)),
+            _ => Ok(Parsed::DeleteAll(path)),
+        };
     }
     let data = rest.get(1..).unwrap_or_default().join(" ");
     Ok(Parsed::Request(match verb {

@@ -19,8 +19,8 @@ const FOOT: f64 = 20.0;
 const PAST: f64 = 0.86;
 /// Ways drawn at once, the newest.
 const WAYS: usize = 1_500;
-/// Lanes of clients; all clients of the load share one.
-const CLIENTS: usize = 5;
+/// The least height of a lane. All clients of the load share one.
+const LANE: f64 = 15.0;
 const LOAD: ClientId = ClientId(1_000);
 
 /// How a node was for a while.
@@ -53,6 +53,8 @@ pub(crate) struct Diagram {
     width: f64,
     height: f64,
     pub(crate) lanes: Vec<End>,
+    /// Clients for whose lanes there is no room.
+    pub(crate) without: usize,
     /// Microseconds since the start of the run at the left edge, and over the whole width.
     from: f64,
     span: f64,
@@ -83,6 +85,7 @@ impl Diagram {
                 .map(End::Node)
                 .filter(|end| has_lane(model, *end))
                 .collect(),
+            without: 0,
             from,
             span,
             start: sim.config().start,
@@ -101,7 +104,10 @@ impl Diagram {
             .collect();
         clients.sort_unstable();
         clients.dedup();
-        clients.truncate(CLIENTS);
+        let room = ((height - FOOT) / LANE) as usize;
+        let room = room.saturating_sub(diagram.lanes.len()).max(1);
+        diagram.without = clients.len().saturating_sub(room);
+        clients.truncate(room);
         diagram.lanes.extend(clients);
         diagram.take_journal(model);
         diagram
@@ -403,6 +409,27 @@ mod tests {
                 .iter()
                 .any(|mark| mark.node == Some(leader) && !mark.bad)
         );
+    }
+
+    #[test]
+    fn as_many_clients_have_lanes_as_there_is_room_for() {
+        let mut model = led();
+        for client in 1..=12 {
+            let line = format!("client-{client} at {}", client % 5 + 1);
+            model.update(Action::Line(line));
+        }
+        model.seek(Span(model.run.now().0 + 100_000));
+        let clients = |height| {
+            let diagram = Diagram::of(&model, 1_000.0, height);
+            let is_client = |end: &&End| matches!(end, End::Client(_));
+            let lanes = diagram.lanes.iter().filter(is_client).count();
+            let ys = diagram.lanes.iter().filter_map(|end| diagram.y(*end));
+            let ys: Vec<f64> = ys.collect();
+            assert!(ys.windows(2).all(|pair| LANE <= pair[1] - pair[0] + 0.01));
+            (lanes, diagram.without)
+        };
+        assert_eq!(clients(200.0), (7, 5));
+        assert_eq!(clients(400.0), (12, 0));
     }
 
     #[test]

@@ -70,27 +70,51 @@ pub(crate) fn element(id: &str) -> Option<Element> {
     web_sys::window()?.document()?.get_element_by_id(id)
 }
 
-/// Where the clients stand, in ascending order.
-pub(crate) fn guests(sim: &Sim, ring: Ring) -> Vec<(ClientView, Point)> {
+/// Where the clients stand.
+pub(crate) struct Guests {
+    /// In ascending order.
+    pub(crate) seated: Vec<(ClientView, Point)>,
+    /// How many more there are than have room, and a place to say so.
+    pub(crate) more: Vec<(Point, usize)>,
+}
+
+pub(crate) fn guests(sim: &Sim, ring: Ring) -> Guests {
     let mut places: BTreeMap<Option<NodeId>, usize> = BTreeMap::new();
     let mut found = Vec::new();
+    let seats = |node: Option<NodeId>| match node {
+        Some(node) => ring.seats(node.0),
+        None => ((ring.width - 24.0) / 32.0) as usize,
+    };
+    let seat = |node: Option<NodeId>, place: usize| match node {
+        Some(node) => ring.guest(node.0, place),
+        None => Point {
+            x: 24.0 + place as f64 * 32.0,
+            y: 24.0,
+        },
+    };
     for client in sim.clients() {
         // Clients of a load that rests are no part of the picture.
         if client.id.0 >= 1_000 && client.node.is_none() {
             continue;
         }
         let place = places.entry(client.node).or_default();
-        let at = match client.node {
-            Some(node) => ring.guest(node.0, *place),
-            None => Point {
-                x: 24.0 + *place as f64 * 32.0,
-                y: 24.0,
-            },
-        };
+        if *place < seats(client.node) {
+            found.push((client, seat(client.node, *place)));
+        }
         *place += 1;
-        found.push((client, at));
     }
-    found
+    let more = places.into_iter().filter_map(|(node, count)| {
+        let seats = seats(node);
+        // Over the last column; under the row of those without a node.
+        let top = if node.is_some() { -20.0 } else { 30.0 };
+        let Point { x, .. } = seat(node, seats - 1);
+        let y = seat(node, 0).y + top;
+        (seats < count).then_some((Point { x, y }, count - seats))
+    });
+    Guests {
+        seated: found,
+        more: more.collect(),
+    }
 }
 
 #[derive(Default)]
@@ -131,6 +155,7 @@ impl Painter {
         self.painted = picture;
         let ring = Ring::new(model.run.nodes, narrow);
         let guests: BTreeMap<_, _> = guests(model.sim(), ring)
+            .seated
             .into_iter()
             .map(|(client, at)| (client.id, at))
             .collect();

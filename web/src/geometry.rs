@@ -82,6 +82,18 @@ impl Ring {
         )
     }
 
+    /// How many clients of a node have room beside it.
+    pub(crate) fn seats(self, id: u64) -> usize {
+        let (node, middle) = (self.node(id), self.centre());
+        let edge = match node.x >= middle.x - 1.0 {
+            true => self.width - node.x,
+            false => node.x,
+        };
+        // Three columns at most: then the next node begins.
+        let columns = ((edge - 16.0 - 62.0) / 26.0).clamp(0.0, 2.0) as usize + 1;
+        columns * 4
+    }
+
     /// Where the `place`-th client of a node stands: outside the ring.
     pub(crate) fn guest(self, id: u64, place: usize) -> Point {
         let (node, middle) = (self.node(id), self.centre());
@@ -91,7 +103,9 @@ impl Ring {
         let column = (place / 4) as f64;
         let row = (place % 4) as f64;
         let x = node.x + side * (62.0 + column * 26.0);
-        let start = if flat { -14.0 } else { -44.0 };
+        let start: f64 = if flat { -14.0 } else { -44.0 };
+        // At the foot of the stage a column begins so high that all four have room.
+        let start = start.min(self.height - 16.0 - 90.0 - node.y);
         Point {
             x: x.clamp(16.0, self.width - 16.0),
             y: (node.y + start + row * 30.0).clamp(16.0, self.height - 16.0),
@@ -122,6 +136,27 @@ fn unit(a: Point, b: Point) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_of_a_node_stand_apart_and_on_the_stage() {
+        for (nodes, narrow) in (3..=9).flat_map(|nodes| [(nodes, false), (nodes, true)]) {
+            let ring = Ring::new(nodes, narrow);
+            for id in 1..=u64::from(nodes) {
+                let seats: Vec<Point> = (0..ring.seats(id))
+                    .map(|place| ring.guest(id, place))
+                    .collect();
+                for (place, seat) in seats.iter().enumerate() {
+                    assert!(
+                        0.0 < seat.x && seat.x < ring.width && 0.0 < seat.y && seat.y < ring.height
+                    );
+                    for other in &seats[..place] {
+                        let apart = (seat.x - other.x).hypot(seat.y - other.y);
+                        assert!(20.0 < apart, "{nodes} nodes, {id}: {seat:?} {other:?}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_stroke_between_two_nodes_crosses_their_link_only() {

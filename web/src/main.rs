@@ -19,6 +19,7 @@ mod sentence;
 mod shape;
 mod share;
 mod state;
+mod values;
 mod view;
 
 fn main() {

@@ -9,6 +9,7 @@ mod judge;
 mod lesson;
 mod mark;
 mod mirror;
+mod recall;
 mod run;
 mod sight;
 mod stroke;
@@ -252,6 +253,8 @@ pub(crate) struct Model {
     /// How many columns the log table stands behind the newest entry.
     pub(crate) log_back: u64,
     pub(crate) selection: Option<Selection>,
+    /// The selected message as it is or was.
+    pub(crate) past: Option<Flight>,
     pub(crate) tab: Tab,
     pub(crate) scissors: bool,
     pub(crate) help: bool,
@@ -328,6 +331,7 @@ impl Model {
             until: Until::Leader,
             log_back: 0,
             selection: None,
+            past: None,
             tab: Tab::Inspect,
             scissors: false,
             help: false,
@@ -404,6 +408,7 @@ impl Model {
         self.haunt();
         if ran {
             self.mirror_logs();
+            self.recall();
             self.look();
             self.changed();
         }
@@ -571,6 +576,7 @@ impl Model {
             deed => self.intervene(deed),
         }
         self.haunt();
+        self.recall();
         self.look();
         self.changed();
     }

@@ -22,5 +22,6 @@ pub(crate) mod stage;
 pub(crate) mod story;
 pub(crate) mod time;
 pub(crate) mod tools;
+pub(crate) mod values;
 pub(crate) mod verdicts;
 pub(crate) mod znodes;

@@ -148,7 +148,7 @@ message-to = to
 message-sent = sent
 message-arrives = arrives
 message-term = term
-message-gone = This message has arrived or was lost.
+message-gone = This message arrived or was lost too long ago.
 message-drop = Drop
 message-delay = Delay
 message-duplicate = Duplicate
@@ -992,3 +992,41 @@ znodes-elsewhere =
        *[other] { $n } znodes elsewhere changed in the last 2 seconds: { $paths }
     }
 znodes-reveal = show
+value-role = role
+value-last = last index
+value-unsynced = not yet on disk
+value-lag = not applied
+value-heard = heard a leader
+value-kept = since snapshot
+values-rows = Choose the rows
+values-differ = not the same on all nodes
+values-stage = below each node
+message-arrived = arrived
+message-relive = Go to where it was under way
+acl = Access control list
+acl-scheme = scheme
+acl-id = id
+acl-may = may
+acl-read = read
+acl-write = write
+acl-create = create
+acl-delete = delete
+acl-admin = admin
+znodes-delete = Delete with all below
+znodes-doomed =
+    { $n ->
+        [one] Delete { $path }? It is 1 znode.
+       *[other] Delete { $path } and all below it? They are { $n } znodes.
+    }
+znodes-delete-yes = Delete
+znodes-delete-no = Keep
+diagram-without =
+    { $n ->
+        [one] 1 more client: drag the upper edge up, or hide lanes
+       *[other] { $n } more clients: drag the upper edge up, or hide lanes
+    }
+stage-more =
+    { $n ->
+        [one] 1 more client: it is listed under Clients
+       *[other] { $n } more clients: they are listed under Clients
+    }

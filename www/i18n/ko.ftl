@@ -147,7 +147,7 @@ message-to = 받는 쪽
 message-sent = 보낸 시각
 message-arrives = 도착 시각
 message-term = term
-message-gone = 이미 도착했거나 잃어버린 메시지입니다.
+message-gone = 오래전에 도착했거나 잃어버린 메시지입니다.
 message-drop = 버리기
 message-delay = 늦추기
 message-duplicate = 복제
@@ -977,3 +977,33 @@ znodes-hold-rests = 고정한 것은 노드 { $node }의 { $at } 트리입니다
 znodes-changed = 그 뒤로 znode { $n }개가 바뀌었습니다: { $paths }
 znodes-elsewhere = 지난 2초 동안 화면 밖에서 znode { $n }개가 바뀌었습니다: { $paths }
 znodes-reveal = 보기
+value-role = 역할
+value-last = 마지막 번호
+value-unsynced = 디스크 기록 전
+value-lag = 적용 전
+value-heard = 리더에게서 받은 지
+value-kept = 스냅샷 이후
+values-rows = 표시할 항목
+values-differ = 노드마다 다름
+values-stage = 각 노드 아래 표시
+message-arrived = 도착한 시각
+message-relive = 가고 있던 때로 이동
+acl = 접근 제어 목록(ACL)
+acl-scheme = 방식
+acl-id = 대상
+acl-may = 권한
+acl-read = 읽기
+acl-write = 쓰기
+acl-create = 생성
+acl-delete = 삭제
+acl-admin = 관리
+znodes-delete = 하위까지 모두 삭제
+znodes-doomed =
+    { $n ->
+        [1] { $path }을(를) 삭제할까요? znode 1개입니다.
+       *[other] { $path }와(과) 그 아래를 모두 삭제할까요? 모두 { $n }개입니다.
+    }
+znodes-delete-yes = 삭제
+znodes-delete-no = 취소
+diagram-without = 클라이언트 { $n }개 더 있음: 위쪽 경계를 끌어 올리거나 다른 줄을 숨기세요
+stage-more = 클라이언트 { $n }개 더 있음: 클라이언트 탭에 모두 나옵니다

@@ -179,6 +179,12 @@ impl<'a> View<'a> {
         self.node.raft.election_timer()
     }
 
+    /// When a follower last heard its leader, while it knows one.
+    #[must_use]
+    pub fn heard(&self) -> Option<Time> {
+        self.node.raft.heard()
+    }
+
     /// Who granted a (pre-)vote in the election under way.
     #[must_use]
     pub fn votes(&self) -> Vec<NodeId> {

@@ -244,6 +244,18 @@ impl Raft {
         (self.timer.armed, self.timer.due)
     }
 
+    /// When a follower last heard its leader, while it knows one.
+    #[must_use]
+    pub fn heard(&self) -> Option<Time> {
+        match self.state {
+            State::Follower {
+                leader: Some(_),
+                heard,
+            } if Time(0) < heard => Some(heard),
+            _ => None,
+        }
+    }
+
     /// Who granted a (pre-)vote in the election under way.
     #[must_use]
     pub fn votes(&self) -> Vec<NodeId> {

@@ -5,9 +5,13 @@ use otterkeeper_core::request::{CreateMode, Op, Request};
 use otterkeeper_core::scenario;
 use otterkeeper_core::sim::{ClientId, ClientView, Intervention};
 use otterkeeper_core::time::Span;
+use otterkeeper_core::tree::Tree;
 
 use super::{Action, Aside, Deal, Model, Selection};
 use crate::command::{self, Line};
+
+/// Znodes that one transaction of `deleteall` deletes, as zkCli does.
+const DELETED_AT_ONCE: usize = 1_000;
 
 impl Model {
     pub(super) fn intervene(&mut self, action: Action) {
@@ -208,6 +212,15 @@ impl Model {
                     self.run.act(deed);
                 }
             }
+            Ok(command::Parsed::DeleteAll(path)) => {
+                let (client, mut deeds) = self.addressed();
+                let requests = self.deletes(&path).into_iter();
+                deeds.extend(requests.map(|request| Intervention::Client { client, request }));
+                self.redo.clear();
+                for deed in deeds {
+                    self.run.act(deed);
+                }
+            }
             Ok(command::Parsed::Help) => self.asides.push(Aside {
                 event,
                 line: Line::help(said),
@@ -228,6 +241,28 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// What deletes a znode and all that its node sees below it, children before their parents. What others make there
+    /// meanwhile makes a request fail as a whole, and the client is told.
+    fn deletes(&self, path: &str) -> Vec<Request> {
+        let tree = self.sim().node(self.at).map(|view| view.machine().tree());
+        let prefix = format!("{path}/");
+        let found = tree.into_iter().flat_map(Tree::iter);
+        let below = found.filter(|znode| znode.path().starts_with(&prefix));
+        let mut paths: Vec<String> = below.map(|znode| znode.path().to_owned()).collect();
+        // Trees tell their znodes by depth.
+        paths.reverse();
+        paths.push(path.to_owned());
+        let delete = |path: &String| Op::Delete {
+            path: path.clone(),
+            version: -1,
+        };
+        let request = |paths: &[String]| match paths {
+            [path] => Request::Write(delete(path)),
+            paths => Request::Multi(paths.iter().map(delete).collect()),
+        };
+        paths.chunks(DELETED_AT_ONCE).map(request).collect()
     }
 
     /// What a script would mean by these words: of the client that is spoken to, or of the cluster.

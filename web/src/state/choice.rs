@@ -19,6 +19,10 @@ pub(crate) enum Choice {
     Caller(ClientId),
     /// The same of calls of a kind.
     Kind(usize),
+    /// Shows a value of all nodes side by side, or hides it.
+    Row(usize),
+    /// Shows a value below each node on the stage, counted from 1; 0 for none.
+    OnStage(usize),
     /// This znode's Stat.
     Znode(String),
     /// Looks for paths in the tree.
@@ -27,6 +31,8 @@ pub(crate) enum Choice {
     TreeFrom(usize),
     /// Shows the tree as it is now until this comes again.
     Hold,
+    /// Asks whether this znode and all below it are to be deleted, or no more.
+    Doom(Option<String>),
     /// Shows the tree of this moment, where this znode is, or was.
     Reveal(String),
 }
@@ -49,11 +55,15 @@ pub(crate) struct Choices {
     /// Clients and kinds of calls that it does not; kinds by their bits.
     pub(crate) callers_hidden: Vec<ClientId>,
     pub(crate) kinds_hidden: u8,
+    /// Values of nodes, by their bits, that the visitor has turned on or off.
+    pub(crate) values_turned: u32,
+    pub(crate) on_stage: usize,
     pub(crate) znode: String,
     /// What is looked for among the paths of the tree, and the first row that is shown.
     pub(crate) path_sought: String,
     pub(crate) tree_from: usize,
     pub(crate) held: Option<Held>,
+    pub(crate) doomed: Option<String>,
 }
 
 impl Choices {
@@ -62,6 +72,8 @@ impl Choices {
         *self = Self {
             window: self.window,
             kinds_hidden: self.kinds_hidden,
+            values_turned: self.values_turned,
+            on_stage: self.on_stage,
             znode: "/".to_owned(),
             ..Self::default()
         };
@@ -82,6 +94,8 @@ impl Model {
                 }
             }
             Choice::Kind(place) => choices.kinds_hidden ^= 1 << (place & 7),
+            Choice::Row(place) => choices.values_turned ^= 1 << (place & 31),
+            Choice::OnStage(place) => choices.on_stage = place,
             Choice::Znode(path) => choices.znode = path,
             Choice::SeekPath(text) => (choices.path_sought, choices.tree_from) = (text, 0),
             Choice::TreeFrom(row) => choices.tree_from = row,
@@ -89,6 +103,7 @@ impl Model {
                 let held = self.held().is_none().then(|| self.hold());
                 self.choices.held = held.flatten();
             }
+            Choice::Doom(path) => self.choices.doomed = path,
             Choice::Reveal(path) => self.reveal(path),
         }
     }

@@ -320,3 +320,25 @@ fn a_long_run_under_load_is_judged_also_when_calls_are_forgotten() {
     assert_eq!(judged(&mut model, 10_000), early);
     assert_eq!(judged(&mut model, 70_000), late);
 }
+
+#[test]
+fn a_znode_is_deleted_with_all_below_it() {
+    let mut model = Model::new(3, 42, Lang::En);
+    model.seek(Span::from_ms(1_500));
+    for path in ["/a", "/a/b", "/a/b/c", "/ab", "/a/d"] {
+        model.update(Action::Command(format!("create {path} 1")));
+    }
+    model.seek(Span::from_ms(2_500));
+    model.update(Action::Command("deleteall /a".to_owned()));
+    // Of the root not all can go.
+    model.update(Action::Command("deleteall /".to_owned()));
+    model.seek(Span::from_ms(3_500));
+    let view = model.sim().node(model.at).expect("it is up");
+    let tree = view.machine().tree();
+    for path in ["/a", "/a/b", "/a/b/c", "/a/d"] {
+        assert!(tree.get(path).is_none(), "{path}");
+    }
+    let kept = tree.get("/ab").expect("it only has the same letters");
+    let rights = otterkeeper_core::acl::text(&tree.acl_of(kept));
+    assert_eq!(rights, "world:anyone:cdrwa");
+}

@@ -100,8 +100,10 @@ impl Model {
         self.lost_entries.clear();
         self.mirror.clear();
         self.mirror_logs();
+        self.past = None;
         if let Some(Selection::Message(id)) = self.selection
             && self.sim().flight(id).is_none()
+            && self.way(id).is_none()
         {
             self.selection = None;
         }

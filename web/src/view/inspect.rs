@@ -6,6 +6,7 @@ use otterkeeper_core::message::Message;
 use otterkeeper_core::node::{PeerState, View};
 use otterkeeper_core::raft::note::Role;
 use otterkeeper_core::sim::{Cargo, DiskView, Flight};
+use otterkeeper_core::time::Span;
 use yew::prelude::*;
 
 use crate::command;
@@ -14,6 +15,7 @@ use crate::frame::seconds;
 use crate::i18n::{Word, Words};
 use crate::sentence;
 use crate::state::{Action, Deal, Model, Selection};
+use crate::view::values::values;
 
 #[component]
 pub(crate) fn Inspect(seen: &Seen) -> Html {
@@ -21,70 +23,14 @@ pub(crate) fn Inspect(seen: &Seen) -> Html {
     let words = &model.words;
     let inside = match model.selection {
         Some(Selection::Node(id)) => node(seen, &model, id),
-        Some(Selection::Message(_)) => match model.message() {
+        Some(Selection::Message(_)) => match &model.past {
             Some(flight) => message(seen, &model, flight),
-            None => gone(&model),
+            None => html! { <p class="empty">{ words.get("message-gone") }</p> },
         },
         Some(Selection::Link(from, to)) => link(seen, &model, from, to),
-        None => overview(seen, &model),
+        None => values(seen, &model),
     };
     html! { <section class="panel right inspect" role="tabpanel" aria-label={words.get("tab-inspect")}>{ inside }</section> }
-}
-
-/// A message that has arrived or was lost, as far as it is remembered.
-fn gone(model: &Model) -> Html {
-    let words = &model.words;
-    let mut ways = model.run.strokes().iter();
-    let way = ways.find(|way| model.selection == Some(Selection::Message(way.flight)));
-    let way = way.map(|way| {
-        let at = |time| seconds(model.run.since_start(time).0);
-        let list = vec![
-            (words.get("message-from"), sentence::end(words, way.from)),
-            (words.get("message-to"), sentence::end(words, way.to)),
-            (words.get("message-sent"), at(way.sent)),
-            (
-                words.get(if way.lost {
-                    "way-lost"
-                } else {
-                    "message-arrives"
-                }),
-                at(way.ended),
-            ),
-        ];
-        html! { <><div class="title">{ words.get(way.kind) }</div>{ facts(list) }</> }
-    });
-    html! { <>{ for way }<p class="empty">{ words.get("message-gone") }</p></> }
-}
-
-/// All nodes side by side, while nothing is selected.
-fn overview(seen: &Seen, model: &Model) -> Html {
-    let words = &model.words;
-    let rows = model.sim().nodes().map(|id| {
-        let select = seen.desk.on(Action::Select(Some(Selection::Node(id))));
-        let cells = match model.sim().node(id) {
-            None => [words.get("role-down"), String::new(), String::new(), String::new(), String::new()],
-            Some(view) => [
-                sentence::role(words, view.role()),
-                view.term().to_string(),
-                view.last().index.to_string(),
-                view.commit().to_string(),
-                view.applied().to_string(),
-            ],
-        };
-        let cells = cells.into_iter().enumerate().map(|(key, cell)| html! { <td {key}>{ cell }</td> });
-        html! { <tr key={id.0}><td><button class="pick" onclick={select}>{ id.0 }</button></td>{ for cells }</tr> }
-    });
-    let rows: Vec<Html> = rows.collect();
-    html! {
-        <>
-            <div class="title">{ words.get("overview") }</div>
-            <table class="grid overview">
-                <thead><tr><th>{ words.get("tool-node") }</th><th></th><th>{ words.get("message-term") }</th><th>{ words.get("fact-log") }</th><th>{ words.get("fact-committed") }</th><th>{ words.get("fact-applied") }</th></tr></thead>
-                <tbody>{ rows }</tbody>
-            </table>
-            <p class="empty">{ words.get("inspect-none") }</p>
-        </>
-    }
 }
 
 fn node(seen: &Seen, model: &Model, id: NodeId) -> Html {
@@ -372,14 +318,21 @@ fn sessions(model: &Model, view: View<'_>) -> Html {
     html! { <><h3>{ words.get("fact-sessions") }</h3><table class="grid"><tbody>{ rows }</tbody></table></> }
 }
 
+/// A message under way, and what can be done with it; or one that has ended, and the way back to it.
 fn message(seen: &Seen, model: &Model, flight: &Flight) -> Html {
     let words = &model.words;
     let at = |time| seconds(model.run.since_start(time).0);
+    let under_way = model.message().is_some();
+    let ends = match model.way(flight.id) {
+        Some(way) if way.lost => "way-lost",
+        _ if under_way => "message-arrives",
+        _ => "message-arrived",
+    };
     let mut list = vec![
         (words.get("message-from"), sentence::end(words, flight.from)),
         (words.get("message-to"), sentence::end(words, flight.to)),
         (words.get("message-sent"), at(flight.sent)),
-        (words.get("message-arrives"), at(flight.arrives)),
+        (words.get(ends), at(flight.arrives)),
     ];
     let mut quote = String::new();
     let mut entries = Vec::new();
@@ -420,18 +373,24 @@ fn message(seen: &Seen, model: &Model, flight: &Flight) -> Html {
         html! { <div key={id.index.0} class={classes!("entry", format!("t{}", id.term.0 % 8))}><b>{ id.term.0 }</b><span>{ format!("{} {label}", id.index) }</span></div> }
     });
     let boxes: Vec<Html> = boxes.collect();
+    let took = flight.arrives.since(flight.sent).0;
+    let middle = Span(model.run.since_start(flight.sent).0 + took / 2);
     html! {
         <>
             <div class="title">{ sentence::kind(words, &flight.cargo) }</div>
             { if quote.is_empty() { html! {} } else { html! { <p class="quote">{ quote }</p> } } }
             { facts(list) }
             <div class="carried">{ boxes }</div>
-            <div class="row">
-                { deal("drop", "X", "message-drop", Deal::Drop) }
-                { deal("delay-message", "D", "message-delay", Deal::Delay) }
-                { deal("duplicate", "W", "message-duplicate", Deal::Duplicate) }
-                { deal("deliver", "N", "message-now", Deal::Now) }
-            </div>
+            { if under_way { html! {
+                <div class="row">
+                    { deal("drop", "X", "message-drop", Deal::Drop) }
+                    { deal("delay-message", "D", "message-delay", Deal::Delay) }
+                    { deal("duplicate", "W", "message-duplicate", Deal::Duplicate) }
+                    { deal("deliver", "N", "message-now", Deal::Now) }
+                </div>
+            } } else { html! {
+                <div class="row"><button class="btn" data-testid="relive" onclick={seen.desk.on(Action::GoToFlight(flight.id, middle))}>{ words.get("message-relive") }</button></div>
+            } } }
         </>
     }
 }

@@ -10,6 +10,7 @@ use crate::geometry::{NODE, Ring};
 use crate::i18n::{Lang, Words};
 use crate::shape::{self, Shape};
 use crate::state::{Action, Model, Selection};
+use crate::values::{VALUES, value};
 use crate::view::icon;
 
 /// What a node shows.
@@ -35,6 +36,8 @@ pub(crate) struct Face {
     pub(crate) writing: bool,
     pub(crate) waiting: Vec<Shape>,
     pub(crate) selected: bool,
+    /// The value that the visitor wants to see of each node.
+    pub(crate) said: Option<String>,
     pub(crate) lang: Lang,
 }
 
@@ -67,8 +70,14 @@ impl Face {
             writing: disk.is_some_and(|disk| disk.waiting > 0),
             waiting: Vec::new(),
             selected,
+            said: None,
             lang: model.words.lang,
         };
+        let wanted = model.choices.on_stage.checked_sub(1);
+        if let Some(key) = wanted.and_then(|place| VALUES.get(place)) {
+            let value = value(model, id, key);
+            face.said = value.map(|value| format!("{} {value}", model.words.get(key)));
+        }
         let Some(view) = sim.node(id) else {
             return face;
         };
@@ -122,7 +131,14 @@ pub(crate) fn NodeView(face: &Face) -> Html {
         face.paused.then_some("is-paused"),
         face.selected.then_some("sel")
     );
-    let label = name(&face.desk.read().words, face);
+    let mut label = name(&face.desk.read().words, face);
+    let holds = face.frozen || face.writing || !face.waiting.is_empty();
+    // Below the ballots and what waits for the disk.
+    let said = face.said.as_ref().map(|said| {
+        label += &format!(", {said}");
+        let y = 61 + 17 * (i32::from(!face.ballots.is_empty()) + i32::from(holds));
+        html! { <text class="said" y={y.to_string()}>{ said }</text> }
+    });
     let select = face.desk.on(Action::Select(Some(Selection::Node(face.id))));
     let desk = face.desk.clone();
     let node = face.id;
@@ -159,6 +175,7 @@ pub(crate) fn NodeView(face: &Face) -> Html {
                 </g>
                 <g class="ballots">{ ballots(&face.ballots) }</g>
                 <g class="held" transform={if face.ballots.is_empty() { "translate(0 57)" } else { "translate(0 74)" }}>{ held(face) }</g>
+                { for said }
             </g>
         </g>
     }

@@ -14,6 +14,7 @@ use yew::prelude::*;
 use crate::desk::{Desk, Seen};
 use crate::diagram::{Diagram, LEFT, State, name};
 use crate::frame::{element, seconds};
+use crate::i18n::Word;
 use crate::state::{Action, Model, Selection, Stroke};
 use crate::view::filter::filter;
 use crate::view::icon::{self, icon};
@@ -87,6 +88,8 @@ pub(crate) fn SpaceTime(seen: &Seen) -> Html {
                 </div>
                 <canvas id="spacetime" role="img" tabindex="0" aria-label={words.get("diagram-hint")} data-testid="lanes" data-from={format!("{:.0}", Diagram::of(&model, 1_000.0, 200.0).time(LEFT))}
                     onclick={pick} onpointerdown={drag.clone()} onpointermove={drag} onwheel={wheel} onkeydown={keys(&seen.desk)}></canvas>
+                // How many lanes fit is known when it is drawn.
+                <p id="without" class="sub" role="status" data-testid="diagram-without"></p>
             </div>
             { table(seen, &model) }
         </section>
@@ -282,6 +285,7 @@ fn draw(model: &Model, canvas: &HtmlCanvasElement) {
     let _ = context.scale(ratio, ratio);
     let pen = Pen::new(context);
     let diagram = Diagram::of(model, width, height);
+    without(model, diagram.without);
     pen.ticks(&diagram, height);
     pen.lanes(&diagram, width);
     pen.veil(&diagram);
@@ -297,6 +301,19 @@ fn draw(model: &Model, canvas: &HtmlCanvasElement) {
     pen.marks(&diagram, height);
     let now = diagram.x(diagram.now);
     pen.line("--ink", 1.5, &[], [now, 0.0, now, height - 16.0]);
+}
+
+/// Says of how many clients there is no lane.
+fn without(model: &Model, clients: usize) {
+    let arguments = [("n", Word::Count(clients as u64))];
+    let text = (0 < clients).then(|| model.words.with("diagram-without", &arguments));
+    if let Some(line) = element("without") {
+        let text = text.unwrap_or_default();
+        // What has not changed is not said again.
+        if line.text_content().as_deref() != Some(&text) {
+            line.set_text_content(Some(&text));
+        }
+    }
 }
 
 /// A canvas with the page's colours.

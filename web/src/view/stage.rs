@@ -13,7 +13,7 @@ use yew::prelude::*;
 
 use crate::desk::{Desk, Seen};
 use crate::geometry::{Point, Ring, between, cross};
-use crate::i18n::Lang;
+use crate::i18n::{Lang, Word};
 use crate::sentence;
 use crate::state::{Action, Model, Notice, Selection, Tab};
 use crate::view::compare::ghosts;
@@ -91,7 +91,13 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
         let face = Face::of(&seen.desk, &model, ring, *id, top, selected);
         html! { <NodeView key={id.0} ..face /> }
     });
-    let guests = frame::guests(sim, ring).into_iter().map(|(client, at)| {
+    let guests = frame::guests(sim, ring);
+    let more = guests.more.into_iter().enumerate().map(|(key, (at, count))| {
+        let name = words.with("stage-more", &[("n", Word::Count(count as u64))]);
+        html! { <text {key} class="more" data-testid="more-clients" role="img" aria-label={name.clone()} x={format!("{:.1}", at.x)} y={format!("{:.1}", at.y)} onclick={seen.desk.on(Action::Tab(Tab::Clients))}><title>{ name }</title>{ format!("+{count}") }</text> }
+    });
+    let more: Vec<Html> = more.collect();
+    let guests = guests.seated.into_iter().map(|(client, at)| {
         let guest = Guest {
             desk: seen.desk.clone(),
             id: client.id,
@@ -127,7 +133,7 @@ pub(crate) fn Stage(seen: &Seen) -> Html {
                     }) }
                 </g>
                 <g class="links">{ for wires }</g>
-                <g class="guests">{ for guests }</g>
+                <g class="guests">{ for guests }</g><g class="guests">{ more }</g>
                 <g id="messages" class={model.muted.then_some("muted")} tabindex="0" role="group" aria-label={words.get("stage-messages")} aria-keyshortcuts="F" onclick={pick}></g>
                 <g class="nodes">{ for faces }</g>
                 { ghosts(&model, ring) }

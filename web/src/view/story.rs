@@ -10,7 +10,7 @@ use crate::desk::{Desk, Seen};
 use crate::i18n::{Lang, Word};
 use crate::lens::Lens;
 use crate::sentence::{self, Who};
-use crate::state::{Action, Model, weight};
+use crate::state::{Action, Model, Selection, weight};
 
 /// Sentences shown at once.
 const SHOWN: usize = 60;
@@ -113,9 +113,20 @@ fn Line(told: &Told) -> Html {
             &[("n", Word::Count(cuts))],
         ),
     };
+    let (desk, number) = (told.desk.clone(), event.number);
+    let lost = match event.what {
+        What::Lost { flight, .. } => Some(Selection::Message(flight)),
+        _ => None,
+    };
+    let onclick = Callback::from(move |_| {
+        desk.act(Action::GoToEvent(number));
+        if lost.is_some() {
+            desk.act(Action::Select(lost));
+        }
+    });
     html! {
         <li {class}>
-            <button onclick={told.desk.on(Action::GoToEvent(event.number))}>
+            <button {onclick}>
                 <span class={classes!("who", visitor.then_some("you"))} aria-hidden="true">{ sign }</span>
                 <span class="said">{ said }<time>{ crate::frame::seconds(model.run.since_start(event.time).0) }</time></span>
             </button>

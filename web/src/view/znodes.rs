@@ -1,7 +1,7 @@
 //! The znodes as the chosen node sees them: a node that lags shows the older tree.
 
 use otterkeeper_core::node::View;
-use otterkeeper_core::request::CreateMode;
+use otterkeeper_core::request::{Acl, CreateMode};
 use otterkeeper_core::time::Span;
 use otterkeeper_core::tree::{Tree, Znode};
 use wasm_bindgen::JsCast;
@@ -11,7 +11,7 @@ use yew::prelude::*;
 use crate::command;
 use crate::desk::Seen;
 use crate::frame::seconds;
-use crate::i18n::Word;
+use crate::i18n::{Word, Words};
 use crate::rows::{self, SHOWN, page};
 use crate::state::{Action, Choice, Held, Model};
 use crate::view::filter::filter;
@@ -209,6 +209,64 @@ fn stat(seen: &Seen, model: &Model, tree: &Tree) -> Html {
             } }
             <label class="field">{ words.get("znodes-set") }<input data-testid="znodes-set" autocomplete="off" spellcheck="false" onkeydown={enter} /></label>
             <dl class="facts">{ facts }</dl>
+            { acl(words, tree, znode) }
+            { delete(seen, model) }
         </>
+    }
+}
+
+/// Who may do what with it.
+fn acl(words: &Words, tree: &Tree, znode: Znode<'_>) -> Html {
+    let rows = tree.acl_of(znode).into_iter().enumerate().map(|(key, acl)| {
+        let bits = [
+            (Acl::READ, "acl-read"),
+            (Acl::WRITE, "acl-write"),
+            (Acl::CREATE, "acl-create"),
+            (Acl::DELETE, "acl-delete"),
+            (Acl::ADMIN, "acl-admin"),
+        ];
+        let granted = bits.into_iter().filter(|(bit, _)| acl.perms & bit != 0);
+        let granted: Vec<String> = granted.map(|(_, key)| words.get(key)).collect();
+        html! { <tr {key}><td>{ acl.scheme }</td><td>{ acl.id }</td><td>{ granted.join(", ") }</td></tr> }
+    });
+    let rows: Vec<Html> = rows.collect();
+    html! {
+        <>
+            <h3>{ words.get("acl") }</h3>
+            <table class="grid acl" data-testid="acl">
+                <thead><tr><th scope="col">{ words.get("acl-scheme") }</th><th scope="col">{ words.get("acl-id") }</th><th scope="col">{ words.get("acl-may") }</th></tr></thead>
+                <tbody>{ rows }</tbody>
+            </table>
+        </>
+    }
+}
+
+/// Deletes it and all below it, when it was asked how many that are.
+fn delete(seen: &Seen, model: &Model) -> Html {
+    let words = &model.words;
+    let path = &model.choices.znode;
+    let tree = model.sim().node(model.at).map(|view| view.machine().tree());
+    let Some(tree) = tree.filter(|tree| path != "/" && tree.get(path).is_some()) else {
+        return html! {};
+    };
+    let button = |id: &'static str, class: &'static str, action: Action| {
+        html! { <button key={id} class={classes!("btn", class)} data-testid={id} onclick={seen.desk.on(action)}>{ words.get(id) }</button> }
+    };
+    let choose = |path| Action::Choose(Choice::Doom(path));
+    if model.choices.doomed.as_ref() != Some(path) {
+        let ask = button("znodes-delete", "danger", choose(Some(path.clone())));
+        return html! { <div class="row">{ ask }</div> };
+    }
+    let arguments = [
+        ("n", Word::Count(tree.count_below(path) + 1)),
+        ("path", path.as_str().into()),
+    ];
+    let line = format!("deleteall {}", command::quoted(path));
+    html! {
+        <div class="row" role="group" aria-label={words.get("znodes-delete")}>
+            <p class="quote" role="status" data-testid="znodes-doomed">{ words.with("znodes-doomed", &arguments) }</p>
+            { button("znodes-delete-yes", "danger", Action::Command(line)) }
+            { button("znodes-delete-no", "", choose(None)) }
+        </div>
     }
 }
