@@ -42,6 +42,21 @@ export async function seek(core, done) {
   }
 }
 
+/**
+ * The window that opened this one or embeds it can hand over a file, which no address has room for: `load` opens the bytes, and
+ * gives what is wrong with them, if something is. Nobody else is listened to, and nothing else is.
+ */
+export function hear(load) {
+  const owners = [window.opener, window.parent].filter((owner) => owner && owner !== window);
+  addEventListener("message", ({ source, origin, data }) => {
+    if (!owners.includes(source) || data?.otterkeeper !== "load") return;
+    const why = load(new Uint8Array(data.bytes instanceof ArrayBuffer ? data.bytes : 0));
+    const answer = why ? { otterkeeper: "refused", why } : { otterkeeper: "loaded" };
+    source.postMessage(answer, origin === "null" ? "*" : origin);
+  });
+  for (const owner of owners) owner.postMessage({ otterkeeper: "ready" }, "*");
+}
+
 /** Writes to the clipboard, and calls back with whether the browser let it. */
 export async function copy(text, done) {
   try {

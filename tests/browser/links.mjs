@@ -234,6 +234,65 @@ export function links({ open, settled, home, browser }) {
     await page.close();
   });
 
+  test("a page that embeds or opens this one hands over a trace, and nobody else does", async () => {
+    const source = await open();
+    await ahead(source, SECOND);
+    await source.keyboard.press("3");
+    await source.getByTestId("kill").click();
+    await ahead(source, SECOND);
+    const { digest } = await moment(source);
+    const trace = await source.evaluate(() => Array.from(window.otterkeeper.export()));
+    await source.close();
+    const html = `<!doctype html><title>an analysis</title>
+      <script>heard = []; addEventListener("message", ({ data, origin }) => heard.push({ ...data, origin }));</script>
+      <iframe src="${home()}#/embed/sandbox" width="600" height="500"></iframe><iframe src="${home()}nothing"></iframe>`;
+    const site = createServer((_, response) => void response.writeHead(200, { "content-type": "text/html" }).end(html)).listen(0, "127.0.0.1");
+    await new Promise((ready) => site.once("listening", ready));
+    const page = await browser().newPage();
+    await page.goto(`http://127.0.0.1:${site.address().port}/`);
+    const origin = new URL(home()).origin;
+    const answer = async (act, argument) => {
+      await page.evaluate(() => { heard.length = 0; });
+      await page.evaluate(act, argument);
+      await page.waitForFunction(() => heard.length > 0);
+      assert.ok((await page.evaluate(() => heard.length)) === 1);
+      return page.evaluate(() => heard[0]);
+    };
+    const hand = (bytes) => answer(([bytes, to]) => {
+      const what = Array.isArray(bytes) ? new Uint8Array(bytes).buffer : typeof bytes === "number" ? new ArrayBuffer(bytes) : bytes;
+      frames[0].postMessage({ otterkeeper: "load", bytes: what }, to);
+    }, [bytes, origin]);
+    await page.waitForFunction(() => heard.length > 0);
+    assert.deepEqual(await page.evaluate(() => heard), [{ otterkeeper: "ready", origin }]);
+    const inside = page.frames().find((frame) => frame.url().includes("#/embed/"));
+    assert.deepEqual(await hand(trace), { otterkeeper: "loaded", origin });
+    await inside.waitForFunction((digest) => window.otterkeeper.digest() === digest, digest);
+    assert.equal(await inside.getByTestId("embed").count(), 1, "it is the same page as before");
+    // The same refusals as of a file that is dropped.
+    for (const [bytes, why] of [[[1, 2, 3], /damaged/], ["no bytes", /damaged/], [null, /damaged/], [5 << 20, /more than this page executes/]]) {
+      const refused = await hand(bytes);
+      assert.equal(refused.otterkeeper, "refused");
+      assert.match(refused.why, why);
+      assert.equal(await inside.evaluate(() => window.otterkeeper.digest()), digest);
+    }
+    // Others are not listened to: a page beside it, and the page itself. Nor is anything else.
+    await inside.locator('[data-testid="notice"] button').click();
+    await page.evaluate(() => { heard.length = 0; });
+    await page.frames().find((frame) => frame.url().endsWith("/nothing")).evaluate(() => parent.frames[0].postMessage({ otterkeeper: "load", bytes: new ArrayBuffer(3) }, "*"));
+    await inside.evaluate(() => window.postMessage({ otterkeeper: "load", bytes: new ArrayBuffer(3) }, "*"));
+    for (const other of [null, "load", { otterkeeper: "play" }, { bytes: [] }]) await page.evaluate((other) => frames[0].postMessage(other, "*"), other);
+    await page.waitForTimeout(300);
+    assert.deepEqual(await page.evaluate(() => heard), []);
+    assert.equal(await inside.getByTestId("notice").count(), 0);
+    // A window that was opened does the same.
+    const [opened] = await Promise.all([page.waitForEvent("popup"), answer((where) => { child = open(where); }, home())]);
+    const said = await answer(([trace, to]) => child.postMessage({ otterkeeper: "load", bytes: new Uint8Array(trace).buffer }, to), [trace, origin]);
+    assert.deepEqual(said, { otterkeeper: "loaded", origin });
+    await opened.waitForFunction((digest) => window.otterkeeper.digest() === digest, digest);
+    await page.close();
+    await new Promise((closed) => { site.close(closed); site.closeAllConnections(); });
+  });
+
   test("a lesson is shown within another page: stage and play bar, nothing else", async () => {
     const page = await open(`${home()}#/embed/votes/2`);
     await page.getByTestId("embed").waitFor();

@@ -10,6 +10,8 @@ extern "C" {
     pub(crate) fn inflate(bytes: &[u8], most: u32, done: &JsValue);
     /// Calls back with the address of the page of another core, if it is kept beside this one, and then only.
     pub(crate) fn seek(core: &str, done: &JsValue);
+    /// Has `load` called with the bytes that the window hands over which opened this one or embeds it.
+    pub(crate) fn hear(load: &JsValue);
     /// Writes to the clipboard, and calls back with whether the browser let it.
     pub(crate) fn copy(text: &str, done: &JsValue);
 }

@@ -187,7 +187,7 @@ fn open(desk: &Desk, file: &File) {
     }
     let desk = desk.clone();
     let read = Closure::once_into_js(move |bytes: JsValue| {
-        load(&desk, &Uint8Array::new(&bytes).to_vec());
+        load(&desk, &Uint8Array::new(&bytes));
     });
     let promise: JsValue = file.array_buffer().into();
     let then = js_sys::Reflect::get(&promise, &"then".into())
@@ -198,17 +198,21 @@ fn open(desk: &Desk, file: &File) {
     }
 }
 
-/// Opens what a file holds. False if it makes no sense.
-pub(crate) fn load(desk: &Desk, bytes: &[u8]) -> bool {
-    let read = Recipe::from_file(bytes);
-    let good = read.is_ok();
+/// Opens what a file holds, and gives the key of the sentence that says what is wrong with it.
+pub(crate) fn load(desk: &Desk, bytes: &Uint8Array) -> Option<&'static str> {
+    // Nobody copies what would be refused anyway.
+    let read = match Recipe::FILE < bytes.length() as usize {
+        true => Err("link-too-long"),
+        false => Recipe::from_file(&bytes.to_vec()),
+    };
+    let wrong = read.as_ref().err().copied();
     desk.write().elder = None;
     match read {
         Ok(recipe) => recipe.play(&mut desk.write()),
         Err(key) => desk.write().refuse(key),
     }
     desk.act(Action::Menu(false));
-    good
+    wrong
 }
 
 /// What each shape of the picture looks like, written into it.

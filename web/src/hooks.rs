@@ -7,6 +7,7 @@ use otterkeeper_core::time::Span;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 
+use crate::aside;
 use crate::desk::Desk;
 use crate::export::{self, Form};
 use crate::state::{Action, Until};
@@ -54,7 +55,7 @@ pub(crate) fn expose(desk: &Desk) {
         Closure::<dyn Fn(String) -> bool>::new(run_until).into_js_value(),
     );
     let held = desk.clone();
-    let load = move |bytes: Uint8Array| export::load(&held, &bytes.to_vec());
+    let load = move |bytes: Uint8Array| export::load(&held, &bytes).is_none();
     set(
         "load",
         Closure::<dyn Fn(Uint8Array) -> bool>::new(load).into_js_value(),
@@ -101,4 +102,11 @@ pub(crate) fn expose(desk: &Desk) {
     if let Some(window) = web_sys::window() {
         let _ = Reflect::set(&window, &"otterkeeper".into(), &page);
     }
+    let held = desk.clone();
+    let load = move |bytes: Uint8Array| {
+        let wrong = export::load(&held, &bytes)?;
+        Some(held.read().words.get(wrong))
+    };
+    let load = Closure::<dyn Fn(Uint8Array) -> Option<String>>::new(load);
+    aside::hear(&load.into_js_value());
 }
