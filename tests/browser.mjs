@@ -235,7 +235,7 @@ describe("page", { concurrency: 1 }, () => {
     for (const [key, more] of [["w", 1], ["d", 0], ["n", -1], ["x", -1]]) {
       await underWay(page, 2);
       await page.keyboard.press("Escape");
-      await page.keyboard.press("f");
+      await page.keyboard.press("j");
       await drawn(page);
       const before = await moment(page);
       const there = await flights();

@@ -94,7 +94,7 @@ export function faults({ settled }) {
     for (let turn = 0; turn < 200 && (await applied()) === before; turn += 1) {
       await page.keyboard.press("Escape");
       await page.evaluate(() => document.activeElement?.blur());
-      await page.keyboard.press("f");
+      await page.keyboard.press("j");
       await page.keyboard.press("n");
       await ahead(page, 4_000);
     }

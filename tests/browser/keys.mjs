@@ -159,15 +159,21 @@ export function keys({ settled }) {
       await page.getByTestId("znode:/otter").waitFor();
     },
     async F(page) {
-      await underWay(page, 2);
       await page.keyboard.press("f");
+      await page.waitForFunction(() => document.activeElement?.id === "branch-name");
+      await page.keyboard.type("before the fall\n");
+      await page.getByTestId("branch-1").getByText("before the fall").waitFor();
+    },
+    async J(page) {
+      await underWay(page, 2);
+      await page.keyboard.press("j");
       const chosen = () => page.locator("#messages g.sel").getAttribute("data-flight");
       await page.waitForSelector("#messages g.sel");
       const first = await chosen();
-      await page.keyboard.press("f");
+      await page.keyboard.press("j");
       await drawn(page);
       assert.notEqual(await chosen(), first);
-      await page.keyboard.press("Shift+F");
+      await page.keyboard.press("Shift+J");
       await drawn(page);
       assert.equal(await chosen(), first);
     },
@@ -176,7 +182,7 @@ export function keys({ settled }) {
       for (const [key, more] of [["w", 1], ["d", 0], ["x", -1]]) {
         await underWay(page, 2);
         await page.keyboard.press("Escape");
-        await page.keyboard.press("f");
+        await page.keyboard.press("j");
         const there = await flights(page);
         const { events } = await moment(page);
         await page.keyboard.press(key);
@@ -187,7 +193,7 @@ export function keys({ settled }) {
     },
     async N(page) {
       await underWay(page, 2);
-      await page.keyboard.press("f");
+      await page.keyboard.press("j");
       const id = await page.locator("#messages g.sel").getAttribute("data-flight");
       const { us } = await moment(page);
       await page.keyboard.press("n");

@@ -117,12 +117,12 @@ export function links({ open, settled, home, browser }) {
     const page = await settled();
     await command(page, 4, "create /otter 1");
     await underWay(page, 1);
-    await page.keyboard.press("f");
+    await page.keyboard.press("j");
     await page.getByTestId("tab-runs").click();
     await page.getByTestId("branch-name").fill("what if? 100% & \u{c655}");
     await page.getByTestId("branch-name").press("Enter");
     await page.keyboard.press("Escape");
-    await page.keyboard.press("f");
+    await page.keyboard.press("j");
     await page.getByTestId("tab-znodes").click();
     await page.getByTestId("diagram").click();
     const shown = async (page) => ({

@@ -124,7 +124,11 @@ fn plain(desk: &Desk, key: &str, shift: bool, code: &str, on_button: bool) -> Op
                 later("goto");
                 Action::Tab(Tab::Runs)
             }
-            "f" => Action::NextMessage(!shift),
+            "j" => Action::NextMessage(!shift),
+            "f" => {
+                later("branch-name");
+                Action::Tab(Tab::Runs)
+            }
             "k" => Action::KillOrRestart,
             "p" => Action::Pause,
             "i" => Action::Isolate,

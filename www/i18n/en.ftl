@@ -367,6 +367,7 @@ key-undo = undo, redo
 key-mute = hide heartbeats
 key-diagram = space-time diagram
 key-bookmark = mark this moment
+key-name = name this course
 key-close = close, deselect
 
 end-node = node { $node }

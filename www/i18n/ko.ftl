@@ -366,6 +366,7 @@ key-undo = 되돌리기, 다시 하기
 key-mute = heartbeat 숨기기
 key-diagram = 시공간 다이어그램
 key-bookmark = 이 순간에 책갈피 꽂기
+key-name = 지금 갈래에 이름 붙이기
 key-close = 닫기, 선택 해제
 
 end-node = 노드 { $node }

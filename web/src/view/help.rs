@@ -28,7 +28,7 @@ pub(crate) fn Help(seen: &Seen) -> Html {
         html! { <span key={name.clone()}><svg viewBox="-12 -12 24 24" aria-hidden="true"><g {class}><path {d} /></g></svg>{ name }</span> }
     });
     let shapes: Vec<Html> = shapes.collect();
-    let keys: [(&[&str], String); 25] = [
+    let keys: [(&[&str], String); 26] = [
         (&["Space"], words.get("key-space")),
         (&[".", ","], words.get("key-step")),
         (&["Shift .", ","], words.get("key-turn")),
@@ -48,13 +48,14 @@ pub(crate) fn Help(seen: &Seen) -> Html {
         (&["Shift C"], words.get("key-matrix")),
         (&["H"], words.get("key-heal")),
         (&["R"], words.get("key-write")),
-        (&["F", "Shift F"], words.get("key-messages")),
+        (&["J", "Shift J"], words.get("key-messages")),
         (&["X", "D", "W"], words.get("key-message")),
         (&["N"], words.get("key-now")),
         (&["/"], words.get("key-command")),
         (&["V"], words.get("key-diagram")),
         (&["S"], words.get("key-share")),
         (&["B"], words.get("key-bookmark")),
+        (&["F"], words.get("key-name")),
         (&["Ctrl Z", "Y"], words.get("key-undo")),
         (&["M"], words.get("key-mute")),
     ];

@@ -123,7 +123,7 @@ fn row(seen: &Seen, model: &Model, number: usize, branch: &Branch) -> Html {
                 desk.act(Action::Name(number, input.value()));
             }
         });
-        html! { <input class="name" data-testid="branch-name" maxlength="40" aria-label={words.get("branch-name")} placeholder={words.get("branch-name")} value={branch.name.clone().unwrap_or_default()} onchange={renamed} /> }
+        html! { <input id="branch-name" class="name" data-testid="branch-name" maxlength="40" aria-label={words.get("branch-name")} placeholder={words.get("branch-name")} value={branch.name.clone().unwrap_or_default()} onchange={renamed} /> }
     } else {
         html! {
             <>
