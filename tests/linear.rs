@@ -499,7 +499,7 @@ fn a_run_judged_on_its_way_is_judged_as_at_its_end() {
         }
         assert_eq!(along.digest(), sim.digest());
         match (along.verdict(), sim.verdict()) {
-            (Judgement::Order(_), Judgement::Order(_)) => orders += 1,
+            (Judgement::Order { .. }, Judgement::Order { .. }) => orders += 1,
             (Judgement::Broken { .. }, Judgement::Broken { .. }) => broken += 1,
             (Judgement::Undecided, _) => undecided += 1,
             (windows, whole) => panic!("seed {}, {planted:?}: {windows:?}, {whole:?}", number + 1),

@@ -309,6 +309,7 @@ history-all = all
 history-none = No client has asked anything yet. Each call becomes a bar, from its question to its answer.
 history-chart = Calls of { $n } clients from question to answer; the list below says the same
 history-order = One order explains all answers to writes and to linearizable reads: { $n } so far.
+history-unchecked = Not among them: { $n } answers that were still to come when what lay before had to be judged for good, because no moment was quiet.
 history-broken = No order explains what clients were told:
 history-misfit = This answer fits nowhere.
 history-unjudged = No judgement: of too many calls nobody knows what became of them.

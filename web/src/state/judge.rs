@@ -14,7 +14,10 @@ pub(crate) struct Judged {
 impl Default for Judged {
     fn default() -> Self {
         Self {
-            order: Judgement::Order(0),
+            order: Judgement::Order {
+                calls: 0,
+                unchecked: 0,
+            },
             of: None,
         }
     }

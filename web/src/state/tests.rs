@@ -190,7 +190,10 @@ fn an_old_read_is_allowed_and_its_age_known_at_every_moment() {
     assert!((100_000..200_000).contains(&behind[0].by.0), "{behind:?}");
     assert_eq!(
         model.judged.order,
-        Judgement::Order(2),
+        Judgement::Order {
+            calls: 2,
+            unchecked: 0
+        },
         "old, and no contradiction"
     );
     // Time is turned back to before the question.
@@ -305,7 +308,10 @@ fn a_long_run_under_load_is_judged_also_when_calls_are_forgotten() {
         assert!(model.seek(Span::from_ms(ms)));
         model.judge();
         match model.judged.order {
-            Judgement::Order(calls) => calls,
+            Judgement::Order { calls, unchecked } => {
+                assert!(unchecked <= calls / 50, "{unchecked} of {calls}");
+                calls
+            }
             ref other => panic!("{other:?}"),
         }
     };

@@ -140,9 +140,13 @@ fn newest<'a>(model: &Model, bars: &[Bar<'a>]) -> Vec<Bar<'a>> {
 fn verdicts(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     let words = &model.words;
     let order = match &model.judged.order {
-        Judgement::Order(0) => html! {},
-        Judgement::Order(n) => {
-            let text = words.with("history-order", &[("n", (*n as u64).into())]);
+        Judgement::Order { calls: 0, .. } => html! {},
+        Judgement::Order { calls, unchecked } => {
+            let mut text = words.with("history-order", &[("n", (*calls as u64).into())]);
+            if 0 < *unchecked {
+                text += " ";
+                text += &words.with("history-unchecked", &[("n", (*unchecked as u64).into())]);
+            }
             html! { <p class="judged" data-testid="order" data-state="ok">{ icon(icon::TICK) }<span>{ text }</span></p> }
         }
         Judgement::Undecided => {

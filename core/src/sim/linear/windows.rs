@@ -37,8 +37,13 @@ pub(in crate::sim) type Asked<'a> = (ClientId, &'a Call);
 /// Whether one order explains all answers so far.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Judgement {
-    /// One does, of so many calls.
-    Order(usize),
+    /// One does.
+    Order {
+        /// Calls that have their place in it.
+        calls: usize,
+        /// Answers that were still to come when what lay before had to be judged for good: nobody looks at them.
+        unchecked: usize,
+    },
     /// None does.
     Broken {
         /// When the answer came that fits nowhere.
@@ -74,6 +79,8 @@ pub(in crate::sim) struct Judge {
     opaque: BTreeSet<String>,
     /// Calls that have their place in the order.
     placed: usize,
+    /// Answers that were still to come at the end of a window.
+    unchecked: usize,
     /// The last word.
     end: Option<Judgement>,
 }
@@ -86,6 +93,7 @@ impl Default for Judge {
             carried: Vec::new(),
             opaque: BTreeSet::from(["/".into()]),
             placed: 0,
+            unchecked: 0,
             end: None,
         }
     }
@@ -107,7 +115,10 @@ impl Judge {
         }
         let window = self.window(calls, Time::NEVER, Time::NEVER);
         match self.search(&window, 1) {
-            Ok(outcomes) => Judgement::Order(self.placed + outcomes.order.len()),
+            Ok(outcomes) => Judgement::Order {
+                calls: self.placed + outcomes.order.len(),
+                unchecked: self.unchecked,
+            },
             Err(why) => window.told(why),
         }
     }
@@ -136,6 +147,16 @@ impl Judge {
         kept.drain(..excess);
         self.complete = outcomes.complete && excess == 0;
         self.placed += outcomes.order.len();
+        let new = &recorded.calls[window.carried..];
+        let still_to_come = |(client, call): &&Asked<'_>| {
+            let comes = match call.end {
+                None => until < Time::NEVER,
+                Some(CallEnd::Returned { time, .. }) => until <= time,
+                Some(CallEnd::Unknown { .. }) => false,
+            };
+            comes && new.contains(&(*client, call.tag))
+        };
+        self.unchecked += calls.iter().filter(still_to_come).count();
         let bases = outcomes.all.iter().map(|way| recorded.base(way, &kept));
         self.bases = bases.collect();
         // They lie in the order of the calls.

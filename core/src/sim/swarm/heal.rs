@@ -91,7 +91,7 @@ pub(super) fn heal(sim: &mut Sim, gathered: &mut Gathered) -> Option<Failure> {
                 continue;
             }
             sim.audit();
-            if let Judgement::Order(_) = sim.judge() {
+            if let Judgement::Order { .. } = sim.judge() {
                 gathered.reached.orders_found += 1;
             }
             return broken(sim);
