@@ -673,6 +673,26 @@ describe("page", { concurrency: 1 }, () => {
     await page.close();
   });
 
+  test("all promises are in sight at 1280 pixels, in both languages", async () => {
+    const page = await settled();
+    for (const language of ["en", "ko"]) {
+      await page.getByTestId(`lang-${language}`).click();
+      await drawn(page);
+      const hidden = await page.locator('[data-testid^="invariant-"]').evaluateAll((all) => {
+        const majority = document.querySelector('[data-testid="quorum"]').getBoundingClientRect();
+        const seen = (one) => {
+          const box = one.getBoundingClientRect();
+          const within = 0 <= box.left && box.right <= innerWidth && box.bottom <= innerHeight;
+          const beside = box.right <= majority.left || box.bottom <= majority.top + 1;
+          return within && beside && one.contains(document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2));
+        };
+        return all.filter((one) => !seen(one)).map((one) => one.dataset.testid);
+      });
+      assert.deepEqual(hidden, [], language);
+    }
+    await page.close();
+  });
+
   test("fits a telephone of 390 pixels", async () => {
     const phone = await browser.newContext({ viewport: NARROW, hasTouch: true, locale: "en-GB" });
     const page = await open(home, phone);
