@@ -111,7 +111,12 @@ export function history({ open, settled, home }) {
     assert.equal(await shown.count(), 0);
     assert.match(await page.getByTestId("history-writes").innerText(), /writes\s*1$/);
     assert.match(await page.getByTestId("caller-1").innerText(), /^a\s*2$/);
+    // Dots by kind say how long each took, as the list does.
+    const dots = async (kind) => (await page.getByTestId(`dots-history-${kind}`).getAttribute("d")).split("M").length - 1;
+    assert.deepEqual([await dots("reads"), await dots("writes"), await dots("failed")], [1, 1, 1]);
+    for (const call of await calls.allInnerTexts()) assert.match(call, /\d s \+ [\d.]+ ms/);
     await page.getByTestId("history-writes").click();
+    assert.equal(await page.getByTestId("dots-history-writes").count(), 0);
     assert.deepEqual(await counts(), [2, 2]);
     assert.equal(await page.getByTestId("history-writes").getAttribute("aria-pressed"), "false");
     assert.match(await shown.innerText(), /^2 of 3 calls are shown/);

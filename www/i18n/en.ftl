@@ -1032,3 +1032,5 @@ stage-more =
         [one] 1 more client: it is listed under Clients
        *[other] { $n } more clients: they are listed under Clients
     }
+history-ms = { $ms } ms
+history-plot = How long each answer took, by when it was asked for; the list below says the same

@@ -1009,3 +1009,5 @@ znodes-delete-yes = 삭제
 znodes-delete-no = 취소
 diagram-without = 클라이언트 { $n }개 더 있음: 위쪽 경계를 끌어 올리거나 다른 줄을 숨기세요
 stage-more = 클라이언트 { $n }개 더 있음: 클라이언트 탭에 모두 나옵니다
+history-ms = { $ms } ms
+history-plot = 요청한 때에 따른 응답 시간. 아래 목록에 같은 내용이 있습니다

@@ -3,6 +3,7 @@
 //! knows anything about, and why. The chart is for the eye, the list below it says the same.
 
 mod groups;
+mod plot;
 
 use std::collections::BTreeMap;
 
@@ -301,6 +302,7 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
             <text class="tick end" x={WIDTH.to_string()} y={format!("{:.1}", bottom + 12.0)}>{ seconds(now.0) }</text>
         </svg>
         { for without }
+        { plot::plot(model, bars, x) }
         </>
     }
 }
@@ -375,6 +377,10 @@ fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     let commits = commits(model);
     let lines = bars.iter().rev().take(SHOWN).map(|bar| {
         let (answer, mark) = answer(words, bar);
+        let took = plot::took(bar).map(|us| {
+            let arguments = [("ms", milliseconds(us).into())];
+            html! { <>{ " + " }{ words.with("history-ms", &arguments) }</> }
+        });
         let behind = bar.behind.map(|behind| {
             let (client, tag) = behind.missed;
             let missed = model.sim().history(client).find(|call| call.tag == tag);
@@ -399,7 +405,7 @@ fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
                     <span><code>{ command::typed(&bar.call.request) }</code>
                         <span class="answer">{ icon(mark) }{ answer }</span>
                         { for place }{ for behind }{ for misfit }{ for fate(model, bar) }
-                        <time>{ seconds(model.run.since_start(bar.call.invoked).0) }</time>
+                        <time>{ seconds(model.run.since_start(bar.call.invoked).0) }{ for took }</time>
                     </span>
                 </button>
             </li>

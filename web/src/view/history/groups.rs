@@ -12,7 +12,7 @@ use crate::sentence;
 use crate::state::{Action, Choice, Model};
 
 /// Kinds of calls: the key of the name, and the classes of their bars. A call is of one kind.
-const KINDS: [(&str, &str); 5] = [
+pub(super) const KINDS: [(&str, &str); 5] = [
     ("history-reads", ""),
     ("history-old", "behind"),
     ("history-writes", "write"),
@@ -21,7 +21,7 @@ const KINDS: [(&str, &str); 5] = [
 ];
 
 /// The place of its kind. What still waits counts by what was asked.
-fn kind(bar: &Bar<'_>) -> usize {
+pub(super) fn kind(bar: &Bar<'_>) -> usize {
     match bar.state {
         "failed" => 3,
         "unknown" => 4,
