@@ -323,7 +323,10 @@ fn message(seen: &Seen, model: &Model, flight: &Flight) -> Html {
     let words = &model.words;
     let at = |time| seconds(model.run.since_start(time).0);
     let under_way = model.message().is_some();
-    let ends = match model.way(flight.id) {
+    let way = model.way(flight.id);
+    // What was lost on its way, or delivered by hand, ended before its time.
+    let ended = way.map_or(flight.arrives, |way| way.ended);
+    let ends = match way {
         Some(way) if way.lost => "way-lost",
         _ if under_way => "message-arrives",
         _ => "message-arrived",
@@ -332,7 +335,7 @@ fn message(seen: &Seen, model: &Model, flight: &Flight) -> Html {
         (words.get("message-from"), sentence::end(words, flight.from)),
         (words.get("message-to"), sentence::end(words, flight.to)),
         (words.get("message-sent"), at(flight.sent)),
-        (words.get(ends), at(flight.arrives)),
+        (words.get(ends), at(ended)),
     ];
     let mut quote = String::new();
     let mut entries = Vec::new();
@@ -373,7 +376,7 @@ fn message(seen: &Seen, model: &Model, flight: &Flight) -> Html {
         html! { <div key={id.index.0} class={classes!("entry", format!("t{}", id.term.0 % 8))}><b>{ id.term.0 }</b><span>{ format!("{} {label}", id.index) }</span></div> }
     });
     let boxes: Vec<Html> = boxes.collect();
-    let took = flight.arrives.since(flight.sent).0;
+    let took = ended.since(flight.sent).0;
     let middle = Span(model.run.since_start(flight.sent).0 + took / 2);
     html! {
         <>

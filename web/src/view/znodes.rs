@@ -161,6 +161,9 @@ fn news(
         None if shown.len() == all && model.choices.path_sought.is_empty() => return None,
         None => {
             let zxid = model.committed_before(view.id(), RECENT);
+            if view.applied().0 <= zxid {
+                return None;
+            }
             let found = rows::since(tree, zxid, shown);
             let paths = found.iter().map(|znode| znode.path().to_owned());
             ("znodes-elsewhere", paths.collect())
