@@ -39,7 +39,11 @@ impl Model {
         let node = |id: &NodeId| nodes.contains(&id.0);
         let there = |selection: &Selection| match selection {
             Selection::Node(id) => node(id),
-            Selection::Message(id) => self.sim().flight(*id).is_some(),
+            // Also one that has arrived: its causes and effects are shown.
+            Selection::Message(id) => {
+                let ways = self.run.strokes();
+                self.sim().flight(*id).is_some() || ways.iter().any(|way| way.flight == *id)
+            }
             Selection::Link(from, to) => from != to && node(from) && node(to),
         };
         self.selection = sight.selection.filter(there);

@@ -158,6 +158,12 @@ fn a_shared_run_shows_what_was_shown() {
         let name = other.run.current().name.clone().unwrap_or_default();
         assert!(name.chars().count() <= 40);
     }
+    // A message that has arrived is still there to be asked for its causes and effects.
+    let at = model.run.now() + Span::from_ms(300);
+    model.run.go_to(at, u64::MAX);
+    assert!(model.message().is_none() && model.selection == message);
+    let link = crate::share::Recipe::of(&model).fragment();
+    assert_eq!(opened(&link).selection, message);
     let (before, _) = link.split_once("&sel=").expect("a selection");
     for lie in ["n9", "n0", "m99999999", "n1-n9", "n2-n2"] {
         assert_eq!(opened(&format!("{before}&sel={lie}")).selection, None);
