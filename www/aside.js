@@ -59,10 +59,6 @@ export function hear(load) {
 
 /** Writes to the clipboard, and calls back with whether the browser let it. */
 export async function copy(text, done) {
-  try {
-    await navigator.clipboard.writeText(text);
-    done(true);
-  } catch {
-    done(false);
-  }
+  const write = async () => navigator.clipboard.writeText(text);
+  done(await write().then(() => true, () => false));
 }
