@@ -76,12 +76,11 @@ impl Part {
         Self::Frame,
     ];
 
-    /// The time between two turns at least, in ms. At about the pace of real time nobody reads single entries of a
-    /// log, all of which may be others in the next turn: then its turns are rare, because they cost most.
-    const fn pause(self, fast: bool) -> f64 {
+    /// The time between two turns at least, in ms.
+    const fn pause(self, rare: bool) -> f64 {
         match self {
+            _ if rare => 420.0,
             Self::Stage => 90.0,
-            Self::Logs if fast => 420.0,
             Self::Logs | Self::Right | Self::Diagram => 180.0,
             Self::Story | Self::Time => 240.0,
             Self::Frame => 400.0,
@@ -97,9 +96,10 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// The part that has waited longest beyond its pause, if one has something new to show.
-    pub(crate) fn next(&mut self, version: u64, now: f64, fast: bool) -> Option<Part> {
-        let waits = |part: &Part| now - self.last[*part as usize].1 - part.pause(fast);
+    /// The part that has waited longest beyond its pause, if one has something new to show. Some may come rarely.
+    pub(crate) fn next(&mut self, version: u64, now: f64, rare: &[Part]) -> Option<Part> {
+        let pause = |part: &Part| part.pause(rare.contains(part));
+        let waits = |part: &Part| now - self.last[*part as usize].1 - pause(part);
         let due = |part: &Part| self.last[*part as usize].0 != version && 0.0 <= waits(part);
         let parts = Part::ALL.into_iter().filter(due);
         let next = parts.max_by(|a, b| waits(a).total_cmp(&waits(b)))?;
@@ -129,7 +129,8 @@ mod tests {
         // Two seconds at sixty frames, with something new in each of them.
         for frame in 0..120_u32 {
             let now = 1_000.0 + f64::from(frame) * 1_000.0 / 60.0;
-            if let Some(part) = turns.next(u64::from(frame) + 1, now, frame < 60) {
+            let rare: &[Part] = if frame < 60 { &[Part::Logs] } else { &[] };
+            if let Some(part) = turns.next(u64::from(frame) + 1, now, rare) {
                 drawn[part as usize] += 1;
             }
         }
@@ -141,9 +142,9 @@ mod tests {
         // Then nothing is new: each shows the last state, once.
         let rest = (0..60).filter_map(|frame| {
             let now = 4_000.0 + f64::from(frame);
-            turns.next(120, now, false)
+            turns.next(120, now, &[])
         });
         assert!(rest.count() <= Part::ALL.len());
-        assert_eq!(turns.next(120, 9_000.0, false), None);
+        assert_eq!(turns.next(120, 9_000.0, &[]), None);
     }
 }

@@ -19,7 +19,7 @@ use crate::export;
 use crate::geometry::{Point, Ring, between};
 use crate::sentence;
 use crate::shape;
-use crate::state::{Model, Selection, is_beat};
+use crate::state::{Model, Selection, Tab, is_beat};
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 /// Messages drawn at once; beyond it those of one link and kind are drawn as one.
@@ -49,14 +49,24 @@ pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, draw: Callback<Part>)
             export::download(&desk.read(), form, text.as_bytes());
         }
         painter.paint(&mut desk.write(), *narrow.borrow(), now);
-        let (version, fast) = (desk.read().version, FAST <= desk.read().speed);
-        let part = turns.next(version, now, fast);
+        let (version, rare) = (desk.read().version, rare(&desk.read()));
+        let part = turns.next(version, now, rare);
         if let Some(part) = part {
             draw.emit(part);
         }
         request(&again);
     }));
     request(&next);
+}
+
+/// What is drawn rarely. At about the pace of real time nobody reads single entries of a log or single calls, all of
+/// which may be others in the next turn; and they cost most.
+fn rare(model: &Model) -> &'static [Part] {
+    match (FAST <= model.speed, model.tab) {
+        (false, _) => &[],
+        (true, Tab::History) => &[Part::Logs, Part::Right],
+        (true, _) => &[Part::Logs],
+    }
 }
 
 fn request(closure: &Next) {
