@@ -14,6 +14,7 @@ use otterkeeper_core::request::{Request, Response};
 use otterkeeper_core::sim::linear::{Behind, Judgement};
 use otterkeeper_core::sim::{Call, CallEnd, ClientEvent, ClientId, Event, Intervention, What};
 use otterkeeper_core::time::{Span, Time};
+use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
 use crate::command;
@@ -281,7 +282,7 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
         let key = format!("{}-{}", bar.client.0, bar.call.tag);
         let point = committed(bar, &commits).map(|(_, at)| html! { <path class="point" data-testid="point" d={format!("M{:.1} {:.1}v13", x(at), y - 2.0)} /> });
         html! {
-            <g {key}><rect {class} x={format!("{left:.1}")} y={format!("{y:.1}")} width={format!("{:.1}", (right - left).max(3.0))} height="9" rx="2" onclick={seen.desk.on(Action::GoTo(moment(model, bar)))}>
+            <g {key}><rect {class} x={format!("{left:.1}")} y={format!("{y:.1}")} width={format!("{:.1}", (right - left).max(3.0))} height="9" rx="2" data-at={moment(model, bar).0.to_string()}>
                 <title>{ format!("{}: {}", sentence::client_name(bar.client), command::typed(&bar.call.request)) }</title>
             </rect>{ for point }</g>
         }
@@ -296,7 +297,7 @@ fn chart(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     });
     html! {
         <>
-        <svg class="chart" viewBox={format!("0 0 {WIDTH} {height:.0}")} role="img" aria-label={words.with("history-chart", &[("n", (lanes.len() as u64).into())])} data-testid="history">
+        <svg class="chart" viewBox={format!("0 0 {WIDTH} {height:.0}")} role="img" aria-label={words.with("history-chart", &[("n", (lanes.len() as u64).into())])} data-testid="history" onclick={go(seen)}>
             { bands }{ names }<path class="lane" d={format!("M0 {bottom:.1}H{WIDTH}")} />{ drawn }
             <text class="tick" x={LEFT.to_string()} y={format!("{:.1}", bottom + 12.0)}>{ seconds(from.0) }</text>
             <text class="tick end" x={WIDTH.to_string()} y={format!("{:.1}", bottom + 12.0)}>{ seconds(now.0) }</text>
@@ -400,7 +401,7 @@ fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
         let state = if misfit.is_some() { "misfit" } else { bar.state };
         html! {
             <li key={format!("{}-{}", bar.client.0, bar.call.tag)} data-state={state} data-testid="call">
-                <button onclick={seen.desk.on(Action::GoTo(moment(model, bar)))}>
+                <button data-at={moment(model, bar).0.to_string()}>
                     <b class="who you" aria-hidden="true">{ sentence::client_name(bar.client) }</b>
                     <span><code>{ command::typed(&bar.call.request) }</code>
                         <span class="answer">{ icon(mark) }{ answer }</span>
@@ -412,7 +413,7 @@ fn list(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
         }
     });
     let lines: Vec<Html> = lines.collect();
-    html! { <ol class="calls">{ lines }</ol> }
+    html! { <ol class="calls" onclick={go(seen)}>{ lines }</ol> }
 }
 
 /// What came back, in a few words.
@@ -468,6 +469,21 @@ fn fate(model: &Model, bar: &Bar<'_>) -> Vec<Html> {
         .into_iter()
         .map(|text| html! { <small>{ text }</small> })
         .collect()
+}
+
+/// Goes to the moment of the call that is clicked. One listener serves all calls, because each drawing would make
+/// hundreds of them.
+fn go(seen: &Seen) -> Callback<MouseEvent> {
+    let desk = seen.desk.clone();
+    Callback::from(move |event: MouseEvent| {
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let call = target.and_then(|target| target.closest("[data-at]").ok().flatten());
+        if let Some(us) = call.and_then(|call| call.get_attribute("data-at")?.parse().ok()) {
+            desk.act(Action::GoTo(Span(us)));
+        }
+    })
 }
 
 /// Where a click on a call leads: to its end, or to its question while it waits.
