@@ -7,6 +7,29 @@ import { ahead, command, drawn, leader, moment } from "./tab.mjs";
 const SECOND = 1_000_000;
 
 export function inspect({ settled }) {
+  test("what changes flashes, and a panel that has just come does not", async () => {
+    const page = await settled();
+    await command(page, 1, "create /warm 1");
+    await ahead(page, 0.3 * SECOND);
+    await page.getByTestId("tab-znodes").click();
+    const warm = page.getByTestId("znode:/warm");
+    await warm.waitFor();
+    const flashes = () => warm.evaluate((row) => {
+      // The flash at its start, and how much of it is seen.
+      for (const animation of row.getAnimations()) animation.currentTime = 0;
+      return !/[/] 0[)]$|, 0[)]$/.test(getComputedStyle(row).backgroundColor);
+    });
+    assert.equal(await flashes(), false);
+    await page.waitForFunction(() => getComputedStyle(document.querySelector(".right")).getPropertyValue("--seen") === "1");
+    await warm.click();
+    await page.getByTestId("znodes-set").fill("3");
+    await page.getByTestId("znodes-set").press("Enter");
+    await ahead(page, 0.3 * SECOND);
+    await warm.getByText("3").waitFor();
+    assert.equal(await flashes(), true);
+    await page.close();
+  });
+
   test("all nodes stand side by side, by values that are chosen, and one of them is on the stage", async () => {
     const page = await settled();
     const { id } = await leader(page);
