@@ -541,6 +541,8 @@ fn files(folder: &str) -> BTreeSet<String> {
             if path.ends_with("tests/fuzz/target") || path.ends_with("tests/fuzz/corpus") {
                 continue; // What cargo-fuzz leaves.
             }
+            // It would lead out of the repository, or say a thing twice.
+            assert!(!path.is_symlink(), "{} is a link", path.display());
             if path.is_dir() {
                 folders.push(path);
             } else {
