@@ -19,7 +19,7 @@ use crate::export;
 use crate::geometry::{Point, Ring, between};
 use crate::sentence;
 use crate::shape;
-use crate::state::{Model, Selection, Tab, is_beat};
+use crate::state::{Model, Selection, is_beat};
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 /// Messages drawn at once; beyond it those of one link and kind are drawn as one.
@@ -59,13 +59,12 @@ pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, draw: Callback<Part>)
     request(&next);
 }
 
-/// What is drawn rarely. At about the pace of real time nobody reads single entries of a log or single calls, all of
+/// What is drawn rarely. At about the pace of real time nobody reads entries of a log, calls or values of nodes, all of
 /// which may be others in the next turn; and they cost most.
 fn rare(model: &Model) -> &'static [Part] {
-    match (FAST <= model.speed, model.tab) {
-        (false, _) => &[],
-        (true, Tab::History) => &[Part::Logs, Part::Right],
-        (true, _) => &[Part::Logs],
+    match FAST <= model.speed {
+        true => &[Part::Logs, Part::Right],
+        false => &[],
     }
 }
 
