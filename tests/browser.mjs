@@ -405,7 +405,8 @@ describe("page", { concurrency: 1 }, () => {
 
   test("every rule that is broken on purpose costs what the page says", async () => {
     const page = await open();
-    await page.getByTestId("learn").click();
+    await page.getByTestId("rules").click();
+    assert.equal(await page.locator(".choice").first().getAttribute("data-testid"), "rule-forget-vote");
     const keys = await page.locator('.choice[data-testid^="rule-"]').evaluateAll((all) => all.map((one) => one.dataset.testid));
     assert.equal(keys.length, 7);
     for (let press = 0; press < 5; press += 1) await page.keyboard.press("]");
@@ -420,11 +421,18 @@ describe("page", { concurrency: 1 }, () => {
       const quiet = ["rule-equal-timeouts", "rule-no-pre-vote"].includes(key);
       assert.equal(0 < broken, !quiet, key);
       await page.getByTestId("lesson-leave").click();
-      await page.getByTestId("learn").click();
+      await page.getByTestId("rules").click();
     }
     await page.close();
     const linked = await open(`${home}#/rule/own-fsync`);
     assert.equal(await linked.getByTestId("lesson-step").getAttribute("data-step"), "break");
+    // It is a mode of its own: to the lessons, and back to the rules.
+    const pressed = async (key) => (await linked.getByTestId(key).getAttribute("aria-pressed")) === "true";
+    assert.deepEqual([await pressed("learn"), await pressed("sandbox"), await pressed("rules")], [false, false, true]);
+    await linked.getByTestId("learn").click();
+    await linked.locator('.choice[data-testid="lesson-roles"]').waitFor();
+    assert.equal(await linked.getByTestId("lesson-step").count(), 0);
+    assert.ok(await pressed("learn"));
     await linked.close();
   });
 
@@ -715,6 +723,21 @@ describe("page", { concurrency: 1 }, () => {
     const line = await page.getByTestId("command").boundingBox();
     assert.ok(line.y + line.height <= NARROW.height, "the command line is in view");
     await phone.close();
+  });
+
+  test("nothing is wider than the screen, however wide that is", async () => {
+    for (const locale of ["en-GB", "ko-KR"]) {
+      const context = await browser.newContext({ viewport: WIDE, locale });
+      const page = await open(home, context);
+      await leader(page);
+      for (const width of [320, 390, 720, 861, 900, 1000, 1101, 1200, 1280]) {
+        await page.setViewportSize({ width, height: WIDE.height });
+        await drawn(page);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= width, `${locale}: ${wide} px on a screen of ${width}`);
+      }
+      await context.close();
+    }
   });
 
   const stage = { open, settled, home: () => home, browser: () => browser };

@@ -186,8 +186,10 @@ pub(crate) enum Action {
     Coached,
     Mute,
     Details,
-    /// To the lessons.
-    Lessons,
+    /// To the lessons, or to the rules that can be broken. A course of the other kind ends, and its run stays.
+    Lessons {
+        rules: bool,
+    },
     /// To the sandbox; a lesson's run stays.
     Sandbox,
     /// A lesson, from the beginning.
@@ -270,6 +272,8 @@ pub(crate) struct Model {
     pub(crate) replay: Option<Replay>,
     /// Whether lessons are shown.
     pub(crate) learning: bool,
+    /// Whether the rules that can be broken come before them.
+    pub(crate) breaking: bool,
     /// The lesson under way.
     pub(crate) course: Option<Course>,
     /// The node whose tree is shown and whose clients are spoken to.
@@ -345,6 +349,7 @@ impl Model {
             notice: None,
             replay: None,
             learning: false,
+            breaking: false,
             course: None,
             at: NodeId(1),
             client: None,
@@ -569,8 +574,9 @@ impl Model {
                     self.tab = Tab::Story;
                 }
             }
-            Action::Lessons => {
-                self.learning = true;
+            Action::Lessons { rules } => {
+                self.course.take_if(|course| course.lesson.rule != rules);
+                (self.learning, self.breaking) = (true, rules);
                 self.tab = Tab::Lesson;
             }
             deed => self.intervene(deed),

@@ -179,6 +179,7 @@ impl Model {
         let lesson = lessons[number].clone();
         let step = step.min(lesson.steps.len() - 1);
         let scene = lesson.steps[step].scene;
+        let rule = lesson.rule;
         self.reset(Run::of_lesson(&scene_name(&lesson, scene)));
         self.playing = step > 0 || !lesson.paused;
         self.do_at_once(&lesson.scenes[scene].begin);
@@ -202,7 +203,7 @@ impl Model {
             wait: None,
             lesson,
         });
-        self.learning = true;
+        (self.learning, self.breaking) = (true, rule);
         self.coached = true;
         self.enter_step(self.sim().events());
         self.mirror_logs();

@@ -20,8 +20,10 @@ pub(crate) fn Header(seen: &Seen) -> Html {
         let desk = seen.desk.clone();
         Callback::from(move |_: MouseEvent| app::share(&desk))
     };
-    let learning = model.learning;
-    let learn = seen.desk.on(Action::Lessons);
+    let mode = |key: &'static str, on: bool, action: Action| {
+        html! { <button class="btn" data-testid={key} aria-pressed={on.to_string()} onclick={seen.desk.on(action)}>{ words.get(key) }</button> }
+    };
+    let (learning, breaking) = (model.learning, model.breaking);
     let language = |lang: Lang, name: &'static str| {
         let on = words.lang == lang;
         html! { <button class="btn" lang={lang.tag()} aria-pressed={on.to_string()} onclick={seen.desk.on(Action::Language(lang))} data-testid={format!("lang-{}", lang.tag())}>{ name }</button> }
@@ -30,8 +32,9 @@ pub(crate) fn Header(seen: &Seen) -> Html {
         <header class="top">
             <h1 class="brand">{ icon::mark() }<span>{ "Otterkeeper" }</span></h1>
             <div class="seg modes" role="group">
-                <button class="btn" data-testid="learn" aria-pressed={learning.to_string()} onclick={learn}>{ words.get("learn") }</button>
-                <button class="btn" data-testid="sandbox" aria-pressed={(!learning).to_string()} onclick={seen.desk.on(Action::Sandbox)}>{ words.get("sandbox") }</button>
+                { mode("learn", learning && !breaking, Action::Lessons { rules: false }) }
+                { mode("sandbox", !learning, Action::Sandbox) }
+                { mode("rules", learning && breaking, Action::Lessons { rules: true }) }
             </div>
             <div class="wide-only">{ run_controls(seen, nodes, seed) }</div>
             <span class="grow"></span>

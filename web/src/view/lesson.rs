@@ -39,14 +39,12 @@ fn list(seen: &Seen, model: &Model) -> Html {
             </li>
         });
     }
-    html! {
-        <>
-            <h2>{ words.get("lesson-choose") }</h2>
-            <ol class="choices">{ taught }</ol>
-            <h2 class="rules">{ words.get("rules") }</h2>
-            <p class="sub">{ words.get("rules-hint") }</p>
-            <ol class="choices">{ broken }</ol>
-        </>
+    let lessons =
+        html! { <><h2>{ words.get("lesson-choose") }</h2><ol class="choices">{ taught }</ol></> };
+    let rules = html! { <><h2>{ words.get("rules") }</h2><p class="sub">{ words.get("rules-hint") }</p><ol class="choices">{ broken }</ol></> };
+    match model.breaking {
+        true => html! { <>{ rules }{ lessons }</> },
+        false => html! { <>{ lessons }{ rules }</> },
     }
 }
 
