@@ -27,6 +27,17 @@ export function inspect({ settled }) {
     await ahead(page, 0.3 * SECOND);
     await warm.getByText("3").waitFor();
     assert.equal(await flashes(), true);
+    // While a run is fast everything changes, and nothing flashes; when it stands still again, not all of it does at once.
+    const motion = (what) => page.locator(what).first().evaluate((element) => getComputedStyle(element).animationName);
+    await page.evaluate(() => document.activeElement.blur());
+    for (let press = 0; press < 4; press += 1) await page.keyboard.press("]");
+    await page.evaluate(() => document.querySelector('[data-testid="play"][aria-pressed="false"]')?.click());
+    await page.locator(".work[data-fast]").waitFor();
+    assert.equal(await motion(".fresh"), "none");
+    await page.getByTestId("play").click();
+    await page.locator(".work:not([data-fast])").waitFor();
+    assert.equal(await motion(".fresh"), "flash");
+    assert.equal(await motion(".right"), "unseen");
     await page.close();
   });
 

@@ -151,7 +151,7 @@ impl Component for App {
             // The two layouts share no element: one takes the place of the other as a whole.
             <div key="page" class="page" lang={model.words.lang.tag()}>
                 <Header ..of(Part::Frame) />
-                <main class="work" data-tab={tab.name()} data-mode={if model.learning { "learn" } else { "sandbox" }}>
+                <main class="work" data-tab={tab.name()} data-mode={if model.learning { "learn" } else { "sandbox" }} data-fast={(model.playing && frame::is_fast(&model)).then_some("")}>
                     <div class="left">
                         { if model.learning { html! { <Lesson ..of(Part::Story) /> } } else { html! {} } }
                         <Story ..of(Part::Story) /><Network ..of(Part::Frame) />

@@ -59,10 +59,15 @@ pub(crate) fn start(desk: Desk, narrow: Rc<RefCell<bool>>, draw: Callback<Part>)
     request(&next);
 }
 
+/// Whether the run is too fast for anybody to follow single values of it.
+pub(crate) fn is_fast(model: &Model) -> bool {
+    FAST <= model.speed
+}
+
 /// What is drawn rarely. At about the pace of real time nobody reads entries of a log, calls or values of nodes, all of
 /// which may be others in the next turn; and they cost most.
 fn rare(model: &Model) -> &'static [Part] {
-    match FAST <= model.speed {
+    match is_fast(model) {
         true => &[Part::Logs, Part::Right],
         false => &[],
     }
