@@ -74,7 +74,8 @@ pub enum Invariant {
     Permissions,
     /// A container and a znode with a time to live go no sooner than they may, and then soon.
     Mortals,
-    /// One order of all writes and linearizable reads explains every answer.
+    /// One order of writes and linearizable reads explains every answer about plain znodes right below the root,
+    /// and the sequence numbers given under parents that have always been there.
     Linearizable,
 }
 

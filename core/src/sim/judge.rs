@@ -17,8 +17,8 @@ const ENOUGH: u64 = 64;
 const WAIT: u64 = HISTORY / 2;
 
 impl Sim {
-    /// Searches for one order that explains every answer to a write or a linearizable read so far, and
-    /// notes it as a broken invariant if there is none.
+    /// Searches for one order that explains every answer so far to the writes and linearizable reads that
+    /// `linear` has a model of, and notes it as a broken invariant if there is none.
     pub fn judge(&mut self) -> Judgement {
         let judgement = self.verdict();
         if let Judgement::Broken { text, .. } = &judgement {
