@@ -37,7 +37,7 @@ pub(crate) struct Step {
 pub(crate) struct Outcome {
     pub(crate) status: ExitStatus,
     pub(crate) output: String,
-    what: String,
+    pub(crate) what: String,
     typed: String,
     advice: String,
     log: String,

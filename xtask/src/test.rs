@@ -328,6 +328,11 @@ impl Report {
             say(&format!("     {line}"));
         }
         if !outcome.status.success() {
+            for test in failed(&outcome.output) {
+                say(&test);
+                let name = test.lines().next().unwrap_or_default();
+                self.failures.push(format!("{}: {name}", outcome.what));
+            }
             // A runner that failed without a failed test did not compile or was ended.
             self.fail(counts.failed.max(1), &format!("{:#}", outcome.into_error()));
         }
@@ -359,6 +364,36 @@ impl Report {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The tests that failed, by name, each with what the runner says of it there: node tells why below the
+/// name, Rust's runner at its end.
+fn failed(output: &str) -> Vec<String> {
+    let mut tests = Vec::new();
+    let mut lines = output.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            tests.push(name.to_owned());
+        } else if let Some((number, name)) = line
+            .trim_start()
+            .strip_prefix("not ok ")
+            .and_then(|rest| rest.split_once(" - "))
+            && number.bytes().all(|digit| digit.is_ascii_digit())
+        {
+            let why: Vec<&str> = lines
+                .by_ref()
+                .take_while(|line| line.trim() != "...")
+                .collect();
+            // A suite fails with its tests and has nothing of its own to say.
+            if !why.iter().any(|line| line.contains("'subtestsFailed'")) {
+                tests.push(format!("{name}\n{}", why.join("\n")));
+            }
+        }
+    }
+    tests
 }
 
 /// The sums of what test runners said: Rust's in its `test result:` lines, node's in its last ones.
@@ -407,6 +442,31 @@ mod tests {
     fn a_commit_has_seeds_of_its_own() {
         assert_eq!(seeds_of("0000002adeadbeef"), 42_000_000);
         assert_eq!(seeds_of(""), 1_000_000);
+    }
+
+    #[test]
+    fn failed_tests_are_named() {
+        let output = "# Subtest: page\n\
+            \x20   # Subtest: loads\n\
+            \x20   ok 1 - loads\n\
+            \x20   # Subtest: heals - and is whole\n\
+            \x20   not ok 2 - heals - and is whole\n\
+            \x20     ---\n\
+            \x20     error: '1 !== 2'\n\
+            \x20     ...\n\
+            not ok 1 - page\n\
+            \x20 ---\n\
+            \x20 failureType: 'subtestsFailed'\n\
+            \x20 ...\n\
+            test upgrade::old_log ... ok\n\
+            test upgrade::new_log ... FAILED\n";
+        assert_eq!(
+            failed(output),
+            [
+                "heals - and is whole\n      ---\n      error: '1 !== 2'",
+                "upgrade::new_log"
+            ]
+        );
     }
 
     #[test]
