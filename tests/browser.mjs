@@ -164,7 +164,7 @@ describe("page", { concurrency: 1 }, () => {
     await ahead(page, 3 * SECOND);
     const here = await moment(page);
     await page.getByTestId("share").click();
-    await page.waitForFunction(() => location.hash.includes("run"));
+    await page.getByTestId("notice").getByText("clipboard").waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());
     assert.ok(link.startsWith(home), link);
 

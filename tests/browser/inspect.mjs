@@ -11,22 +11,28 @@ export function inspect({ settled }) {
     const page = await settled();
     await command(page, 1, "create /warm 1");
     await ahead(page, 0.3 * SECOND);
+    // Every flash that begins, looked at when it is at its start: did it, and is any of it seen?
+    await page.evaluate(() => {
+      window.flashes = { "znode:/warm": [] };
+      document.addEventListener("animationstart", ({ target, animationName }) => {
+        if (animationName !== "flash") return;
+        for (const animation of target.getAnimations()) animation.currentTime = 0;
+        const { backgroundColor } = getComputedStyle(target);
+        (window.flashes[target.dataset.testid] ??= []).push(!/[/] 0[)]$|, 0[)]$/.test(backgroundColor));
+      });
+    });
+    const flashes = (seen) => page.waitForFunction((seen) => window.flashes["znode:/warm"].includes(seen), seen);
     await page.getByTestId("tab-znodes").click();
     const warm = page.getByTestId("znode:/warm");
-    await warm.waitFor();
-    const flashes = () => warm.evaluate((row) => {
-      // The flash at its start, and how much of it is seen.
-      for (const animation of row.getAnimations()) animation.currentTime = 0;
-      return !/[/] 0[)]$|, 0[)]$/.test(getComputedStyle(row).backgroundColor);
-    });
-    assert.equal(await flashes(), false);
+    await flashes(false);
     await page.waitForFunction(() => getComputedStyle(document.querySelector(".right")).getPropertyValue("--seen") === "1");
     await warm.click();
     await page.getByTestId("znodes-set").fill("3");
     await page.getByTestId("znodes-set").press("Enter");
     await ahead(page, 0.3 * SECOND);
     await warm.getByText("3").waitFor();
-    assert.equal(await flashes(), true);
+    await flashes(true);
+    assert.deepEqual(await page.evaluate(() => window.flashes["znode:/warm"]), [false, true]);
     // While a run is fast everything changes, and nothing flashes; when it stands still again, not all of it does at once.
     const motion = (what) => page.locator(what).first().evaluate((element) => getComputedStyle(element).animationName);
     await page.evaluate(() => document.activeElement.blur());

@@ -3,13 +3,24 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { isDeepStrictEqual } from "node:util";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 
-import { ahead, command, leader, moment, serve, underWay } from "./tab.mjs";
+import { ahead, command, drawn, leader, moment, serve, underWay } from "./tab.mjs";
 
 const SECOND = 1_000_000;
 const packed = (bytes) => deflateRawSync(bytes, { level: 9 }).toString("base64url");
+
+/** Does something that takes a second at most, undone in between if the machine was busy with something else. */
+async function withinASecond(name, act, undo) {
+  let took = Infinity;
+  for (let turn = 0; turn < 3 && 1_000 <= took; turn += 1) {
+    const begun = Date.now();
+    await act();
+    took = Math.min(took, Date.now() - begun);
+    await undo();
+  }
+  assert.ok(took < 1_000, `${name}: ${took} ms`);
+}
 
 export function links({ open, settled, home, browser }) {
   /** A link to a run with something in it. */
@@ -52,13 +63,14 @@ export function links({ open, settled, home, browser }) {
       "a rule that is none": [`${home()}#/rule/nothing`, /lesson/i],
     };
     for (const [name, [bad, says]] of Object.entries(wrong)) {
-      const begun = Date.now();
-      await page.evaluate((to) => { location.hash = new URL(to).hash; }, bad);
-      await page.waitForFunction((says) => new RegExp(says, "i").test(document.querySelector("[data-testid=notice]")?.innerText ?? ""), says.source, { timeout: 5_000 })
-        .catch(async (late) => { throw new Error(`${name}: ${await page.locator(".notices").innerText()}: ${late}`); });
-      const took = Date.now() - begun;
-      assert.ok(took < 1_000, `${name}: ${took} ms`);
-      await page.locator('[data-testid="notice"] button').click();
+      await withinASecond(name, async () => {
+        await page.evaluate((to) => { location.hash = new URL(to).hash; }, bad);
+        await page.waitForFunction((says) => new RegExp(says, "i").test(document.querySelector("[data-testid=notice]")?.innerText ?? ""), says.source, { timeout: 5_000 })
+          .catch(async (late) => { throw new Error(`${name}: ${await page.locator(".notices").innerText()}: ${late}`); });
+      }, async () => {
+        await page.locator('[data-testid="notice"] button').click();
+        await page.evaluate(() => { location.hash = ""; });
+      });
     }
     // The page is alive.
     await page.getByTestId("play").click();
@@ -143,8 +155,7 @@ export function links({ open, settled, home, browser }) {
     await page.close();
     const other = await open(link);
     await other.getByTestId("notice").getByText("reproduced").waitFor();
-    // The parts of the page take turns to be drawn.
-    for (let turn = 0; turn < 40 && !isDeepStrictEqual(await shown(other), here); turn += 1) await other.waitForTimeout(50);
+    await drawn(other);
     assert.deepEqual(await shown(other), here);
     await other.getByTestId("tab-runs").click();
     assert.equal(await other.getByTestId("branch-name").inputValue(), "what if? 100% & \u{c655}");
@@ -212,7 +223,8 @@ export function links({ open, settled, home, browser }) {
     await page.getByTestId("notice").getByText("another version of the core").waitFor();
     // There the others lie beside it.
     assert.equal(await page.getByTestId("elder").getAttribute("href"), page.url());
-    await page.evaluate(() => navigator.serviceWorker.ready);
+    // Until its own worker is there, that of the page before is ready here too.
+    await page.waitForFunction(async (scope) => (await navigator.serviceWorker.ready).scope === scope, `${there}cores/${elder}/`);
     const kept = await page.evaluate(async () => {
       const names = await caches.keys();
       return Promise.all(names.map(async (name) => [name.split(" ")[1], (await (await caches.open(name)).keys()).map((one) => one.url)]));
@@ -227,12 +239,15 @@ export function links({ open, settled, home, browser }) {
   test("a long run shows how far it is, and can be left", async () => {
     const link = await good();
     const page = await open();
-    const begun = Date.now();
-    await page.evaluate((to) => { location.hash = new URL(to).hash; }, link.replace(/&t=\d+/, "&t=3500000000").replace(/&e=\d+/, "&e=4999999").replace(/&h=[0-9a-f]+/, ""));
-    await page.getByTestId("notice").getByText("%").waitFor();
-    assert.ok(Date.now() - begun < 1_000);
-    await page.getByTestId("new-run").first().click();
-    await page.getByTestId("notice").waitFor({ state: "detached" });
+    const long = link.replace(/&t=\d+/, "&t=3500000000").replace(/&e=\d+/, "&e=4999999").replace(/&h=[0-9a-f]+/, "");
+    await withinASecond("its progress", async () => {
+      await page.evaluate((to) => { location.hash = new URL(to).hash; }, long);
+      await page.getByTestId("notice").getByText("%").waitFor();
+    }, async () => {
+      await page.getByTestId("new-run").first().click();
+      await page.getByTestId("notice").waitFor({ state: "detached" });
+      await page.evaluate(() => { location.hash = ""; });
+    });
     assert.ok((await moment(page)).us < 60 * SECOND);
     await page.close();
   });

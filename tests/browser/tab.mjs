@@ -33,9 +33,15 @@ export async function moment(page) {
   });
 }
 
-/** Two frames later what the model says is on the screen. */
+/**
+ * What the model says is on the screen. The parts of the page take turns to be drawn, one a frame; of a run that
+ * plays this says only that two frames have passed.
+ */
 export async function drawn(page) {
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await page.evaluate(() => new Promise((done) => {
+    const look = () => (window.otterkeeper.shown() ? done() : requestAnimationFrame(look));
+    requestAnimationFrame(() => requestAnimationFrame(look));
+  }));
 }
 
 /** Goes on, event by event, until so many messages are under way. */

@@ -88,7 +88,7 @@ impl Component for App {
 
     fn update(&mut self, _ctx: &Context<Self>, msg: Msg) -> bool {
         let version = self.desk.read().version;
-        match msg {
+        let redraw = match msg {
             Msg::Turn(part) => {
                 if part == Part::Story {
                     self.desk.write().judge();
@@ -124,7 +124,9 @@ impl Component for App {
                 self.drawn.fill(version);
                 true
             }
-        }
+        };
+        self.desk.show(self.drawn.into_iter().min().unwrap_or(0));
+        redraw
     }
 
     fn view(&self, _ctx: &Context<Self>) -> Html {

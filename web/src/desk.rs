@@ -1,7 +1,7 @@
 //! What components hold: the one model of the page and the way to act on it. Comparing two desks is
 //! comparing pointers, so a component is drawn again only when its `version` changes.
 
-use core::cell::{Ref, RefCell, RefMut};
+use core::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use yew::{Callback, Properties};
@@ -13,6 +13,8 @@ use crate::state::{Action, Model};
 pub(crate) struct Desk {
     model: Rc<RefCell<Model>>,
     redraw: Callback<()>,
+    /// Which version of the model every part of the page shows at least.
+    shown: Rc<Cell<u64>>,
 }
 
 impl Desk {
@@ -20,6 +22,7 @@ impl Desk {
         Self {
             model: Rc::new(RefCell::new(model)),
             redraw,
+            shown: Rc::default(),
         }
     }
 
@@ -29,6 +32,17 @@ impl Desk {
 
     pub(crate) fn write(&self) -> RefMut<'_, Model> {
         self.model.borrow_mut()
+    }
+
+    /// Every part shows this version, or one that came later.
+    pub(crate) fn show(&self, version: u64) {
+        self.shown.set(version);
+    }
+
+    /// Whether the page shows a model that stands still as it is. Of one that plays it is always a little late.
+    pub(crate) fn is_shown(&self) -> bool {
+        let model = self.read();
+        model.playing || self.shown.get() == model.version && !model.is_at_work()
     }
 
     /// Acts, and has the page drawn.

@@ -86,6 +86,11 @@ pub(crate) fn expose(desk: &Desk) {
         "export",
         Closure::<dyn Fn(Option<String>) -> JsValue>::new(export).into_js_value(),
     );
+    let held = desk.clone();
+    set(
+        "shown",
+        Closure::<dyn Fn() -> bool>::new(move || held.is_shown()).into_js_value(),
+    );
     // Bytes of the module's memory, which never becomes smaller.
     let memory = || {
         let memory = wasm_bindgen::memory();

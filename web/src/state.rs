@@ -383,6 +383,11 @@ impl Model {
         &self.run.sim
     }
 
+    /// Whether a link is replayed, or something long is computed.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.replay.is_some() || self.jobs.now.is_some()
+    }
+
     /// A frame: plays `ms` of wall time.
     pub(crate) fn frame(&mut self, ms: f64) {
         if let Some(replay) = &self.replay {
