@@ -2,7 +2,9 @@
 //! that no acknowledged write is lost on the way.
 
 use core::time::Duration;
-use std::thread::sleep;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::thread::{self, sleep};
 use std::time::Instant;
 
 use otterkeeper_tests::process::{Cluster, http, otterkeeper};
@@ -191,6 +193,21 @@ fn reconfig_takes_zookeepers_texts() {
     };
     let observer = line(&cluster, "observer");
     refused(&["reconfig", "-add", &observer], false, "does not permit");
+    // Nor does anybody knock at a door because a client without rights names it.
+    let door = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = door.local_addr().expect("it is bound");
+    let behind = format!("server.5={address}:1:participant;2181");
+    refused(&["reconfig", "-add", &behind], false, "does not permit");
+    door.set_nonblocking(true).expect("a socket can be asked");
+    let nobody = door.accept().map_err(|error| error.kind());
+    assert_eq!(nobody.err(), Some(ErrorKind::WouldBlock));
+    door.set_nonblocking(false).expect("a socket can wait");
+    let knocks = thread::spawn(move || door.accept().is_ok());
+    refused(&["reconfig", "-add", &behind], true, "do not answer");
+    assert!(
+        knocks.join().expect("it waits for one"),
+        "the right is enough"
+    );
     refused(
         &["reconfig", "-add", "server.5=127.0.0.1:1:1;2181"],
         true,

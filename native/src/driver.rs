@@ -260,20 +260,20 @@ impl Hub {
     }
 
     /// Has those met who would be new, so that the node knows which replicas they are (rule R23), and then passes
-    /// the request on. Whoever cannot be met is for the node to refuse.
+    /// the request on. Whoever cannot be met is for the node to refuse. A client that may not change the members
+    /// makes nobody knock at an address that it names; so who it is must have been heard first.
     fn reconfig(&self, client: &mut Client, conn: ConnId, tag: u64, mut request: Reconfig) {
         // Whatever a client says of it.
         request.met.clear();
-        let mut strangers = self.with_view(|view| view.strangers(&request));
-        strangers.truncate(STRANGERS);
-        if strangers.is_empty() || self.0.scout.get().is_none() {
-            let request = Request::Reconfig(request);
-            return self.queue(client, Input::Client { conn, tag, request });
-        }
         client.queued += 1;
         client.behind = Some(Vec::new());
         let hub = self.clone();
         spawn_local(async move {
+            while hub.is_late(conn) {
+                tokio::task::yield_now().await;
+            }
+            let mut strangers = hub.with_view(|view| view.strangers(conn, &request));
+            strangers.truncate(STRANGERS);
             for (id, address) in strangers {
                 if let Some(scout) = hub.0.scout.get() {
                     let replica = scout.meet(id, address).await;
@@ -283,6 +283,15 @@ impl Hub {
             let request = Request::Reconfig(request);
             hub.go_on(conn, Input::Client { conn, tag, request });
         });
+    }
+
+    /// Whether the node has not heard yet what this connection said before the request that waits.
+    fn is_late(&self, conn: ConnId) -> bool {
+        let clients = self.0.clients.borrow();
+        clients.get(&conn).is_some_and(|client| {
+            let waiting = client.behind.as_ref().map_or(0, |behind| 1 + behind.len());
+            waiting < client.queued
+        })
     }
 
     /// A request that waited goes into the next step, and what is behind it.

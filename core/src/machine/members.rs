@@ -108,6 +108,14 @@ impl Machine {
         }
     }
 
+    /// Whether clients who are these may change the members.
+    #[must_use]
+    pub fn may_reconfigure(&self, ids: &[Identity]) -> bool {
+        let znode = self.tree.get(path::CONFIG);
+        let list = znode.and_then(|znode| self.tree.acl(znode.open().0.acl));
+        list.is_none_or(|list| acl::permits(list, ids, Acl::WRITE))
+    }
+
     /// A client's wish, in ZooKeeper's texts.
     pub(super) fn reconfig(
         &mut self,
@@ -124,9 +132,7 @@ impl Machine {
         {
             introduce(joining, &request.met);
         }
-        let znode = self.tree.get(path::CONFIG);
-        let list = znode.and_then(|znode| self.tree.acl(znode.open().0.acl));
-        let may = list.is_none_or(|list| acl::permits(list, ids, Acl::WRITE));
+        let may = self.may_reconfigure(ids);
         self.reconfigure(index, asker, request.version, change.as_ref(), may)
     }
 

@@ -213,6 +213,16 @@ impl Node {
         }
     }
 
+    /// Whether this client may change the members, as far as this node knows.
+    pub(super) fn may_reconfigure(&self, conn: ConnId) -> bool {
+        let attached = |client: &&Conn| matches!(client.state, ConnState::Attached { .. });
+        let client = self.clients.conns.get(&conn).filter(attached);
+        self.config.reconfig
+            && client.is_some_and(|client| {
+                client.ids.suffice(&self.config) && self.machine.may_reconfigure(client.ids.all())
+            })
+    }
+
     pub(super) fn client_request(
         &mut self,
         conn: ConnId,

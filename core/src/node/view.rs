@@ -101,11 +101,11 @@ impl<'a> View<'a> {
         self.node.config.replica
     }
 
-    /// Those who would join for the first time by this request, and where they are reached; nobody if clients
-    /// may not change the members.
+    /// Those who would join for the first time by this request of a client, and where they are reached; nobody if
+    /// clients may not change the members, or this one not.
     #[must_use]
-    pub fn strangers(&self, request: &Reconfig) -> Vec<(NodeId, String)> {
-        match self.node.config.reconfig {
+    pub fn strangers(&self, conn: ConnId, request: &Reconfig) -> Vec<(NodeId, String)> {
+        match self.node.may_reconfigure(conn) {
             true => self.machine().members().strangers(request),
             false => Vec::new(),
         }
