@@ -452,8 +452,9 @@ async fn client(
             ));
         }
         may_enter(host.as_deref(), origin.as_deref(), &site.host_names)?;
-        // Base64 in JSON takes a third more than the request itself.
-        Ok(2 * site.request_bytes as usize)
+        // Base64 in JSON takes a third more than the request itself, and what is somewhat too long is refused in
+        // words.
+        Ok(4 * site.request_bytes as usize)
     });
     match checked.await {
         Err(code) => code.into_response(),

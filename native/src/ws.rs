@@ -75,13 +75,6 @@ const FRAMES_PER_TURN: usize = 64;
 /// The tag of the signs of life that this file makes of a client's pongs. Clients may use any other id.
 const PONG: u64 = u64::MAX;
 
-/// The longest frame to take from a client whose requests may have `request_bytes`: base64 makes four
-/// characters of three bytes, and the rest of a request is small.
-#[must_use]
-pub const fn frame_limit(request_bytes: u32) -> usize {
-    request_bytes as usize / 3 * 4 + 4_096
-}
-
 /// How frames look on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {

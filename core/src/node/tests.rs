@@ -229,6 +229,28 @@ pub(super) fn read(kind: ReadKind, path: &str, watch: bool) -> Request {
 
 /// A new session that names the old one: nothing of that is left when the new one is open (CURATOR-604).
 #[test]
+fn a_change_that_is_too_long_is_refused_and_the_connection_stays() {
+    let mut alone = Alone::with(|config| config.request_bytes = 10_000);
+    let (conn, ..) = alone.open();
+    alone.ask(conn, write("create /a")).unwrap();
+    let mut set = |bytes: usize| {
+        let data = Some(vec![0; bytes].into());
+        let (path, version) = ("/a".into(), -1);
+        alone.ask(
+            conn,
+            Request::Write(Op::SetData {
+                path,
+                data,
+                version,
+            }),
+        )
+    };
+    assert!(set(9_900).is_ok());
+    assert_eq!(set(10_500), Err(Error::MarshallingError));
+    assert!(set(9_900).is_ok());
+}
+
+#[test]
 fn a_session_takes_over_from_its_owners_old_one() {
     let mut alone = Alone::new();
     let (conn, old, password) = alone.open();

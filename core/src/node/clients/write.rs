@@ -13,6 +13,9 @@ use crate::node::io::Output;
 use crate::request::{Error, Hangup, Reply, Response};
 use crate::wire;
 
+/// What a command has beside the request and who asks: some numbers.
+const BESIDE_REQUEST: usize = 256;
+
 impl Node {
     pub(super) fn write(
         &mut self,
@@ -28,15 +31,21 @@ impl Node {
         };
         let number = client.numbered + 1;
         let closes = matches!(request, WriteRequest::Close);
+        let ids = client.ids.all().to_vec();
+        let names = ids.iter().map(|id| id.scheme.len() + id.id.len() + 8);
+        let beside = names.sum::<usize>() + BESIDE_REQUEST;
         let command = wire::encode_command(&Command::Write {
             session,
             epoch,
             number,
-            ids: client.ids.all().to_vec(),
+            ids,
             request,
         });
-        if command.len() > 2 * self.config.request_bytes as usize {
-            return self.hang_up(conn, Hangup::Refused, out);
+        // ZooKeeper's clients could not read what they cannot write.
+        if self.config.request_bytes as usize + beside < command.len() {
+            let zxid = self.applied.index;
+            let result = Err(Error::MarshallingError);
+            return self.wait(conn, tag, What::Answered(Reply { zxid, result }), out);
         }
         // The end of a session frees memory: it is always taken.
         let bytes = self.clients.pending_bytes + command.len() as u64;
