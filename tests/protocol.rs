@@ -1,6 +1,7 @@
 //! The three ways in, against a real server process: ZooKeeper's bytes, the WebSocket, and the command
 //! line. What operations mean is tested elsewhere; here it is what goes over the wire.
 
+mod mistakes;
 mod recipes;
 mod terminal;
 mod verbs;

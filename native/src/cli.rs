@@ -44,7 +44,7 @@ mod watch;
 mod whoami;
 mod words;
 
-use self::verb::{Online, with_dashes};
+use self::verb::{Online, behind_the_command, with_dashes};
 
 /// A coordination service with ZooKeeper's data model and protocol, on Raft.
 #[derive(Parser)]
@@ -81,7 +81,7 @@ pub fn main() -> ExitCode {
     // What is no text cannot be meant; clap says so of the first such word.
     let words = std::env::args_os().map(std::ffi::OsString::into_string);
     let parsed = match words.collect::<Result<Vec<_>, _>>() {
-        Ok(words) => Cli::try_parse_from(with_dashes(words)),
+        Ok(words) => Cli::try_parse_from(behind_the_command(with_dashes(words), &Cli::command())),
         Err(_) => Cli::try_parse(),
     };
     let cli = match parsed {

@@ -60,6 +60,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use otterkeeper_core::config::ClientConfig;
 use otterkeeper_core::id::{Index, SessionId};
+use otterkeeper_core::path;
 use otterkeeper_core::recipe::{Out, Recipe};
 use otterkeeper_core::request::{
     Acl, CreateMode, Error, Hangup, Op, Read, ReadKind, Reply, Request, Response, Stat, WatchMode,
@@ -352,6 +353,12 @@ impl Client {
             .map_err(|error| ClientError::Refused(error, path.into()))
     }
 
+    async fn change(&self, op: Op) -> Result<Response, ClientError> {
+        let reply = self.call(Request::Write(op.clone())).await?;
+        let refused = |error| ClientError::Refused(error, culprit(error, &op).into());
+        reply.result.map_err(refused)
+    }
+
     /// Makes a znode, and gives its path: a sequential one has its number.
     ///
     /// # Errors
@@ -369,7 +376,7 @@ impl Client {
             mode,
             stat: false,
         };
-        match self.ask(path, Request::Write(create)).await? {
+        match self.change(create).await? {
             Response::Created { path, .. } => Ok(path),
             _ => Err(STRANGE),
         }
@@ -463,7 +470,7 @@ impl Client {
             data: Some(data.into()),
             version: version.unwrap_or(-1),
         };
-        match self.ask(path, Request::Write(set)).await? {
+        match self.change(set).await? {
             Response::Stat(stat) => Ok(stat),
             _ => Err(STRANGE),
         }
@@ -478,7 +485,7 @@ impl Client {
             path: path.into(),
             version: version.unwrap_or(-1),
         };
-        self.ask(path, Request::Write(delete)).await.map(|_| ())
+        self.change(delete).await.map(|_| ())
     }
 
     /// Starts a recipe on this session.
@@ -620,16 +627,29 @@ async fn wait(until: Option<Instant>) {
     }
 }
 
-/// What an error means, for people: the znode's path, and what can be done.
+/// The znode by which a change fails with this error: to make or to delete one is its parent's to allow.
+#[must_use]
+pub fn culprit(error: Error, op: &Op) -> &str {
+    match (op, error) {
+        (Op::Create { path, .. }, Error::NoNode | Error::NoAuth)
+        | (Op::Delete { path, .. }, Error::NoAuth) => path::parent(path),
+        (op, _) => op.path(),
+    }
+}
+
+/// What an error means, for people: the path of the znode that is in the way, and what can be done.
 #[must_use]
 pub fn explain(error: Error, path: &str) -> String {
     match error {
-        Error::NoNode => format!("{path} does not exist, or its parent does not"),
+        Error::NoNode => format!("{path} does not exist"),
         Error::NodeExists => format!("{path} exists already"),
         Error::BadVersion => format!("{path} has another version; read it again, or leave out -v"),
         Error::NotEmpty => format!("{path} has children; delete them first"),
         Error::NoChildrenForEphemerals => {
             format!("the parent of {path} is ephemeral and cannot have children")
+        }
+        Error::BadArguments if path::is_system(path) => {
+            format!("{path} is the servers' own, and stays")
         }
         Error::BadArguments => format!(
             "{path:?} is not a valid path: it starts with /, does not end with /, and has no empty, . or .. element"
@@ -648,6 +668,9 @@ pub fn explain(error: Error, path: &str) -> String {
         Error::QuotaExceeded => {
             format!("{path} would exceed a hard quota; see `listquota` of what is above it")
         }
+        Error::MarshallingError => format!(
+            "{path}: the servers take no request that is so long; see --request-bytes of `otterkeeper serve`"
+        ),
         Error::NoWatcher => format!("there is no such watch at {path}"),
         other => format!("{path}: {other} ({})", other.name()),
     }

@@ -239,7 +239,9 @@ impl Settings {
             ("--zk-listen", zk_listen.as_ref()),
         ] {
             if let Some(address) = address.filter(|address| !is_host_port(address)) {
-                wrong.push(format!("{flag} {address} is not HOST:PORT"));
+                wrong.push(format!(
+                    "{flag} {address} is not HOST:PORT, as 127.0.0.1:8080"
+                ));
             }
         }
         let mut members = BTreeMap::new();
@@ -251,6 +253,12 @@ impl Settings {
                     }
                 }
                 Err(sentence) => wrong.push(sentence),
+            }
+        }
+        for (id, address) in &members {
+            let same = members.range(..id).find(|(_, other)| *other == address);
+            if let Some((other, _)) = same {
+                wrong.push(format!("--peer has {address} for members {other} and {id}"));
             }
         }
         if self.peer.is_empty() {
@@ -425,6 +433,10 @@ mod tests {
                 "member 3 twice",
                 "member 300, this one",
             ],
+        );
+        check(
+            "id = 1\ndata = 'x'\npeer = ['1=ws://a:1', '2=ws://a:1/peer']",
+            &["a:1 for members 1 and 2"],
         );
         check(
             "id = 1\ndata = 'x'\nheartbeat-ms = 150\nsession-min-ms = 50000",

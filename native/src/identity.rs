@@ -83,6 +83,22 @@ pub struct Cluster {
     pub members: Vec<Member>,
 }
 
+/// What lies in a directory that is no member's yet, so that it is somebody else's: of ZooKeeper, perhaps. What a
+/// first start that was broken off left behind is not, nor what a file system has by itself.
+fn foreign(path: &Path) -> io::Result<Option<String>> {
+    let mut found = None;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        match &*name {
+            "identity" => return Ok(None),
+            "identity.tmp" | "lock" | "lost+found" => {}
+            hidden if hidden.starts_with('.') => {}
+            _ => found = Some(name),
+        }
+    }
+    Ok(found)
+}
+
 /// Who a replica is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Identity {
@@ -112,7 +128,15 @@ impl DataDir {
     /// # Errors
     /// If it cannot be made, or another process uses it.
     pub fn lock(path: &Path) -> io::Result<Self> {
+        if path.exists() && !path.is_dir() {
+            return Err(io::Error::other("it is a file, and must be a directory"));
+        }
         fs::create_dir_all(path)?;
+        if let Some(name) = foreign(path)? {
+            return Err(io::Error::other(format!(
+                "no member has used it, and it is not empty ({name}): name an empty directory"
+            )));
+        }
         let lock = File::create(path.join("lock"))?;
         if let Err(error) = lock.try_lock() {
             return Err(match error {

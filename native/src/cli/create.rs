@@ -1,6 +1,6 @@
 //! `create`: makes a znode; on the command line it keeps an ephemeral one for as long as it runs.
 
-use otterkeeper_core::request::{Acl, CreateMode, MAX_TTL_MS, Op, Request, Response};
+use otterkeeper_core::request::{Acl, CreateMode, MAX_TTL_MS, Op, Response};
 
 use super::acl::{AclList, list};
 use super::remote::{Failure, Session, new_znode, stopped};
@@ -55,8 +55,8 @@ impl Args {
 }
 
 pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Failure> {
-    let (path, ephemeral) = (args.path.clone(), args.ephemeral);
-    if let Response::Created { path, .. } = session.ask(&path, Request::Write(args.op())).await? {
+    let ephemeral = args.ephemeral;
+    if let Response::Created { path, .. } = session.change(args.op()).await? {
         session.say(format_args!("Created {path}"))?;
     }
     if ephemeral && !session.is_shell() {

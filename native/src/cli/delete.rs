@@ -38,9 +38,7 @@ impl Args {
 }
 
 pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Failure> {
-    let path = args.path.clone();
-    session.ask(&path, Request::Write(args.op())).await?;
-    Ok(())
+    session.change(args.op()).await.map(|_| ())
 }
 
 pub(crate) async fn run_all(args: AllArgs, session: &mut Session<'_>) -> Result<(), Failure> {

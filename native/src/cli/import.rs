@@ -96,6 +96,7 @@ pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Fai
                 Error::NoAuth => format!(
                     "{path} or its parent does not permit this to who imports: name a super user with --auth"
                 ),
+                Error::NoNode => format!("the parent of {path} does not exist"),
                 error => explain(error, &path),
             };
             Err(session.refused(error, &format!("{why}; {rest}")))

@@ -11,7 +11,7 @@ use otterkeeper_core::request::{Op, Request, Response};
 use super::delete::failed;
 use super::remote::{Failure, Session, znode};
 use super::{create, delete, set, set_acl, words};
-use crate::client::explain;
+use crate::client::{culprit, explain};
 
 /// Make several changes, all or nothing.
 #[derive(clap::Args)]
@@ -56,8 +56,8 @@ pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Fai
     if let Some((line, error)) = failed(&lines, &results) {
         let number = lines.iter().position(|other| core::ptr::eq(other, line));
         let number = number.map_or(0, |number| number + 1);
-        let path = op(line).map(|op| op.path().to_owned()).unwrap_or_default();
-        let why = explain(error, &path);
+        let why = op(line).map(|op| explain(error, culprit(error, &op)));
+        let why = why.unwrap_or_default();
         return Err(session.refused(
             error,
             &format!("nothing was changed: {line:?} (change {number}) failed: {why}"),

@@ -9,18 +9,18 @@ use std::time::UNIX_EPOCH;
 use otterkeeper_core::id::Index;
 use otterkeeper_core::path;
 use otterkeeper_core::request::{
-    Error, EventKind, Read, ReadKind, Reply, Request, Response, Stat, WatchEvent,
+    Error, EventKind, Op, Read, ReadKind, Reply, Request, Response, Stat, WatchEvent,
 };
 use otterkeeper_core::wire::json;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::client::{Client, ClientError, Event, Events, Options, explain, why};
+use crate::client::{Client, ClientError, Event, Events, Options, culprit, explain, why};
 
 /// The operation failed, or the connection broke under it.
 const FAILED: u8 = 1;
 /// What was asked for makes no sense.
-const MISUSED: u8 = 2;
+pub(crate) const MISUSED: u8 = 2;
 /// No server can be reached, or none has a leader.
 pub(crate) const UNREACHABLE: u8 = 3;
 
@@ -390,6 +390,18 @@ impl Session<'_> {
         })
     }
 
+    /// The same for a change. What is in the way may be the parent.
+    pub(crate) async fn change(&mut self, op: Op) -> Result<Response, Failure> {
+        let asked = self.ask(op.path(), Request::Write(op.clone())).await;
+        asked.map_err(|failure| match failure {
+            Failure::Refused { error, .. } => Failure::Refused {
+                error,
+                path: culprit(error, &op).to_owned(),
+            },
+            failure => failure,
+        })
+    }
+
     /// Asks about a znode.
     pub(crate) async fn read(
         &mut self,
@@ -563,7 +575,7 @@ pub(crate) fn server(text: &str) -> Result<String, String> {
     let valid = text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
     });
-    if valid {
+    if valid && !text.contains(['/', ' ', '\t']) {
         Ok(text.to_owned())
     } else {
         Err("expected HOST:PORT, as 127.0.0.1:8080".into())

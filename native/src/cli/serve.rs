@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_local;
 
+use super::remote::{MISUSED, complain};
 use crate::config::{Server, Settings};
 use crate::disk::Disk;
 use crate::driver::{Clock, Driver, Signals};
@@ -36,7 +37,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let server = args.settings.over_file(args.config.as_ref())?.validate()?;
+    let settings = args.settings.over_file(args.config.as_ref());
+    let server = match settings.and_then(Settings::validate) {
+        Ok(server) => server,
+        Err(error) => {
+            complain(&format!("{error:#}; see `otterkeeper serve --help`"));
+            return Ok(ExitCode::from(MISUSED));
+        }
+    };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

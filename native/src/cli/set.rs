@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use otterkeeper_core::request::{Op, Request, Response};
+use otterkeeper_core::request::{Op, Response};
 
 use super::remote::{Failure, Session, znode};
 
@@ -44,8 +44,8 @@ impl Args {
 }
 
 pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Failure> {
-    let (path, with_stat) = (args.path.clone(), args.stat);
-    match session.ask(&path, Request::Write(args.op()?)).await? {
+    let with_stat = args.stat;
+    match session.change(args.op()?).await? {
         Response::Stat(stat) if with_stat => session.show_stat(&stat),
         _ => Ok(()),
     }

@@ -86,6 +86,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             typed: Vec::new(),
             silent: false,
             failed: false,
+            closed: false,
         };
         let verbs = Line::command();
         let verbs = verbs
@@ -114,6 +115,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
                     // The terminal may have given up.
                     let _ = answer.send(complete(session, &word).await);
                 }
+                Some(Typed::Garbled) => {
+                    shell.fail(
+                        session,
+                        &Failure::Usage("a line that is no UTF-8 was left out".into()),
+                    );
+                    terminal.go_on();
+                }
                 Some(Typed::Line(line)) => {
                     if shell.line(session, &line).await {
                         break;
@@ -135,6 +143,8 @@ struct Shell {
     silent: bool,
     /// Whether any line failed.
     failed: bool,
+    /// Whether the session was closed by a line.
+    closed: bool,
 }
 
 impl Shell {
@@ -167,14 +177,27 @@ impl Shell {
             Err(failure) => Err(failure),
         };
         if let Err(failure) = outcome {
-            self.failed |= !matches!(failure, Failure::Said(0));
-            session.report(&failure);
+            self.fail(session, &failure);
         }
         false
     }
 
+    fn fail(&mut self, session: &Session<'_>, failure: &Failure) {
+        self.failed |= !matches!(failure, Failure::Said(0));
+        session.report(failure);
+    }
+
     async fn run(&mut self, session: &mut Session<'_>, line: Line) -> Result<(), Failure> {
         match line {
+            Line::Verb(_)
+            | Line::Addauth { .. }
+            | Line::AddWatch { .. }
+            | Line::Removewatches { .. }
+                if self.closed =>
+            {
+                let what = "the session is closed; connect opens another";
+                Err(Failure::Usage(what.into()))
+            }
             Line::Verb(verb) => verb.run(session).await,
             Line::Addauth { scheme, auth } => {
                 let request = Request::Auth {
@@ -231,9 +254,14 @@ impl Shell {
                 }
                 Ok(())
             }
-            Line::Connect { servers } => session.reconnect(&servers).await,
+            Line::Connect { servers } => {
+                session.reconnect(&servers).await?;
+                self.closed = false;
+                Ok(())
+            }
             Line::Close => {
                 session.close().await;
+                self.closed = true;
                 eprintln!("closed; connect opens another session");
                 Ok(())
             }

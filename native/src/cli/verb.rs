@@ -119,6 +119,41 @@ impl FromArgMatches for Online {
     }
 }
 
+/// Where the cluster is, and what else is the same for all commands, may be said before the command too, as zkCli has
+/// its `-server`. It is parsed behind it.
+pub(crate) fn behind_the_command(mut words: Vec<String>, cli: &Command) -> Vec<String> {
+    let mut at = 1;
+    while let Some(word) = words.get(at) {
+        let (option, has_value) = match word.split_once('=') {
+            Some((option, _)) => (option, true),
+            None => (word.as_str(), false),
+        };
+        at += match option {
+            "--json" => 1,
+            "--server" | "--timeout" | "--auth" | "-server" | "-timeout" => {
+                1 + usize::from(!has_value)
+            }
+            _ => break,
+        };
+    }
+    let mut early: Vec<String> = words.drain(1..at.min(words.len())).collect();
+    for word in &mut early {
+        if word.starts_with("-server") || word.starts_with("-timeout") {
+            word.insert(0, '-');
+        }
+    }
+    // Of `cluster status` it is the second word that takes them.
+    let (mut command, mut place) = (cli, 1);
+    while let Some(inner) = words
+        .get(place)
+        .and_then(|word| command.find_subcommand(word))
+    {
+        (command, place) = (inner, place + 1);
+    }
+    words.splice(place..place, early);
+    words
+}
+
 /// zkCli's reconfig has long flags with one dash; here they get the second.
 pub(crate) fn with_dashes(mut words: Vec<String>) -> Vec<String> {
     if words.iter().any(|word| word == "reconfig") {
@@ -129,4 +164,39 @@ pub(crate) fn with_dashes(mut words: Vec<String>) -> Vec<String> {
         }
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::behind_the_command;
+    use crate::cli::Cli;
+
+    #[test]
+    fn options_may_come_first() {
+        let cli = Cli::command();
+        for (typed, expected) in [
+            ("get /a --json", "get /a --json"),
+            ("--json get /a", "get --json /a"),
+            ("--server a:1 --auth=x:y ls", "ls --server a:1 --auth=x:y"),
+            ("-server a:1 ls /", "ls --server a:1 /"),
+            (
+                "--server a:1 cluster add 4 u",
+                "cluster add --server a:1 4 u",
+            ),
+            ("--timeout 5 lock x -- cat", "lock --timeout 5 x -- cat"),
+            ("--server", "--server"),
+            ("--bogus get /a", "--bogus get /a"),
+            ("", ""),
+        ] {
+            let words = |line: &str| {
+                let words = line.split_whitespace().map(str::to_owned);
+                core::iter::once("otterkeeper".to_owned())
+                    .chain(words)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(behind_the_command(words(typed), &cli), words(expected));
+        }
+    }
 }

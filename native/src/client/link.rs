@@ -9,7 +9,8 @@ use otterkeeper_core::wire::client::{ClientFrame, ServerFrame, decode_server, en
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// A server that does not take the connection within this is unreachable.
@@ -119,6 +120,9 @@ async fn carry(
 async fn reach(url: &str) -> Result<Socket, String> {
     match timeout(CONNECT_LIMIT, connect_async_with_config(url, None, true)).await {
         Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(Error::Protocol(ProtocolError::HandshakeIncomplete))) => {
+            Err("it does not speak HTTP; is this its port for ZooKeeper's clients?".into())
+        }
         Ok(Err(error)) => Err(brief(&error)),
         Err(_) => Err("no answer".into()),
     }

@@ -28,6 +28,8 @@ const PROMPT: &str = "otterkeeper> ";
 pub(super) enum Typed {
     /// A line. The next one is read after `go_on`.
     Line(String),
+    /// A line that is no text.
+    Garbled,
     /// What can this become?
     Complete {
         word: String,
@@ -56,8 +58,10 @@ impl Terminal {
             if io::stdin().is_terminal() {
                 edit(verbs, &sender, &going, &to);
             } else {
-                for line in io::stdin().lock().lines().map_while(Result::ok) {
-                    if sender.send(Typed::Line(line)).is_err() || going.recv().is_err() {
+                // What cannot be read at all has ended.
+                for line in io::stdin().lock().split(b'\n').map_while(Result::ok) {
+                    let typed = String::from_utf8(line).map_or(Typed::Garbled, Typed::Line);
+                    if sender.send(typed).is_err() || going.recv().is_err() {
                         break;
                     }
                 }
