@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("hash", &[]),
     ("map", &[]),
     ("spine", &[]),
+    ("halt", &["id"]),
     ("configuration", &["id", "hash"]),
     ("config", &["id", "time", "configuration"]),
     ("request", &["id", "time", "config", "configuration"]),
@@ -23,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "raft",
         &[
             "id",
+            "halt",
             "time",
             "rng",
             "config",
@@ -93,6 +95,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "node",
         &[
             "id",
+            "halt",
             "time",
             "rng",
             "config",
@@ -128,6 +131,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "sim",
         &[
             "id",
+            "halt",
             "time",
             "rng",
             "config",

@@ -25,6 +25,7 @@ pub mod client;
 pub mod command;
 pub mod config;
 pub mod configuration;
+pub mod halt;
 pub mod hash;
 pub mod id;
 pub mod machine;

@@ -13,7 +13,7 @@ mod view;
 mod watches;
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 pub use self::access::digest_id;
@@ -34,6 +34,7 @@ use self::members::Wishes;
 use self::snapshots::Snapshots;
 use crate::command::{Applied, Change, Command, WriteRequest};
 use crate::config::{Bug, Config};
+use crate::halt::Halt;
 use crate::id::{ConnId, Index, LogId, NodeId, SessionId, Term, WriteId};
 use crate::machine::Machine;
 use crate::message::Message;
@@ -364,7 +365,7 @@ impl Node {
                     });
                 }
                 Effect::Note(note) => out.push(Output::Note(Note::Raft(note))),
-                Effect::Halt(sentence) => self.halt(sentence, out),
+                Effect::Halt(why) => self.halt(why, out),
                 Effect::Offered { from, meta } => self.snapshot_offered(from, meta, out),
                 Effect::Pulled { from, last, cursor } => {
                     self.snapshot_pulled(from, last, cursor, out);
@@ -404,9 +405,9 @@ impl Node {
         out.push(Output::Done { tag, result });
     }
 
-    fn halt(&mut self, sentence: String, out: &mut Vec<Output>) {
+    fn halt(&mut self, why: Halt, out: &mut Vec<Output>) {
         self.halted = true;
-        out.push(Output::Halt(sentence));
+        out.push(Output::Halt(why));
     }
 
     /// Applies what is committed and durable, one entry after the other; for each entry first its
@@ -419,8 +420,7 @@ impl Node {
         while self.applied.index < self.raft.ready() && !self.halted {
             let index = self.applied.index.next();
             let Some(entry) = self.raft.entry(index) else {
-                let sentence = "a committed entry is missing from the log in memory".into();
-                return self.halt(sentence, out);
+                return self.halt(Halt::EntryMissing { index }, out);
             };
             (self.applied, self.stamp) = (entry.id, entry.stamp);
             if let Payload::Membership(configuration) = &entry.payload {
@@ -434,10 +434,8 @@ impl Node {
                     Ok(command) => self.apply(index, &command, out),
                     // A leader of a newer version must not send what the feature level forbids.
                     Err(error) => {
-                        let sentence = alloc::format!(
-                            "entry {index} cannot be read by this version ({error}): upgrade this node"
-                        );
-                        return self.halt(sentence, out);
+                        let why = error.to_string();
+                        return self.halt(Halt::Unreadable { index, why }, out);
                     }
                 }
             }

@@ -29,6 +29,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::config::{Bug, Config};
+use crate::halt::Halt;
 use crate::id::{Index, LogId, NodeId, WriteId};
 use crate::rng::Rng;
 use crate::time::{Span, Time};
@@ -63,8 +64,8 @@ pub enum Effect {
     },
     /// Something a human or a checker wants to know.
     Note(Note),
-    /// This replica must stop. One sentence.
-    Halt(String),
+    /// This replica must stop.
+    Halt(Halt),
     /// The leader offers a snapshot whose state this node needs; pull its parts.
     Offered {
         /// The leader.
@@ -502,7 +503,7 @@ impl Raft {
         if (cfg!(debug_assertions) || cfg!(feature = "planted"))
             && let Err(sentence) = self.check()
         {
-            self.halt(sentence, out);
+            self.halt(Halt::Bug(sentence), out);
         }
     }
 
@@ -606,8 +607,8 @@ impl Raft {
         }
     }
 
-    fn halt(&mut self, sentence: String, out: &mut Vec<Effect>) {
+    fn halt(&mut self, why: Halt, out: &mut Vec<Effect>) {
         self.halted = true;
-        out.push(Effect::Halt(sentence));
+        out.push(Effect::Halt(why));
     }
 }

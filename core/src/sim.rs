@@ -35,7 +35,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use self::check::{Invariant, Violation};
+pub use self::check::{Finding, Invariant, Violation};
 pub use self::clock::DRIFT_PER_MILLE;
 pub use self::event::{Call, CallEnd, ClientEvent, Event, LossReason, What};
 pub use self::fault::Fault;
@@ -565,12 +565,12 @@ impl Sim {
 
     /// Takes over what the checker found.
     fn settle(&mut self) {
-        for (invariant, text) in self.checker.take_found() {
-            self.broken(invariant, text);
+        for (invariant, seen) in self.checker.take_found() {
+            self.broken(invariant, seen);
         }
     }
 
-    fn broken(&mut self, invariant: Invariant, text: String) {
+    fn broken(&mut self, invariant: Invariant, seen: impl Into<Finding>) {
         if self
             .violations
             .iter()
@@ -582,7 +582,7 @@ impl Sim {
             invariant,
             event: self.events,
             time: self.now,
-            text,
+            seen: seen.into(),
         };
         self.note(|| What::Violated(violation.clone()));
         self.violations.push(violation);

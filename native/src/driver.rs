@@ -596,7 +596,7 @@ impl<S: Storage, N: Network> Driver<S, N> {
                     by.as_ms() / 1_000
                 ),
                 Output::Note(note) => tracing::debug!(?note),
-                Output::Halt(sentence) => return Err(sentence),
+                Output::Halt(why) => return Err(why.to_string()),
             }
         }
         self.storage.flush();

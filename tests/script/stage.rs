@@ -126,7 +126,7 @@ impl Stage {
             .map(|violation| Complaint {
                 by: By::Invariant(violation.invariant),
                 event: violation.event,
-                text: format!("{}: {}", violation.invariant.name(), violation.text),
+                text: format!("{}: {}", violation.invariant.name(), violation.seen),
             })
             .collect()
     }

@@ -39,6 +39,8 @@ pub(crate) struct Line {
     /// Number of the event.
     pub(crate) event: u64,
     pub(crate) body: Body,
+    /// How often it is said in a row.
+    pub(crate) times: u32,
 }
 
 /// What a line says.
@@ -57,27 +59,32 @@ pub(crate) enum Body {
 
 impl Line {
     pub(crate) fn help(typed: &str) -> Self {
-        Self {
-            client: None,
-            event: 0,
-            body: Body::Help(typed.to_owned()),
-        }
+        Self::of_the_page(Body::Help(typed.to_owned()))
     }
 
     pub(crate) fn typed(typed: &str) -> Self {
-        Self {
-            client: None,
-            event: 0,
-            body: Body::Typed(typed.to_owned()),
-        }
+        Self::of_the_page(Body::Typed(typed.to_owned()))
     }
 
     pub(crate) fn mistake(typed: &str, mistake: Mistake) -> Self {
+        Self::of_the_page(Body::Mistake(typed.to_owned(), mistake))
+    }
+
+    const fn of_the_page(body: Body) -> Self {
         Self {
             client: None,
             event: 0,
-            body: Body::Mistake(typed.to_owned(), mistake),
+            body,
+            times: 1,
         }
+    }
+
+    /// Whether this says again what `other` said: a client that looks for a server reports each attempt, whatever
+    /// was wrong with it.
+    pub(crate) fn repeats(&self, other: &Self) -> bool {
+        let is_attempt =
+            |line: &Self| matches!(line.body, Body::Event(ClientEvent::Disconnected { .. }));
+        self.client == other.client && is_attempt(self) && is_attempt(other)
     }
 }
 
@@ -269,6 +276,7 @@ pub(crate) fn lines(
         client: Some(client),
         event,
         body,
+        times: 1,
     };
     match what {
         ClientEvent::Called {

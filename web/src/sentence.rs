@@ -1,6 +1,7 @@
 //! Sentences from the core's reasons. One place for the event list, the live region and the inspector;
 //! knows what happened, not where it is shown. Nothing is told that the core did not say.
 
+mod finding;
 mod message;
 
 use otterkeeper_core::id::NodeId;
@@ -16,6 +17,7 @@ use otterkeeper_core::recipe::{Told, Wish, barrier, counter, election, lock};
 use otterkeeper_core::request::Response;
 use otterkeeper_core::sim::{ClientEvent, ClientId, End, Event, Intervention, LossReason, What};
 
+pub(crate) use self::finding::{finding, halt};
 pub(crate) use self::message::{end, flight, kind, says};
 use crate::command;
 use crate::i18n::Words;
@@ -87,7 +89,7 @@ pub(crate) fn sentence(words: &Words, event: &Event) -> String {
         ),
         What::Halted { node, why } => words.with(
             "halted",
-            &[("node", node.0.into()), ("why", why.as_str().into())],
+            &[("node", node.0.into()), ("why", halt(words, why).into())],
         ),
         What::Client { client, event } => client_said(words, *client, event),
         What::Intervened(deed) => deed_text(words, deed),
@@ -97,7 +99,7 @@ pub(crate) fn sentence(words: &Words, event: &Event) -> String {
                 "violated",
                 &[
                     ("name", name.into()),
-                    ("text", violation.text.as_str().into()),
+                    ("text", finding(words, &violation.seen).into()),
                 ],
             )
         }

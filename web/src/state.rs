@@ -646,7 +646,7 @@ impl Model {
 
     /// The lines of the command line up to this moment.
     pub(crate) fn console(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Line> = Vec::new();
         let mut asides = self.asides.iter().peekable();
         let events = self.sim().events();
         for event in self.run.journal() {
@@ -665,7 +665,15 @@ impl Model {
                         .find(|call| call.tag == tag)
                         .map(|call| call.request.clone())
                 };
-                lines.extend(command::lines(*client, event.number, what, calls));
+                for line in command::lines(*client, event.number, what, calls) {
+                    match lines.last_mut() {
+                        Some(last) if line.repeats(last) => {
+                            let times = last.times + 1;
+                            *last = Line { times, ..line };
+                        }
+                        _ => lines.push(line),
+                    }
+                }
             }
         }
         lines.extend(

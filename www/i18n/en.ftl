@@ -483,6 +483,43 @@ lost-not-admitted = Not let in: { $what } from { $from } to { $to }.
 lost-dropped = Dropped: { $what } from { $from } to { $to }.
 violated = Broken: { $name }. { $text }
 
+# What was seen of a promise that is broken.
+saw-two-leaders = Nodes { $one } and { $other } both lead in term { $term }.
+saw-two-votes = Node { $node } votes for { $one } and for { $other } in term { $term }.
+saw-vote-not-on-disk = Node { $node } votes for { $candidate } in term { $term }; its disk shows a vote for { $other } in term { $disk }.
+saw-no-vote-on-disk = Node { $node } votes for { $candidate } in term { $term }; its disk shows no vote in term { $disk }.
+saw-term-not-on-disk = Node { $node } speaks to { $to } in term { $term }; its disk shows term { $disk }.
+saw-entries-not-on-disk = Node { $node } said in term { $term } that it has entry { $index }; its disk ends at { $last }.
+saw-entries-unsure = Node { $node } says in term { $term } that it has entry { $index }, which a crash at this moment could take from its disk.
+saw-entries-taken-back = Node { $node } said in term { $term } that it has entry { $index }, and has cut its log to { $last }.
+saw-shown-not-on-disk = Node { $node } shows a client the state at { $index }; its disk ends at { $last }.
+saw-few-disks = Node { $node } commits entry { $index }, which is on { $having } of { $voters } disks.
+saw-leader-changed = Node { $node } leads in term { $term } and has changed entry { $index } of its own log.
+saw-leader-lacks = Node { $node } leads in term { $term } without entry { $index }, which was committed.
+saw-other-log = Up to entry { $index } of term { $term } the log of node { $node } is not that of the others.
+saw-entry-missing = The log of node { $node } goes to { $last } and lacks entry { $index }.
+saw-other-committed = Node { $node } commits another entry { $index } than was committed before.
+saw-other-before = Node { $node } commits entry { $index } on another log than was committed before.
+saw-commits-missing = Node { $node } commits entry { $index }, which it does not have.
+saw-snapshot-not-committed = Node { $node } rests on a snapshot up to { $index }, which nobody has committed.
+saw-other-state = At { $index } node { $node } has another state than the others had.
+saw-applied-wrong = Node { $node } went from { $from } to { $to } while { $commit } was committed.
+saw-disk-silent = Node { $node } leads, and its disk has not answered for { $ms } ms.
+saw-old-members = Node { $node } acts by the members of entry { $at }; its log has others at { $newest }.
+saw-early-change = Node { $node } changes the members at { $at } while { $commit } is committed: not the change before, or no entry of its term.
+saw-early-vote = Node { $node } gives { $member } a vote at { $at }; its disk ends at { $last }, and it came in at { $joined }.
+
+# Why a node stops itself.
+halt-two-leaders = nodes { $other } and { $own } both lead in term { $term }
+halt-committed-differs = leader { $leader } has entry { $index } of term { $term } where another one is committed here
+halt-snapshot-differs = its log contradicts the snapshot up to entry { $index } of term { $term }, although it leads
+halt-acknowledged-lost = it acknowledged entries up to { $index }, and its log ends at { $last }. Remove it and add it again
+halt-entry-missing = entry { $index } is committed and not in its memory
+halt-unreadable = entry { $index } cannot be read by this version ({ $why })
+halt-state-differs = its state at { $index } is not that of a majority
+halt-no-majority-agrees = no majority has the same state at { $index }
+halt-nobody-votes = by its state nobody has a vote
+
 deed-kill = You killed node { $node }.
 deed-restart = You restarted node { $node }.
 deed-pause = You paused the process of node { $node }.

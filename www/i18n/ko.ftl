@@ -481,6 +481,43 @@ lost-not-admitted = 멤버로 인정되지 않음: { $what }, { $from }에서 { 
 lost-dropped = 버려짐: { $what }, { $from }에서 { $to }(으)로.
 violated = 깨진 약속: { $name }. { $text }
 
+# 깨진 약속에서 무엇이 보였는가.
+saw-two-leaders = 노드 { $one }과(와) { $other }이(가) 모두 term { $term }의 리더입니다.
+saw-two-votes = 노드 { $node }이(가) term { $term }에서 { $one }에게도 { $other }에게도 투표합니다.
+saw-vote-not-on-disk = 노드 { $node }이(가) term { $term }에서 { $candidate }에게 투표하는데, 디스크에는 term { $disk }에서 { $other }에게 투표한 것으로 남아 있습니다.
+saw-no-vote-on-disk = 노드 { $node }이(가) term { $term }에서 { $candidate }에게 투표하는데, 디스크에는 term { $disk }에 투표한 기록이 없습니다.
+saw-term-not-on-disk = 노드 { $node }이(가) 노드 { $to }에 term { $term }(으)로 말하는데, 디스크의 term은 { $disk }입니다.
+saw-entries-not-on-disk = 노드 { $node }이(가) term { $term }에서 항목 { $index }을(를) 가졌다고 했는데, 디스크는 { $last }에서 끝납니다.
+saw-entries-unsure = 노드 { $node }이(가) term { $term }에서 항목 { $index }을(를) 가졌다고 하는데, 지금 장애가 나면 디스크에서 사라질 수 있습니다.
+saw-entries-taken-back = 노드 { $node }이(가) term { $term }에서 항목 { $index }을(를) 가졌다고 해 놓고 로그를 { $last }까지 잘라 냈습니다.
+saw-shown-not-on-disk = 노드 { $node }이(가) 클라이언트에 { $index } 시점의 상태를 보여 주는데, 디스크는 { $last }에서 끝납니다.
+saw-few-disks = 노드 { $node }이(가) 항목 { $index }을(를) 커밋하는데, 디스크 { $voters }개 중 { $having }개에만 있습니다.
+saw-leader-changed = 노드 { $node }이(가) term { $term }의 리더이면서 자기 로그의 항목 { $index }을(를) 바꿨습니다.
+saw-leader-lacks = 노드 { $node }이(가) 커밋된 항목 { $index } 없이 term { $term }의 리더가 되었습니다.
+saw-other-log = term { $term }의 항목 { $index }까지 노드 { $node }의 로그가 다른 노드의 로그와 다릅니다.
+saw-entry-missing = 노드 { $node }의 로그는 { $last }까지 있는데 항목 { $index }이(가) 빠져 있습니다.
+saw-other-committed = 노드 { $node }이(가) 이미 커밋된 것과 다른 항목 { $index }을(를) 커밋합니다.
+saw-other-before = 노드 { $node }이(가) 이미 커밋된 것과 다른 로그 위에서 항목 { $index }을(를) 커밋합니다.
+saw-commits-missing = 노드 { $node }이(가) 가지고 있지 않은 항목 { $index }을(를) 커밋합니다.
+saw-snapshot-not-committed = 노드 { $node }의 스냅샷이 아무도 커밋하지 않은 { $index }까지 담고 있습니다.
+saw-other-state = { $index } 시점에서 노드 { $node }의 상태가 다른 노드의 상태와 다릅니다.
+saw-applied-wrong = { $commit }까지 커밋되었는데 노드 { $node }이(가) { $from }에서 { $to }(으)로 갔습니다.
+saw-disk-silent = 노드 { $node }이(가) 리더인데, 디스크가 { $ms } ms 동안 응답하지 않았습니다.
+saw-old-members = 노드 { $node }이(가) 항목 { $at }의 멤버 구성을 따르는데, 로그에는 { $newest }에 더 새로운 구성이 있습니다.
+saw-early-change = 노드 { $node }이(가) { $commit }까지만 커밋된 채 { $at }에서 멤버를 바꿉니다. 이전 변경이나 자기 term의 항목이 아직 커밋되지 않았습니다.
+saw-early-vote = 노드 { $node }이(가) { $at }에서 노드 { $member }에게 투표권을 주는데, 그 디스크는 { $last }에서 끝나고 들어온 것은 { $joined }입니다.
+
+# 노드가 스스로 멈춘 이유.
+halt-two-leaders = 노드 { $other }과(와) { $own }이(가) 모두 term { $term }의 리더입니다
+halt-committed-differs = 여기에 다른 항목이 커밋된 자리에 리더 { $leader }은(는) term { $term }의 항목 { $index }을(를) 가지고 있습니다
+halt-snapshot-differs = 리더인데도 로그가 term { $term }의 항목 { $index }까지의 스냅샷과 어긋납니다
+halt-acknowledged-lost = 항목 { $index }까지 저장했다고 답했는데 로그는 { $last }에서 끝납니다. 이 노드를 제거한 뒤 다시 추가하세요
+halt-entry-missing = 커밋된 항목 { $index }이(가) 메모리에 없습니다
+halt-unreadable = 이 버전은 항목 { $index }을(를) 읽을 수 없습니다({ $why })
+halt-state-differs = { $index } 시점의 상태가 과반의 상태와 다릅니다
+halt-no-majority-agrees = { $index } 시점에 같은 상태를 가진 과반이 없습니다
+halt-nobody-votes = 자기 상태에 따르면 투표권을 가진 노드가 없습니다
+
 deed-kill = 노드 { $node }을(를) 종료했습니다.
 deed-restart = 노드 { $node }을(를) 다시 시작했습니다.
 deed-pause = 노드 { $node }의 프로세스를 일시 정지했습니다.

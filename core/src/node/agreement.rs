@@ -3,12 +3,11 @@
 //! Without a majority for any digest nobody knows what is right, and all of them halt.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Node;
 use super::io::Output;
+use crate::halt::Halt;
 use crate::id::{Index, NodeId};
 use crate::message::Message;
 
@@ -87,22 +86,11 @@ impl Node {
         let majority = voters.len() / 2 + 1;
         let silent = voters.len() - said.values().sum::<usize>();
         let most = said.values().max().copied().unwrap_or(0);
-        let sentence: Option<String> = if said
-            .iter()
-            .any(|(digest, count)| majority <= *count && *digest != own)
-        {
-            Some(format!(
-                "this replica's state at {index} is not that of a majority: keep its data for whoever is to find out why, then remove this member and add it again with an empty data directory"
-            ))
+        let others = |(digest, count): (&u64, &usize)| majority <= *count && *digest != own;
+        if said.iter().any(others) {
+            self.halt(Halt::StateDiffers { index }, out);
         } else if most + silent < majority {
-            Some(format!(
-                "no majority of the replicas has the same state at {index}: keep the data of all of them, and restore a backup"
-            ))
-        } else {
-            None
-        };
-        if let Some(sentence) = sentence {
-            self.halt(sentence, out);
+            self.halt(Halt::NoMajorityAgrees { index }, out);
         }
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Reconfigure;
+use crate::halt::Halt;
 use crate::id::{ConnId, Index, NodeId, SaveId, SessionId, WriteId};
 use crate::message::Message;
 use crate::raft::message::{Entry, SnapshotMeta, Vote};
@@ -180,8 +181,8 @@ pub enum Output {
     },
     /// Something a human or a checker wants to know. No effect may depend on it.
     Note(Note),
-    /// This replica must stop: acknowledged data is missing or an invariant broke. One sentence.
-    Halt(String),
+    /// This replica must stop: acknowledged data is missing or an invariant broke.
+    Halt(Halt),
 }
 
 /// One part of a snapshot on its way to disk. Parts of one snapshot come in order; a part of another

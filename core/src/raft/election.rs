@@ -1,7 +1,6 @@
 //! Who leads: timeouts, pre-votes, votes, and loyalty to a leader that is heard. Does not know what the
 //! log holds beyond its last entry.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::message::{Message, Vote};
@@ -9,6 +8,7 @@ use super::note::{Note, Role, RoleReason, VoteRefusal};
 use super::quorum::Outcome;
 use super::{Ballot, Effect, Leadership, Raft, State};
 use crate::config::Bug;
+use crate::halt::Halt;
 use crate::id::{LogId, NodeId, Term};
 use crate::time::{Span, Time};
 
@@ -120,11 +120,8 @@ impl Raft {
             return false;
         }
         if term == self.vote.term && self.is_leader() {
-            let sentence = format!(
-                "members {from} and {} both lead term {term}",
-                self.config.id
-            );
-            self.halt(sentence, out);
+            let (other, own) = (from, self.config.id);
+            self.halt(Halt::TwoLeaders { other, own, term }, out);
             return false;
         }
         match &mut self.state {

@@ -2,7 +2,6 @@
 //! heartbeats, confirmation rounds, the quorum check. Does not know how a leader came to lead.
 
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::message::{Entry, Message, Payload};
@@ -13,6 +12,7 @@ use super::view::{PeerState, PeerView};
 use super::{Effect, Raft, State};
 use crate::config::Bug;
 use crate::configuration::{Configuration, Standing};
+use crate::halt::Halt;
 use crate::id::{Index, LogId, NodeId};
 use crate::time::{Span, Time};
 
@@ -502,10 +502,8 @@ impl Raft {
         self.say(from, message, facts, out);
     }
 
-    fn contradicted(&mut self, leader: NodeId, id: LogId, out: &mut Vec<Effect>) {
-        let sentence =
-            format!("leader {leader} has entry {id} where another one is committed here");
-        self.halt(sentence, out);
+    fn contradicted(&mut self, leader: NodeId, entry: LogId, out: &mut Vec<Effect>) {
+        self.halt(Halt::CommittedDiffers { leader, entry }, out);
     }
 
     /// Drops entries that conflict with the leader's, and every claim about them.
@@ -542,10 +540,7 @@ impl Raft {
         let commit = if beyond { commit.min(last) } else { commit };
         if last < commit {
             // The leader names no more than this node once acknowledged.
-            let sentence = format!(
-                "entries up to {commit} were acknowledged by this node, but its log ends at {last}: remove its data and add it again under a new number"
-            );
-            return self.halt(sentence, out);
+            return self.halt(Halt::AcknowledgedLost { commit, last }, out);
         }
         self.commit_to(commit, out);
     }

@@ -1,7 +1,6 @@
 //! Snapshots as far as Raft goes: offers, pulls, and what becomes of the log. What is in a snapshot, and
 //! how its parts travel and are saved, is the node's business.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use super::message::{Message, SnapshotMeta};
 use super::progress::Stream;
 use super::{Effect, Raft, State};
 use crate::config::Bug;
+use crate::halt::Halt;
 use crate::id::{Index, LogId, NodeId};
 
 impl Raft {
@@ -46,11 +46,7 @@ impl Raft {
             return self.commit_to(meta.last.index, out);
         }
         if self.is_leader() {
-            let sentence = format!(
-                "the leader's log contradicts the snapshot up to {}",
-                meta.last
-            );
-            return self.halt(sentence, out);
+            return self.halt(Halt::SnapshotDiffers { last: meta.last }, out);
         }
         let keep_from = meta.last.index.next();
         self.installing = Some(meta.clone());

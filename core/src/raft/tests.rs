@@ -13,6 +13,7 @@ use super::view::PeerState;
 use super::{Effect, Raft};
 use crate::config::Config;
 use crate::configuration::Configuration;
+use crate::halt::Halt;
 use crate::id::{Index, LogId, NodeId, Term, WriteId};
 use crate::time::{Span, Time};
 
@@ -114,7 +115,7 @@ struct Net {
     wire: VecDeque<(u64, u64, Message)>,
     /// Directed links that lose everything.
     cut: Vec<(u64, u64)>,
-    halted: BTreeMap<u64, String>,
+    halted: BTreeMap<u64, Halt>,
     installed: Vec<u64>,
     /// Answered questions: at whom, and how far a read must see.
     confirmed: Vec<(u64, Index)>,

@@ -59,7 +59,7 @@ pub fn sentence(what: &What, messages: bool) -> Option<String> {
             format!("{name} {}", client_text(event)?)
         }
         What::Violated(violation) => {
-            format!("BROKEN {}: {}", violation.invariant.name(), violation.text)
+            format!("BROKEN {}: {}", violation.invariant.name(), violation.seen)
         }
     })
 }

@@ -2,15 +2,15 @@
 //! what a member shows in its view, what it hands to its disk and what it says; it keeps a shadow of
 //! each log as a chain of hashes, so that each check costs a few steps whatever the length of the log.
 
+mod finding;
 mod members;
 
 use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::finding::Finding;
 use self::members::Joined;
 use super::chunks::Chunks;
 use super::disk::{Disk, entry_hash};
@@ -19,7 +19,7 @@ use crate::configuration::Configuration;
 use crate::id::{Index, LogId, NodeId, ReplicaId, Term};
 use crate::message::Message;
 use crate::node::{Boot, View};
-use crate::raft::message::{Message as Raft, Payload};
+use crate::raft::message::{Message as Raft, Payload, Vote};
 use crate::raft::note::Role;
 use crate::time::{Span, Time};
 
@@ -151,8 +151,8 @@ pub struct Violation {
     pub event: u64,
     /// Virtual time.
     pub time: Time,
-    /// What was seen, for people.
-    pub text: String,
+    /// What was seen.
+    pub seen: Finding,
 }
 
 /// Entries whose hashes are kept although nobody has committed them.
@@ -164,7 +164,7 @@ const TERMS: usize = 256;
 /// A step after its deadline still has this long to act on a stalled disk.
 const STALL_SLACK: Span = Span::from_ms(1);
 
-type Found = Vec<(Invariant, String)>;
+type Found = Vec<(Invariant, Finding)>;
 
 /// A committed entry.
 #[derive(Clone, Copy)]
@@ -294,9 +294,8 @@ impl Checker {
         let vote = image.vote;
         let voted = term != Term(0);
         if voted && (vote.term < term || (vote.term == term && vote.voted_for != Some(candidate))) {
-            let text =
-                format!("{id} voted for {candidate} in term {term}; its disk shows {vote:?}");
-            self.found.push((Invariant::DurableBeforeTold, text));
+            let seen = vote_not_on_disk(id, (term, candidate), vote);
+            self.found.push((Invariant::DurableBeforeTold, seen));
         }
         let snapshot = image
             .snapshot
@@ -308,9 +307,13 @@ impl Checker {
             .map_or(snapshot, |entry| entry.id.index.max(snapshot));
         let (term, matched) = shadow.told;
         if vote.term <= term && last < matched {
-            let text =
-                format!("{id} said in term {term} that it has {matched}; its disk ends at {last}");
-            self.found.push((Invariant::DurableBeforeTold, text));
+            let seen = Finding::EntriesNotOnDisk {
+                node: id,
+                term,
+                matched,
+                last: Some(last),
+            };
+            self.found.push((Invariant::DurableBeforeTold, seen));
         }
     }
 
@@ -383,7 +386,7 @@ impl Checker {
             return;
         };
         let vote = disk.vote();
-        let mut broken = |what: String| self.found.push((Invariant::DurableBeforeTold, what));
+        let mut broken = |seen| self.found.push((Invariant::DurableBeforeTold, seen));
         let term = match message {
             Raft::PreVote { .. } | Raft::PreVoteReply { granted: true, .. } => Term(0),
             Raft::PreVoteReply { term, .. }
@@ -402,10 +405,12 @@ impl Checker {
             | Raft::ReadIndexReply { term, .. } => *term,
         };
         if vote.term < term {
-            broken(format!(
-                "{id} speaks in term {term} to {to}; its disk shows term {}",
-                vote.term
-            ));
+            broken(Finding::TermNotOnDisk {
+                node: id,
+                to,
+                term,
+                disk: vote.term,
+            });
         }
         match message {
             Raft::Vote { term, .. }
@@ -416,14 +421,16 @@ impl Checker {
                 let asks = matches!(message, Raft::Vote { .. });
                 let candidate = if asks { id } else { to };
                 if vote.term == *term && vote.voted_for != Some(candidate) {
-                    broken(format!(
-                        "{id} votes for {candidate} in term {term}; its disk shows {vote:?}"
-                    ));
+                    broken(vote_not_on_disk(id, (*term, candidate), vote));
                 }
                 if shadow.granted.0 == *term && shadow.granted.1 != candidate {
-                    let other = shadow.granted.1;
-                    let text = format!("{id} votes for {candidate} and for {other} in term {term}");
-                    self.found.push((Invariant::ElectionSafety, text));
+                    let seen = Finding::TwoVotes {
+                        node: id,
+                        one: candidate,
+                        other: shadow.granted.1,
+                        term: *term,
+                    };
+                    self.found.push((Invariant::ElectionSafety, seen));
                 }
                 if shadow.granted.0 < *term {
                     shadow.granted = (*term, candidate);
@@ -431,9 +438,12 @@ impl Checker {
             }
             Raft::Appended { term, matched } => {
                 if !disk.attests(*matched, *term) {
-                    broken(format!(
-                        "{id} says in term {term} that it has {matched}; its disk may not show it"
-                    ));
+                    broken(Finding::EntriesNotOnDisk {
+                        node: id,
+                        term: *term,
+                        matched: *matched,
+                        last: None,
+                    });
                 }
                 if shadow.told.0 < *term {
                     shadow.told = (*term, *matched);
@@ -448,11 +458,12 @@ impl Checker {
     /// The same for clients: a state that is shown is on the disk.
     pub(super) fn durable_before_shown(&mut self, id: NodeId, zxid: Index, disk: &Disk) {
         if disk.last() < zxid {
-            let text = format!(
-                "{id} shows a client {zxid}; its disk ends at {}",
-                disk.last()
-            );
-            self.found.push((Invariant::DurableBeforeTold, text));
+            let seen = Finding::ShownNotOnDisk {
+                node: id,
+                zxid,
+                last: disk.last(),
+            };
+            self.found.push((Invariant::DurableBeforeTold, seen));
         }
     }
 
@@ -462,10 +473,11 @@ impl Checker {
             return;
         }
         let term = view.term();
-        let leader = *self.leaders.entry(term).or_insert(id);
-        if leader != id {
-            let text = format!("{leader} and {id} both lead in term {term}");
-            self.found.push((Invariant::ElectionSafety, text));
+        let one = *self.leaders.entry(term).or_insert(id);
+        if one != id {
+            let other = id;
+            let seen = Finding::TwoLeaders { one, other, term };
+            self.found.push((Invariant::ElectionSafety, seen));
         }
         if TERMS < self.leaders.len() {
             self.leaders.pop_first();
@@ -491,9 +503,9 @@ impl Checker {
                     .map(|committed| (committed.term, committed.chain))
             };
             if chain.is_none() && self.committed.first() <= before {
-                let text =
-                    format!("{id} rests on a snapshot up to {before}, which nobody committed");
-                self.found.push((Invariant::LeaderCompleteness, text));
+                let (node, last) = (id, Index(before));
+                let seen = Finding::SnapshotNotCommitted { node, last };
+                self.found.push((Invariant::LeaderCompleteness, seen));
             }
             shadow.log = Chunks::new(before);
             shadow.log.push(chain.unwrap_or((Term(0), 0)));
@@ -533,18 +545,18 @@ impl Checker {
         if same < old_last {
             let term = view.term();
             if shadow.leads == Some(term) && view.role() == Role::Leader {
-                let text = format!(
-                    "{id} leads in term {term} and changed its entry {}",
-                    same + 1
-                );
-                self.found.push((Invariant::LeaderAppendOnly, text));
+                let (node, index) = (id, Index(same + 1));
+                let seen = Finding::LeaderChanged { node, term, index };
+                self.found.push((Invariant::LeaderAppendOnly, seen));
             }
             if shadow.told.0 == term && same < shadow.told.1.0 {
-                let text = format!(
-                    "{id} said in term {term} that it has {}, and cut its log to {same}",
-                    shadow.told.1
-                );
-                self.found.push((Invariant::DurableBeforeTold, text));
+                let seen = Finding::EntriesTakenBack {
+                    node: id,
+                    term,
+                    matched: shadow.told.1,
+                    last: Index(same),
+                };
+                self.found.push((Invariant::DurableBeforeTold, seen));
             }
             shadow.log.truncate(same + 1);
             shadow.changes.retain(|change| change.0 <= same);
@@ -552,8 +564,12 @@ impl Checker {
         for index in same + 1..=last.index.0 {
             let (Some(entry), Some((_, chain))) = (view.entry(Index(index)), shadow.log.last())
             else {
-                let text = format!("{id} shows a log to {last} without entry {index}");
-                self.found.push((Invariant::LogMatching, text));
+                let seen = Finding::EntryMissing {
+                    node: id,
+                    last: last.index,
+                    index: Index(index),
+                };
+                self.found.push((Invariant::LogMatching, seen));
                 return;
             };
             let term = entry.id.term;
@@ -567,9 +583,9 @@ impl Checker {
                 _ => *self.tails.entry((Index(index), term)).or_insert(chain),
             };
             if known != chain {
-                let text =
-                    format!("{id} has another log up to {index} of term {term} than others had");
-                self.found.push((Invariant::LogMatching, text));
+                let (node, index) = (id, Index(index));
+                let seen = Finding::OtherLog { node, index, term };
+                self.found.push((Invariant::LogMatching, seen));
             }
             if TAILS < self.tails.len() {
                 self.tails.pop_first();
@@ -595,8 +611,9 @@ impl Checker {
             let own = shadow.log.get(index).map(|(_, chain)| *chain);
             let all = self.committed.get(index).map(|committed| committed.chain);
             if shadow.log.first() <= index && all.is_some() && own != all {
-                let text = format!("{id} leads in term {term} without the committed entry {index}");
-                self.found.push((Invariant::LeaderCompleteness, text));
+                let (node, index) = (id, Index(index));
+                let seen = Finding::LeaderLacks { node, term, index };
+                self.found.push((Invariant::LeaderCompleteness, seen));
             }
         }
         let commit = view.commit();
@@ -612,22 +629,22 @@ impl Checker {
                 .get(commit.0)
                 .map(|committed| committed.chain);
             if shadow.log.first() <= commit.0 && all.is_some() && own != all {
-                let text =
-                    format!("{id} committed another entry {commit} than was committed before");
-                self.found.push((Invariant::LeaderCompleteness, text));
+                let (node, index) = (id, commit);
+                let seen = Finding::OtherCommitted { node, index };
+                self.found.push((Invariant::LeaderCompleteness, seen));
             }
             return;
         }
         let old = shadow.log.get(known).map(|(_, chain)| *chain);
         let all = self.committed.get(known).map(|committed| committed.chain);
         if shadow.log.first() <= known && old != all {
-            let text = format!("{id} commits {commit} on another log than was committed before");
-            self.found.push((Invariant::LeaderCompleteness, text));
+            let seen = Finding::OtherBefore { node: id, commit };
+            self.found.push((Invariant::LeaderCompleteness, seen));
         }
         for index in known + 1..=commit.0 {
             let Some((entry_term, chain)) = shadow.log.get(index) else {
-                let text = format!("{id} commits {commit}, which it does not have");
-                self.found.push((Invariant::LeaderCompleteness, text));
+                let seen = Finding::CommitsMissing { node: id, commit };
+                self.found.push((Invariant::LeaderCompleteness, seen));
                 return;
             };
             self.committed.push(Committed {
@@ -663,9 +680,13 @@ impl Checker {
             };
             let having = voters.iter().filter(has).count();
             if having <= voters.len() / 2 {
-                let text =
-                    format!("{id} commits {commit}, which is on {having} disks of {voters:?}");
-                self.found.push((Invariant::DurableBeforeTold, text));
+                let seen = Finding::FewDisks {
+                    node: id,
+                    commit,
+                    having,
+                    voters: voters.len(),
+                };
+                self.found.push((Invariant::DurableBeforeTold, seen));
             }
         }
     }
@@ -680,12 +701,13 @@ impl Checker {
         }
         let (applied, digest) = view.tree_digest();
         if applied < shadow.applied || view.commit() < applied {
-            let text = format!(
-                "{id} went from {} to {applied} with {} committed",
-                shadow.applied,
-                view.commit()
-            );
-            self.found.push((Invariant::StateMachineSafety, text));
+            let seen = Finding::AppliedWrong {
+                node: id,
+                from: shadow.applied,
+                to: applied,
+                commit: view.commit(),
+            };
+            self.found.push((Invariant::StateMachineSafety, seen));
         }
         shadow.applied = applied;
         while self.digests.next() <= applied.0 {
@@ -694,8 +716,9 @@ impl Checker {
         match self.digests.get_mut(applied.0) {
             Some(known) if *known == 0 => *known = digest,
             Some(known) if *known != digest => {
-                let text = format!("{id} has another state at {applied} than others had");
-                self.found.push((Invariant::StateMachineSafety, text));
+                let (node, index) = (id, applied);
+                let seen = Finding::OtherState { node, index };
+                self.found.push((Invariant::StateMachineSafety, seen));
             }
             _ => {}
         }
@@ -722,10 +745,21 @@ impl Checker {
         if let Some(oldest) = disk.oldest()
             && stall + STALL_SLACK < now.since(oldest)
         {
-            let waited = now.since(oldest).as_ms();
-            let text = format!("{id} leads; its disk has not answered for {waited} ms");
-            self.found.push((Invariant::LeaderWrites, text));
+            let (node, ms) = (id, now.since(oldest).as_ms());
+            let seen = Finding::DiskSilent { node, ms };
+            self.found.push((Invariant::LeaderWrites, seen));
         }
+    }
+}
+
+/// For whom `node` voted in which term, and what its disk shows instead.
+fn vote_not_on_disk(node: NodeId, (term, candidate): (Term, NodeId), disk: Vote) -> Finding {
+    Finding::VoteNotOnDisk {
+        node,
+        candidate,
+        term,
+        disk: disk.term,
+        voted_for: disk.voted_for,
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use super::{Cargo, ClientId, End, FlightId, Intervention, Violation};
+use crate::halt::Halt;
 use crate::id::{Index, NodeId, SessionId, WriteId};
 use crate::node::Note;
 use crate::recipe::Told;
@@ -83,8 +84,8 @@ pub enum What {
     Halted {
         /// Which.
         node: NodeId,
-        /// Its sentence.
-        why: String,
+        /// Why.
+        why: Halt,
     },
     /// Something happened at a client.
     Client {

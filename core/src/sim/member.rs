@@ -12,10 +12,11 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::hash::mix;
 use super::{
-    Cargo, ClientId, DiskProfile, DiskView, End, Flight, Invariant, LossReason, Sim, What,
+    Cargo, ClientId, DiskProfile, DiskView, End, Finding, Flight, Invariant, LossReason, Sim, What,
 };
 use crate::config::Config;
 use crate::configuration::{self, Configuration, Standing};
+use crate::halt::Halt;
 use crate::id::{ConnId, Index, NodeId, ReplicaId};
 use crate::node::{Input, Node, Output, ReadNow, View};
 use crate::time::Time;
@@ -162,7 +163,7 @@ impl Sim {
                 }
                 self.note(|| What::Booted { node: id });
             }
-            Err(why) => self.halted(id, why.0),
+            Err(why) => self.halted(id, Halt::Disk(why.0)),
         }
     }
 
@@ -300,7 +301,7 @@ impl Sim {
         let image = member.disk.image();
         match lost {
             Ok(lost) => self.note(|| What::Died { node: id, lost }),
-            Err(text) => self.broken(Invariant::NoHalt, format!("{id}: {text}")),
+            Err(text) => self.stopped(id, Halt::Disk(text)),
         }
         if self.config.checks {
             self.checker.crashed(id, &image);
@@ -366,7 +367,7 @@ impl Sim {
                 }
             }
             Err(text) => {
-                self.broken(Invariant::NoHalt, format!("{id}: {text}"));
+                self.stopped(id, Halt::Disk(text));
                 self.kill(id, 0);
             }
         }
@@ -569,10 +570,14 @@ impl Sim {
     }
 
     /// A member that has forgotten what it promised does well to halt.
-    fn halted(&mut self, id: NodeId, why: String) {
+    fn halted(&mut self, id: NodeId, why: Halt) {
         if !self.member(id).is_some_and(|member| member.forgetful) {
-            self.broken(Invariant::NoHalt, format!("{id}: {why}"));
+            self.stopped(id, why.clone());
         }
         self.note(|| What::Halted { node: id, why });
+    }
+
+    fn stopped(&mut self, node: NodeId, why: Halt) {
+        self.broken(Invariant::NoHalt, Finding::Halted { node, why });
     }
 }

@@ -8,7 +8,7 @@ mod reached;
 
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use self::heal::{LIVENESS, recover};
@@ -200,6 +200,6 @@ pub(super) fn broken(sim: &Sim) -> Option<Failure> {
         name: Invariant::name(violation.invariant),
         event: violation.event,
         after: violation.time.since(sim.config().start),
-        text: violation.text.clone(),
+        text: violation.seen.to_string(),
     })
 }

@@ -410,7 +410,7 @@ fn conditions<'a>(lines: impl IntoIterator<Item = &'a str>) -> Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::i18n::Lang;
+    use crate::i18n::{Lang, Words};
     use otterkeeper_core::scenario::words::sentence;
 
     #[test]
@@ -460,10 +460,23 @@ mod tests {
                 }
                 model.go_to_step(step + 1);
             }
+            // What happened can be said in each language, broken promises included.
+            let words = Words::new(Lang::Ko);
+            for event in model.run.journal() {
+                let said = crate::sentence::sentence(&words, event);
+                assert!(!is_english(&said), "{}: {said}", lesson.name);
+            }
             let expected = |name: &str| lesson.breaks().any(|broken| broken == name);
             let mut broken = model.sim().violations().iter();
             assert!(broken.all(|one| expected(&format!("{:?}", one.invariant))));
         }
+    }
+
+    /// Whether three words of Latin letters follow each other, which neither commands nor names have.
+    fn is_english(text: &str) -> bool {
+        let is_word = |word: &&str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_alphabetic());
+        let words: Vec<&str> = text.split(' ').collect();
+        words.windows(3).any(|three| three.iter().all(is_word))
     }
 
     #[test]

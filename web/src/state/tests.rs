@@ -274,6 +274,38 @@ fn a_client_that_asks_again_is_told_the_end_and_the_change_is_made_once() {
 }
 
 #[test]
+fn what_a_client_tells_again_and_again_is_one_line() {
+    let mut model = led();
+    model.update(Action::Command("create /app 1".to_owned()));
+    for id in 2..=5 {
+        model.update(Action::Command(format!("kill {id}")));
+    }
+    assert!(model.seek(Span::from_ms(30_000)));
+    let lines = model.console();
+    let said = |line: &Line| line.times;
+    let often = lines.iter().map(said).max().expect("something is said");
+    assert!(1 < often, "it looked for a leader once");
+    for pair in lines.windows(2) {
+        assert!(!pair[1].repeats(&pair[0]), "{pair:?}");
+    }
+    // Each attempt is counted: none is lost.
+    let told = |line: &Line| matches!(line.body, command::Body::Event(_));
+    let counted: u32 = lines.iter().filter(|line| told(line)).map(said).sum();
+    let happened = model
+        .run
+        .journal()
+        .iter()
+        .filter(|event| match &event.what {
+            What::Client { client, event } => {
+                let lines = command::lines(*client, 0, event, |_| None);
+                client.0 < 1_000 && lines.iter().any(told)
+            }
+            _ => false,
+        });
+    assert_eq!(counted as usize, happened.count());
+}
+
+#[test]
 fn what_scripts_say_can_be_typed() {
     let mut model = led();
     let command = |model: &mut Model, text: &str| {

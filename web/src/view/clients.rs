@@ -293,7 +293,9 @@ fn said(words: &Words, line: &Line) -> Html {
         },
         Body::Event(event) => {
             let client = line.client.unwrap_or(ClientId(0));
-            html! { <span class="note">{ sentence::client_said(words, client, event) }</span> }
+            let often =
+                (1 < line.times).then(|| html! { <b>{ format!(" \u{d7}{}", line.times) }</b> });
+            html! { <span class="note">{ sentence::client_said(words, client, event) }{ for often }</span> }
         }
     }
 }

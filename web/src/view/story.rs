@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use otterkeeper_core::sim::linear::Judgement;
-use otterkeeper_core::sim::{Event, Intervention, Invariant, What};
+use otterkeeper_core::sim::{ClientEvent, ClientId, Event, Intervention, Invariant, What};
 use yew::prelude::*;
 
 use crate::desk::{Desk, Seen};
@@ -33,9 +33,19 @@ pub(crate) fn Story(seen: &Seen) -> Html {
             && many(event).is_some_and(|key| many(&last.event) == Some(key))
             && last.event.time == event.time
         {
-            (last.cuts, last.place, last.event) = (last.cuts + 1, place, event.clone());
+            (last.times, last.place, last.event) = (last.times + 1, place, event.clone());
             continue;
         }
+        // Of a client that looks for a server, the first attempt tells that its connection is gone; the later ones
+        // are counted there, unless details are wanted.
+        let later = attempt(event)
+            .filter(|_| !model.details)
+            .and_then(|client| {
+                told.iter()
+                    .rposition(|one| speaker(&one.event) == Some(client))
+            })
+            .filter(|last| attempt(&told[*last].event).is_some())
+            .map_or(0, |last| told.remove(last).times);
         if told.len() == SHOWN {
             break;
         }
@@ -43,7 +53,7 @@ pub(crate) fn Story(seen: &Seen) -> Html {
             desk: seen.desk.clone(),
             place,
             event: event.clone(),
-            cuts: 1,
+            times: later + 1,
             lang: words.lang,
         });
     }
@@ -71,14 +81,14 @@ struct Told {
     desk: Desk,
     place: usize,
     event: Rc<Event>,
-    /// Directions that were cut at once.
-    cuts: u64,
+    /// Directions that were cut at once, or attempts to attach in a row.
+    times: u64,
     lang: Lang,
 }
 
 impl PartialEq for Told {
     fn eq(&self, other: &Self) -> bool {
-        (self.place, self.cuts, self.lang) == (other.place, other.cuts, other.lang)
+        (self.place, self.times, self.lang) == (other.place, other.times, other.lang)
             && Rc::ptr_eq(&self.event, &other.event)
     }
 }
@@ -106,12 +116,10 @@ fn Line(told: &Told) -> Html {
         (weight > 1).then_some("big"),
         bad.then_some("bad")
     );
-    let said = match told.cuts {
-        1 => sentence::sentence(words, event),
-        cuts => words.with(
-            many(event).unwrap_or("deed-cuts"),
-            &[("n", Word::Count(cuts))],
-        ),
+    let said = match (told.times, many(event)) {
+        (1, _) => sentence::sentence(words, event),
+        (times, Some(key)) => words.with(key, &[("n", Word::Count(times))]),
+        (times, None) => format!("{} \u{d7}{times}", sentence::sentence(words, event)),
     };
     let (desk, number) = (told.desk.clone(), event.number);
     let lost = match event.what {
@@ -139,6 +147,25 @@ fn many(event: &Event) -> Option<&'static str> {
     match event.what {
         What::Intervened(Intervention::Cut { .. }) => Some("deed-cuts"),
         What::Intervened(Intervention::Clog { .. }) => Some("deed-clogs"),
+        _ => None,
+    }
+}
+
+/// The client that reports something.
+fn speaker(event: &Event) -> Option<ClientId> {
+    match event.what {
+        What::Client { client, .. } => Some(client),
+        _ => None,
+    }
+}
+
+/// The client that reports that it is not attached any more, or again not.
+fn attempt(event: &Event) -> Option<ClientId> {
+    match event.what {
+        What::Client {
+            client,
+            event: ClientEvent::Disconnected { .. },
+        } => Some(client),
         _ => None,
     }
 }
@@ -174,7 +201,8 @@ pub(crate) fn broken(model: &Model, invariant: Invariant) -> Option<(Action, Str
         .iter()
         .find(|violation| violation.invariant == invariant);
     if let Some(found) = found {
-        return Some((Action::GoToEvent(found.event), found.text.clone()));
+        let seen = sentence::finding(&model.words, &found.seen);
+        return Some((Action::GoToEvent(found.event), seen));
     }
     // This one is judged from all calls at once, not after each event.
     match &model.judged.order {

@@ -1,5 +1,6 @@
 //! A replica that differs is found out: real nodes, wires without delay, disks that answer at once.
 
+use alloc::string::String;
 use alloc::vec;
 
 use super::*;
@@ -14,8 +15,8 @@ const CONN: ConnId = ConnId(1);
 struct Cluster {
     nodes: Vec<Node>,
     now: Time,
-    /// Who halted, and its sentence.
-    halted: BTreeMap<usize, String>,
+    /// Who halted, and why.
+    halted: BTreeMap<usize, Halt>,
 }
 
 impl Cluster {
@@ -126,8 +127,8 @@ impl Cluster {
                         let input = Input::Peer { from, message };
                         queue.push_back((to.0 as usize - 1, vec![input]));
                     }
-                    Output::Halt(sentence) => {
-                        self.halted.insert(place, sentence);
+                    Output::Halt(why) => {
+                        self.halted.insert(place, why);
                     }
                     _ => {}
                 }
@@ -179,13 +180,13 @@ fn trap_21_one_that_differs_halts_and_the_others_go_on() {
         let victim = (cluster.leader() + which) % 3;
         cluster.corrupt(victim);
         cluster.write(20);
-        let (place, sentence) = cluster.halted.first_key_value().unwrap();
+        let (place, why) = cluster.halted.first_key_value().unwrap();
         assert_eq!(
             (*place, cluster.halted.len()),
             (victim, 1),
             "the leader too, if it is it"
         );
-        assert!(sentence.contains("is not that of a majority"), "{sentence}");
+        assert!(matches!(why, Halt::StateDiffers { .. }), "{why}");
     }
 }
 
@@ -201,7 +202,7 @@ fn without_a_majority_for_any_state_all_halt() {
         cluster
             .halted
             .values()
-            .all(|sentence| sentence.contains("no majority"))
+            .all(|why| matches!(why, Halt::NoMajorityAgrees { .. }))
     );
 
     let mut cluster = Cluster::new(2);

@@ -622,7 +622,11 @@ fn a_node_that_lost_acknowledged_entries_says_so() {
     net.disk(3).hint = Index(0);
     net.restart(3);
     net.beat(1);
-    assert!(net.halted[&3].contains("acknowledged"), "{:?}", net.halted);
+    assert!(
+        matches!(net.halted[&3], Halt::AcknowledgedLost { .. }),
+        "{:?}",
+        net.halted
+    );
     assert_eq!(net.raft(3).deadline(), Time::NEVER);
 }
 

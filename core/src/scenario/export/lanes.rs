@@ -3,7 +3,7 @@
 //! that all have room; the times stand at the left. Every arrow says what it carried to whoever points at it.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
@@ -186,7 +186,7 @@ impl Writer for Lanes {
                 return self.across("deed", &said, event.time);
             }
             What::Violated(broken) => {
-                return self.across("bad", &broken.text, event.time);
+                return self.across("bad", &broken.seen.to_string(), event.time);
             }
             _ => return,
         };

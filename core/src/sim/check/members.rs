@@ -2,10 +2,9 @@
 //! asks no member what it makes of them.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Checker, Invariant, shadow};
+use super::{Checker, Finding, Invariant, shadow};
 use crate::configuration::{Configuration, Standing};
 use crate::id::{Index, NodeId, ReplicaId};
 use crate::node::View;
@@ -43,8 +42,12 @@ impl Checker {
         };
         if !acts_by_it {
             let newest = newest.unwrap_or(view.first_index().prev());
-            let text = format!("{id} acts by the members of {at}; its log has others at {newest}");
-            self.found.push((Invariant::NewestMembers, text));
+            let seen = Finding::OldMembers {
+                node: id,
+                at,
+                newest,
+            };
+            self.found.push((Invariant::NewestMembers, seen));
         }
     }
 
@@ -74,10 +77,9 @@ impl Checker {
         for (before, at) in own {
             let commit = view.commit();
             if term(commit) != Some(view.term()) || before.is_some_and(|before| commit < before) {
-                let text = format!(
-                    "{id} changes the members at {at} with {commit} committed, and not the change before or no entry of its term"
-                );
-                self.found.push((Invariant::OneChange, text));
+                let node = id;
+                let seen = Finding::EarlyChange { node, at, commit };
+                self.found.push((Invariant::OneChange, seen));
             }
             let Some(configuration) = configuration_at(view, at) else {
                 continue;
@@ -100,11 +102,14 @@ impl Checker {
                     && let Some(joined) = self.joined.get(&replica)
                     && has < *joined
                 {
-                    let text = format!(
-                        "{id} gives {} a vote at {at}; its disk ends at {has}, and it came in at {joined}",
-                        member.id
-                    );
-                    self.found.push((Invariant::OneChange, text));
+                    let seen = Finding::EarlyVote {
+                        node: id,
+                        member: member.id,
+                        at,
+                        last: has,
+                        joined: *joined,
+                    };
+                    self.found.push((Invariant::OneChange, seen));
                 }
             }
         }
