@@ -1,5 +1,5 @@
-//! Three real servers and the recipes of kazoo, an unmodified ZooKeeper client, in `recipes.py`. Here a leader dies
-//! whenever a recipe over there asks for it. `cargo xtask test` builds the server, installs kazoo, and says where
+//! Three real servers and kazoo, an unmodified ZooKeeper client: its recipes in `recipes.py`, where a leader dies
+//! whenever a recipe over there asks for it, and what else deployments do with it in `daily.py`. `cargo xtask test` builds the server, installs kazoo, and says where
 //! both are.
 
 use core::time::Duration;
@@ -47,6 +47,24 @@ fn kazoos_recipes_keep_their_promises_while_leaders_die() {
     let status = driver.wait().expect("it is a child");
     assert!(status.success(), "a recipe broke its promise: see above");
     assert_eq!(recipes, 11, "a recipe was left out");
+}
+
+#[test]
+#[ignore = "needs a built server and kazoo: cargo xtask test"]
+fn what_deployments_do_day_by_day_goes_as_with_zookeeper() {
+    let cluster = Cluster::start(3);
+    let hosts: Vec<&str> = (0..3).map(|at| &*cluster.member(at).zk).collect();
+    let python = std::env::var("OTTERKEEPER_PYTHON").expect("OTTERKEEPER_PYTHON has kazoo");
+    let output = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/daily.py"))
+        .arg(hosts.join(","))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8(output.stdout).expect("it speaks UTF-8");
+    print!("{said}");
+    assert!(output.status.success(), "a task went wrong: see above");
+    assert_eq!(said.lines().count(), 9, "a task was left out");
 }
 
 /// Waits until there is one.
