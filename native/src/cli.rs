@@ -3,8 +3,9 @@
 
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bench;
 
@@ -81,7 +82,11 @@ pub fn main() -> ExitCode {
     // What is no text cannot be meant; clap says so of the first such word.
     let words = std::env::args_os().map(std::ffi::OsString::into_string);
     let parsed = match words.collect::<Result<Vec<_>, _>>() {
-        Ok(words) => Cli::try_parse_from(behind_the_command(with_dashes(words), &Cli::command())),
+        Ok(words) => {
+            let words = behind_the_command(with_dashes(words), &Cli::command());
+            let matches = without_empty_variables(Cli::command()).try_get_matches_from(words);
+            matches.and_then(|matches| Cli::from_arg_matches(&matches))
+        }
         Err(_) => Cli::try_parse(),
     };
     let cli = match parsed {
@@ -116,6 +121,20 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A variable that is set to nothing, as a template for containers leaves it, is as one that is not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let names_nothing = |arg: &Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|arg| match names_nothing(&arg) {
+            true => arg.env(Resettable::Reset),
+            false => arg,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// Prints what was asked for (help, version), or says in one line what is wrong with the arguments.

@@ -176,7 +176,12 @@ impl DataDir {
             }
             Err(error) => return Err(error),
         };
-        let identity: Identity = serde_json::from_str(&text).map_err(io::Error::other)?;
+        let identity: Identity = serde_json::from_str(&text).map_err(|error| {
+            io::Error::other(format!(
+                "its file identity is damaged ({error}): restore the whole directory from a copy made while the server \
+                 was stopped, or remove this member and add it again with an empty directory"
+            ))
+        })?;
         if identity.format != 1 {
             return Err(io::Error::other(
                 "it was made by a newer version of otterkeeper",

@@ -44,6 +44,23 @@ fn at_a_cluster() {
         "/zookeeper/quota is the servers' own",
     );
 
+    // Variables that are set to nothing are not set.
+    let mut ls = Command::new(binary());
+    ls.args(["ls", "/", "--server", &member.http]);
+    ls.env("OTTERKEEPER_AUTH", "");
+    assert!(ls.output().expect("it starts").status.success());
+
+    // What may not be seen hides nothing else.
+    check("create /z x", 0, "");
+    check("create /c x", 0, "");
+    check("setAcl /c world:anyone:a", 0, "");
+    let output = otterkeeper(&["ls", "-R", "/", "--server", &member.http]);
+    let said = String::from_utf8(output.stdout).expect("text");
+    let complaint = String::from_utf8(output.stderr).expect("text");
+    assert!(said.contains("/c\n/z\n/zookeeper\n"), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("/c does not permit this"), "{complaint}");
+
     // The cluster's address.
     let http = format!("http://{}", member.http);
     for (server, code, part) in [
@@ -139,6 +156,12 @@ fn of_a_server() {
     );
     let left = fs::read_dir(of_zookeeper).expect("it is there").count();
     assert_eq!(left, 1, "nothing was put there");
+    let damaged = directory.join("damaged");
+    fs::create_dir_all(&damaged).expect("a directory");
+    fs::write(damaged.join("identity"), "{").expect("a file");
+    let damaged = damaged.to_str().expect("its name is text");
+    let part = "its file identity is damaged";
+    check(&["--id", "1", "--data", damaged], 1, part);
     let port = ["serve", "--id", "1", "--data", &data, "--listen", &taken];
     self::check(&port, 1, "cannot be listened on");
     // What is left over is in the system's directory for such things.

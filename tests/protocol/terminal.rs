@@ -228,3 +228,36 @@ fn the_shells_keys() {
     assert_eq!(terminal.ends(), Some(0));
     fs::remove_dir_all(&state).expect("the history is there");
 }
+
+/// What a server logs on a terminal has no colours if none are wanted.
+#[test]
+#[ignore = "needs a built server: cargo xtask test"]
+fn colours_only_where_they_are_wanted() {
+    let name = format!("otterkeeper-colours-{}", std::process::id());
+    let data = std::env::temp_dir().join(name);
+    for (no_color, coloured) in [("", true), ("1", false)] {
+        let (mut keys, screen) = pair();
+        let mut command = Command::new(binary());
+        command
+            .args(["serve", "--id", "1", "--listen", "127.0.0.1:0"])
+            .args(["--zk-listen", "off", "--data"])
+            .arg(&data)
+            .env("NO_COLOR", no_color)
+            .stderr(screen);
+        let mut server = command.spawn().expect("the server starts");
+        drop(command);
+        let (mut log, mut piece) = (String::new(), [0; 4096]);
+        while !log.contains("started") {
+            let count = keys.read(&mut piece).expect("it says so");
+            log.push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+        server.kill().expect("it is a child");
+        server.wait().expect("it is a child");
+        assert_eq!(
+            log.contains('\x1b'),
+            coloured,
+            "NO_COLOR={no_color}: {log:?}"
+        );
+    }
+    let _ = fs::remove_dir_all(&data);
+}

@@ -1,9 +1,10 @@
 //! `ls` and `getAllChildrenNumber`: the names below a znode, and how many there are.
 
-use otterkeeper_core::request::{ReadKind, Response};
+use otterkeeper_core::request::{Error, ReadKind, Response};
 use serde_json::json;
 
 use super::remote::{Failure, Session, znode};
+use crate::client::explain;
 
 /// List a znode's children, one a line.
 #[derive(clap::Args)]
@@ -30,10 +31,16 @@ pub(crate) struct CountArgs {
 
 pub(crate) async fn run(args: Args, session: &mut Session<'_>) -> Result<(), Failure> {
     if args.recursive {
-        for path in session.subtree(&args.path).await? {
+        let (found, closed) = session.visible(&args.path).await?;
+        for path in found {
             session.say_or(&path, &json!({ "path": path }))?;
         }
-        return Ok(());
+        let mut outcome = Ok(());
+        for path in closed {
+            let why = explain(Error::NoAuth, &path);
+            outcome = Err(session.refused(Error::NoAuth, &why));
+        }
+        return outcome;
     }
     let read = session.read(ReadKind::Children, &args.path, args.watch);
     if let Response::Children { names, stat } = read.await? {

@@ -219,10 +219,14 @@ pub(crate) async fn stopped() {
     }
 }
 
+/// Whether standard error may be coloured.
+pub(crate) fn colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
+}
+
 /// A line on standard error, its beginning in red on a terminal.
 pub(crate) fn complain(text: &str) {
-    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (red, plain) = if colours {
+    let (red, plain) = if colours() {
         ("\x1b[31m", "\x1b[0m")
     } else {
         ("", "")
@@ -341,7 +345,22 @@ impl Session<'_> {
     /// The paths of a znode and of all below it, parents before children, siblings in order. What vanishes
     /// meanwhile is left out.
     pub(crate) async fn subtree(&mut self, root: &str) -> Result<Vec<String>, Failure> {
-        let mut found = Vec::new();
+        let (found, closed) = self.visible(root).await?;
+        match closed.into_iter().next() {
+            None => Ok(found),
+            Some(path) => Err(Failure::Refused {
+                error: Error::NoAuth,
+                path,
+            }),
+        }
+    }
+
+    /// The same, and those of them behind which nobody let this client look.
+    pub(crate) async fn visible(
+        &mut self,
+        root: &str,
+    ) -> Result<(Vec<String>, Vec<String>), Failure> {
+        let (mut found, mut closed) = (Vec::new(), Vec::new());
         let mut ahead = vec![root.to_owned()];
         while let Some(at) = ahead.pop() {
             let names = match self.peek(ReadKind::Children, &at).await {
@@ -351,13 +370,20 @@ impl Session<'_> {
                     error: Error::NoNode,
                     ..
                 }) if at != root => continue,
+                Err(Failure::Refused {
+                    error: Error::NoAuth,
+                    ..
+                }) if at != root => {
+                    closed.push(at.clone());
+                    Vec::new()
+                }
                 Err(failure) => return Err(failure),
             };
             let prefix = path::prefix(&at).into_owned();
             found.push(at);
             ahead.extend(names.iter().rev().map(|name| format!("{prefix}{name}")));
         }
-        Ok(found)
+        Ok((found, closed))
     }
 
     /// Says why, in words of its own.

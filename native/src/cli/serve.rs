@@ -1,7 +1,6 @@
 //! `otterkeeper serve`: one node of a cluster, put together and run until it is told to stop.
 
 use core::cell::OnceCell;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -14,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_local;
 
-use super::remote::{MISUSED, complain};
+use super::remote::{MISUSED, colours, complain};
 use crate::config::{Server, Settings};
 use crate::disk::Disk;
 use crate::driver::{Clock, Driver, Signals};
@@ -47,7 +46,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(colours())
         .with_target(false)
         .init();
     // One thread owns the node and every connection (rule R26).
