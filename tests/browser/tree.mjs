@@ -17,7 +17,7 @@ async function grown(page) {
 /** Data that no link makes shorter. */
 const noise = (place) => `v${place}-` + createHash("sha256").update(String(place)).digest("hex");
 
-export function tree({ open }) {
+export function tree({ open, home }) {
   test("a large tree is shown a page at a time, and paths are found", async () => {
     const page = await open();
     await grown(page);
@@ -60,6 +60,42 @@ export function tree({ open }) {
     await drawn(page);
     assert.equal(await shown.innerText(), `1–100 of ${all}`);
     await page.close();
+  });
+
+  test("long names stay within their panels", async () => {
+    for (const viewport of [{ width: 1280, height: 860 }, { width: 390, height: 844 }]) {
+      const page = await open(`${home()}#/learn/lock/1`);
+      await page.setViewportSize(viewport);
+      for (let press = 0; press < 5; press += 1) await page.keyboard.press("]");
+      await page.getByTestId("lesson-show").click();
+      await page.waitForSelector('[data-testid="lesson-step"][data-done="true"]');
+      await page.evaluate(() => window.otterkeeper.seek(window.otterkeeper.now()));
+      const tabs = viewport.width < 720 ? ["story", "znodes", "clients"] : ["znodes", "clients"];
+      for (const tab of tabs) {
+        await page.getByTestId(`tab-${tab}`).click();
+        await drawn(page);
+        const { longest, beyond } = await page.evaluate(() => {
+          const parts = [...document.querySelectorAll('[data-testid="story"], [data-testid^="znode:"], [data-testid^="client-"]')];
+          const found = { longest: 0, beyond: [] };
+          for (const part of parts.filter((one) => one.getClientRects().length > 0)) {
+            const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+            const { right } = part.getBoundingClientRect();
+            while (texts.nextNode()) {
+              const { textContent, parentElement } = texts.currentNode;
+              const range = document.createRange();
+              range.selectNodeContents(texts.currentNode);
+              found.longest = Math.max(found.longest, ...textContent.split(" ").map((word) => word.length));
+              const clipped = getComputedStyle(parentElement).textOverflow === "ellipsis";
+              if (!clipped && right + 1 < range.getBoundingClientRect().right) found.beyond.push(textContent);
+            }
+          }
+          return found;
+        });
+        assert.ok(40 < longest, `${tab} shows such a name: ${longest}`);
+        assert.deepEqual(beyond, [], `${tab} at ${viewport.width}`);
+      }
+      await page.close();
+    }
   });
 
   test("a tree is held while the run goes on, and changes elsewhere are told", async () => {
