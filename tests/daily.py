@@ -66,12 +66,12 @@ class Day:
 
 
 def chroot(day):
-    outside, inside = day.client(), day.client("/daily/root")
+    outside, inside = day.client(), day.client("/daily/app")
     inside.ensure_path("/")
     inside.create("/x", b"1")
     heard = []
     assert inside.get("/x", watch=heard.append)[0] == b"1"
-    outside.set("/daily/root/x", b"2")
+    outside.set("/daily/app/x", b"2")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not heard and time.monotonic() < deadline:
         time.sleep(0.02)
