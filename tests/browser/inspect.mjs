@@ -55,6 +55,17 @@ export function inspect({ settled }) {
     const lag = row("value-lag");
     assert.equal(await lag.getAttribute("data-differs"), "false");
     assert.match(await row("value-role").innerText(), /leader/);
+    // All five are in sight, also in the first election, whose roles have the longest names.
+    const { us } = await moment(page);
+    for (const language of ["ko", "en"]) {
+      await page.getByTestId(`lang-${language}`).click();
+      for (const at of [0.245 * SECOND, us]) {
+        await page.evaluate((us) => window.otterkeeper.seek(us), at);
+        await drawn(page);
+        const last = await page.getByTestId("column-5").boundingBox();
+        assert.ok(last.x + last.width <= 1280 - 8, `${language} at ${at}: ${last.x + last.width}`);
+      }
+    }
     await page.getByTestId(`column-${lonely}`).click();
     await page.getByTestId("isolate").click();
     await page.keyboard.press("Escape");
