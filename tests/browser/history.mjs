@@ -212,6 +212,26 @@ export function history({ open, settled, home }) {
     await page.close();
   });
 
+  test("nine nodes, their logs and the diagram leave room for the stage", async () => {
+    const page = await open();
+    for (let nodes = 6; nodes <= 9; nodes += 1) {
+      await page.getByTestId("nodes-more").first().click();
+      await page.getByTestId(`node-${nodes}`).waitFor();
+    }
+    await leader(page);
+    await ahead(page, SECOND);
+    await page.keyboard.press("v");
+    await page.getByTestId("spacetime").waitFor();
+    await drawn(page);
+    const names = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((id) => `node-${id}`);
+    const boxes = await Promise.all(names.map((name) => page.getByTestId(name).boundingBox()));
+    const tools = await page.getByTestId("kill").boundingBox();
+    for (const [place, box] of boxes.entries()) {
+      assert.ok(20 < box.width && box.y + box.height <= tools.y, `${names[place]}: ${JSON.stringify(box)}`);
+    }
+    await page.close();
+  });
+
   test("causes and effects of a message are shown alone, in the diagram, its table and the story", async () => {
     const page = await settled();
     const { id } = await leader(page);
