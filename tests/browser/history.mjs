@@ -227,7 +227,7 @@ export function history({ open, settled, home }) {
     const boxes = await Promise.all(names.map((name) => page.getByTestId(name).boundingBox()));
     const tools = await page.getByTestId("kill").boundingBox();
     for (const [place, box] of boxes.entries()) {
-      assert.ok(20 < box.width && box.y + box.height <= tools.y, `${names[place]}: ${JSON.stringify(box)}`);
+      assert.ok(32 < box.width && box.y + box.height <= tools.y, `${names[place]}: ${JSON.stringify(box)}`);
     }
     await page.close();
   });
