@@ -722,6 +722,15 @@ describe("page", { concurrency: 1 }, () => {
     await page.getByTestId("tab-clients").tap();
     const line = await page.getByTestId("command").boundingBox();
     assert.ok(line.y + line.height <= NARROW.height, "the command line is in view");
+    // On its side: what was below the stage is beside it.
+    await page.setViewportSize({ width: NARROW.height, height: NARROW.width });
+    await drawn(page);
+    const stage = await page.getByTestId(`node-${id}`).boundingBox();
+    const play = await page.getByTestId("play").boundingBox();
+    const tab = await page.getByTestId("tab-clients").boundingBox();
+    assert.ok(stage.x + stage.width < tab.x, "the tabs are beside the stage");
+    const sheet = await page.getByTestId("command").boundingBox();
+    assert.ok(sheet.y + sheet.height <= play.y && play.y + play.height <= NARROW.width, "the command line is in view, and the play bar");
     await phone.close();
   });
 
