@@ -57,13 +57,15 @@ impl Step {
         }
     }
 
-    /// `cargo` as it was called to run this program.
+    /// `cargo` as it was called to run this program. What it builds is looked for below `target`, also where
+    /// somebody's settings name another folder.
     pub(crate) fn cargo(what: &str, arguments: &[&str]) -> Self {
         Self::new(
             what,
             std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
         )
         .args(arguments)
+        .env("CARGO_TARGET_DIR", crate::root().join("target"))
     }
 
     pub(crate) fn args<S: AsRef<OsStr>>(mut self, arguments: &[S]) -> Self {
