@@ -74,8 +74,9 @@ pub enum Invariant {
     Permissions,
     /// A container and a znode with a time to live go no sooner than they may, and then soon.
     Mortals,
-    /// One order of writes and linearizable reads explains every answer about plain znodes right below the root,
-    /// and the sequence numbers given under parents that have always been there.
+    /// One order of writes and linearizable reads explains every answer about znodes anywhere in the tree, their
+    /// parents, children and sequence numbers, with each ephemeral znode, container and znode with a time to live
+    /// ending at some moment.
     Linearizable,
 }
 

@@ -1,25 +1,34 @@
 //! Is there one order of all operations that explains every answer, in which each lies between its call
-//! and its return? (Herlihy and Wing: linearizability.) It knows registers with versions, transactions and
-//! sequential numbers, and nothing of servers, zxids or Raft.
+//! and its return? (Herlihy and Wing: linearizability.) It knows a tree of registers with versions, some of
+//! which may end by themselves, transactions and sequential numbers, and nothing of servers, sessions, zxids
+//! or Raft.
 //!
 //! The search is Wing and Gong's with Lowe's memory: it places one operation after the other and never
 //! looks twice at the same set of placed operations with the same state, nor where an answer shows that what
-//! is left cannot come any more (`demands`). Operations on keys that no transaction joins are searched
-//! apart, which is sound because linearizability is local.
+//! is left cannot come any more (`demands`).
+//!
+//! Linearizability is local: objects that have nothing to do with each other are searched apart. A key is an
+//! object of its own only as long as its parent and its children stand still, because a create needs its parent
+//! and a delete needs that there are no children. So an operation touches more than its own key (`kin`), and
+//! those that touch the same key, which may change, are one group; so are those that a transaction joins.
+//! The root is always there, so that whole trees below it never meet otherwise. What stands still joins nobody:
+//! it is the same in every order.
 //!
 //! ```
 //! use otterkeeper_core::sim::linear::{BUDGET, Cell, History, Operation, Step, Verdict, What};
 //!
+//! let before = Cell { value: 5, version: 0, mortal: false };
 //! let set = Step::Set { key: 0, value: 7, version: None, then: Some(1) };
 //! let history = History {
-//!     cells: vec![Some(Cell { value: 5, version: 0 })],
+//!     cells: vec![Some(before)],
+//!     parents: vec![None],
 //!     operations: vec![
 //!         Operation { called: 10, returned: 20, what: What::Done(vec![set]) },
 //!         // Asked after the set had returned, and shows what was before it.
 //!         Operation {
 //!             called: 30,
 //!             returned: 40,
-//!             what: What::Read { key: 0, seen: Some(Cell { value: 5, version: 0 }) },
+//!             what: What::Read { key: 0, seen: Some(before) },
 //!         },
 //!     ],
 //! };
@@ -30,12 +39,15 @@
 mod behind;
 mod calls;
 mod demands;
+mod hidden;
+mod kin;
 mod search;
+mod state;
 #[cfg(test)]
 mod tests;
 mod windows;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -45,6 +57,7 @@ pub use self::windows::Judgement;
 pub(super) use self::windows::{Asked, Judge};
 
 use self::demands::Demands;
+use self::kin::Kin;
 use self::search::{Found, Search};
 
 /// Placements that may be tried before a check ends undecided. A history of the swarm needs about one for
@@ -60,6 +73,21 @@ pub struct Cell {
     pub value: u64,
     /// 0 when it was made, and one more with each set.
     pub version: u64,
+    /// Whether it may end by itself, at any moment at which nothing is below it that stays.
+    pub mortal: bool,
+}
+
+impl Cell {
+    /// Whether an answer that shows this can have seen it. No answer shows whether it may end.
+    const fn shows(self, seen: Self) -> bool {
+        self.value == seen.value && self.version == seen.version
+    }
+
+    /// The same if nobody knows whether it may end.
+    const fn unsure(self) -> Self {
+        let mortal = true;
+        Self { mortal, ..self }
+    }
 }
 
 /// Part of a transaction. A single write is a transaction of one step.
@@ -72,12 +100,14 @@ pub enum Step {
         /// The version.
         version: Option<u64>,
     },
-    /// Fails if the key holds something.
+    /// Fails if the key's parent holds nothing, or if the key holds something. Numbers under it begin anew.
     Create {
         /// Which key.
         key: usize,
         /// What it holds then.
         value: u64,
+        /// Whether that may end by itself.
+        mortal: bool,
     },
     /// Fails as `Check` does.
     Set {
@@ -90,16 +120,17 @@ pub enum Step {
         /// The version that the answer tells; not known of a set that failed.
         then: Option<u64>,
     },
-    /// Fails as `Check` does.
+    /// Fails as `Check` does, and then if a key below it holds something.
     Delete {
         /// Which key.
         key: usize,
         /// The version.
         version: Option<u64>,
     },
-    /// A sequential create: its number is above all that were given under this parent before.
+    /// The number of a sequential create, above all that were given under this parent since it was made. Fails
+    /// if the parent holds nothing.
     Next {
-        /// The parent, counted like a key, but apart from them.
+        /// The parent's key.
         parent: usize,
         /// The number that the answer tells.
         number: Option<u64>,
@@ -107,10 +138,28 @@ pub enum Step {
 }
 
 impl Step {
+    const fn key(&self) -> usize {
+        match *self {
+            Self::Check { key, .. }
+            | Self::Create { key, .. }
+            | Self::Set { key, .. }
+            | Self::Delete { key, .. }
+            | Self::Next { parent: key, .. } => key,
+        }
+    }
+
+    /// The same without what the answer tells.
+    const fn untold(mut self) -> Self {
+        if let Self::Set { then: told, .. } | Self::Next { number: told, .. } = &mut self {
+            *told = None;
+        }
+        self
+    }
+
     /// What it makes a key hold.
     const fn writes(&self) -> Option<(usize, u64)> {
         match *self {
-            Self::Create { key, value } | Self::Set { key, value, .. } => Some((key, value)),
+            Self::Create { key, value, .. } | Self::Set { key, value, .. } => Some((key, value)),
             _ => None,
         }
     }
@@ -119,12 +168,14 @@ impl Step {
 /// Why a step fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
-    /// The key holds nothing.
+    /// The key holds nothing, or the parent of what is to be made.
     Absent,
     /// The key holds something already.
     There,
     /// Another version.
     Version,
+    /// Something is below it.
+    Children,
 }
 
 /// What was asked, and what came of it.
@@ -136,6 +187,15 @@ pub enum What {
         key: usize,
         /// What it held; `None` for nothing.
         seen: Option<Cell>,
+    },
+    /// A read that did not show the value.
+    Look {
+        /// Which key.
+        key: usize,
+        /// In which version it was; `None` for nothing.
+        version: Option<u64>,
+        /// Which of the keys below it held something, in order, if it showed that.
+        children: Option<Vec<usize>>,
     },
     /// All of these steps were done at one moment.
     Done(Vec<Step>),
@@ -155,7 +215,7 @@ pub enum What {
 impl What {
     fn steps(&self) -> &[Step] {
         match self {
-            Self::Read { .. } => &[],
+            Self::Read { .. } | Self::Look { .. } => &[],
             Self::Done(steps) | Self::Unknown(steps) | Self::Refused { steps, .. } => steps,
         }
     }
@@ -177,6 +237,8 @@ pub struct Operation {
 pub struct History {
     /// What the keys hold at first, by number; keys beyond hold nothing.
     pub cells: Vec<Option<Cell>>,
+    /// The parents of the keys, by number; without one, and beyond, they lie below the root.
+    pub parents: Vec<Option<usize>>,
     /// In any order.
     pub operations: Vec<Operation>,
 }
@@ -199,7 +261,7 @@ pub struct Contradiction {
     pub operation: usize,
     /// What its keys could hold while it was under way, in each order of those before it. At most 8.
     pub found: Vec<Vec<(usize, Option<Cell>)>>,
-    /// The highest number given so far under its parents, in the last of those orders.
+    /// The highest number given so far under the parents of its sequential creates, in the last of those orders.
     pub highest: Vec<(usize, Option<u64>)>,
 }
 
@@ -208,20 +270,28 @@ pub struct Contradiction {
 struct Start {
     /// What the keys hold, by number.
     cells: Vec<Option<Cell>>,
-    /// The highest numbers given under the parents.
+    /// The highest numbers given under the keys.
     counters: Vec<Option<u64>>,
+    /// Keys of which nobody knows what they hold.
+    vague: BTreeSet<usize>,
     /// Operations of unknown outcome that have been done.
     gone: Vec<usize>,
 }
 
 /// What may come of a history.
 struct Outcomes {
-    /// The ways in which things may stand after it.
+    /// The ways in which things may stand after it: all of them, if there was room for more than one.
     all: Vec<Start>,
-    /// Whether these are all.
-    complete: bool,
     /// One order that leads to the first.
     order: Vec<usize>,
+}
+
+/// Why there are none.
+enum Failure {
+    /// No order explains it.
+    Broken(Contradiction),
+    /// Of these operations nobody knows: the budget was spent, or there are too many ways.
+    Hard(Vec<usize>),
 }
 
 impl History {
@@ -234,30 +304,57 @@ impl History {
         };
         match self.outcomes(start, 1, &mut budget) {
             Ok(outcomes) => Verdict::Linearizable(outcomes.order),
-            Err(verdict) => verdict,
+            Err(Failure::Broken(why)) => Verdict::Broken(why),
+            Err(Failure::Hard(_)) => Verdict::Undecided,
         }
     }
 
-    /// At most `most` ways in which things may stand after all operations, if there is one.
-    fn outcomes(&self, start: Start, most: usize, budget: &mut u64) -> Result<Outcomes, Verdict> {
-        let groups = self.groups(&start.gone);
+    /// The ways in which things may stand after all operations, if there are any: the first, or all if `most`
+    /// is above 1.
+    fn outcomes(&self, start: Start, most: usize, budget: &mut u64) -> Result<Outcomes, Failure> {
+        let kin = Kin::new(self);
+        let groups = self.groups(&start, &kin);
         let mut order = Vec::with_capacity(self.operations.len());
-        let (mut all, mut complete) = (vec![start], true);
+        let mut all = vec![start];
+        // Operations of those groups that end in several ways.
+        let mut forked = Vec::new();
         for group in &groups {
             let mut next = Vec::new();
+            let mut forks = false;
             for start in &all {
-                if next.len() == most {
-                    complete = false;
-                    break;
-                }
-                let found = self.search(start, group, most - next.len(), budget)?;
-                complete &= found.complete;
+                let room = most - next.len();
+                // One that is hard leaves something to the others.
+                let left = *budget / 8;
+                let mut share = *budget - left;
+                let found = match room {
+                    0 => Err(Verdict::Undecided),
+                    room => self.search(&kin, start, group, room, &mut share),
+                };
+                *budget = left + share;
+                let found = match found {
+                    Err(Verdict::Broken(why)) => return Err(Failure::Broken(why)),
+                    Ok(found) if found.complete || most == 1 => found,
+                    // There are too many ways, of all those together.
+                    Ok(_) => {
+                        forked.extend(group);
+                        return Err(Failure::Hard(forked));
+                    }
+                    Err(_) if room == 0 => {
+                        forked.extend(group);
+                        return Err(Failure::Hard(forked));
+                    }
+                    Err(_) => return Err(Failure::Hard(group.clone())),
+                };
+                forks |= 1 < found.ways.len();
                 for (way, placed) in found.ways {
                     if next.is_empty() {
                         self.date(&placed, &mut order);
                     }
                     next.push(way);
                 }
+            }
+            if forks {
+                forked.extend(group);
             }
             all = next;
         }
@@ -266,24 +363,24 @@ impl History {
         order.sort_by_key(|(moment, _)| *moment);
         Ok(Outcomes {
             all,
-            complete,
             order: order.into_iter().map(|(_, operation)| operation).collect(),
         })
     }
 
     fn search(
         &self,
+        kin: &Kin,
         start: &Start,
         group: &[usize],
         most: usize,
         budget: &mut u64,
     ) -> Result<Found, Verdict> {
-        let demands = Demands::new(self, group);
-        let found = Search::new(self, start, group, Some(demands)).run(budget, most);
+        let demands = Demands::new(self, start, group);
+        let found = Search::new((self, kin), start, group, Some(demands)).run(budget, most);
         match found {
             // A search that turns back early does not see how far one comes.
             Err(Verdict::Broken(early)) => {
-                match Search::new(self, start, group, None).run(budget, 1) {
+                match Search::new((self, kin), start, group, None).run(budget, 1) {
                     Err(Verdict::Broken(late)) => Err(Verdict::Broken(late)),
                     _ => Err(Verdict::Broken(early)),
                 }
@@ -300,18 +397,22 @@ impl History {
         }
     }
 
-    /// Operations that share keys or parents, directly or through others, without those that are gone and
-    /// without groups that say nothing.
-    fn groups(&self, gone: &[usize]) -> Vec<Vec<usize>> {
-        let mut owner: BTreeMap<(bool, usize), usize> = BTreeMap::new();
+    /// Operations that touch a key which may change, directly or through others, without those that are gone
+    /// and without groups that say nothing.
+    fn groups(&self, start: &Start, kin: &Kin) -> Vec<Vec<usize>> {
+        let moving = Kin::moving(self, start);
+        let mut owner: BTreeMap<usize, usize> = BTreeMap::new();
         let mut root: Vec<usize> = (0..self.operations.len()).collect();
         for (number, operation) in self.operations.iter().enumerate() {
-            for place in places(&operation.what) {
-                let first = *owner.entry(place).or_insert(number);
-                let (a, b) = (find(&mut root, first), find(&mut root, number));
-                root[a.max(b)] = a.min(b);
+            for key in kin.touched(&operation.what) {
+                if moving.contains(&key) {
+                    let first = *owner.entry(key).or_insert(number);
+                    let (a, b) = (find(&mut root, first), find(&mut root, number));
+                    root[a.max(b)] = a.min(b);
+                }
             }
         }
+        let gone = &start.gone;
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for number in 0..self.operations.len() {
             if !gone.contains(&number) {
@@ -349,6 +450,7 @@ impl History {
                 key,
                 seen: Some(cell),
             } = operation.what
+                && !start.vague.contains(&key)
                 && get(&start.cells, key).map(|cell| cell.value) != Some(cell.value)
                 && let Some((writer, 1)) = writers.get(&(key, cell.value))
             {
@@ -382,21 +484,6 @@ fn put<T>(all: &mut Vec<Option<T>>, at: usize, one: Option<T>) {
         all.push(None);
     }
     all[at] = one;
-}
-
-/// Keys and parents of an operation; true for a parent.
-fn places(what: &What) -> Vec<(bool, usize)> {
-    if let What::Read { key, .. } = what {
-        return vec![(false, *key)];
-    }
-    let place = |step: &Step| match *step {
-        Step::Check { key, .. }
-        | Step::Create { key, .. }
-        | Step::Set { key, .. }
-        | Step::Delete { key, .. } => (false, key),
-        Step::Next { parent, .. } => (true, parent),
-    };
-    what.steps().iter().map(place).collect()
 }
 
 fn find(root: &mut [usize], mut number: usize) -> usize {

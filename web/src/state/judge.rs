@@ -17,6 +17,7 @@ impl Default for Judged {
             order: Judgement::Order {
                 calls: 0,
                 unchecked: 0,
+                undecided: Vec::new(),
             },
             of: None,
         }

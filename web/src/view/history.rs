@@ -142,12 +142,27 @@ fn newest<'a>(model: &Model, bars: &[Bar<'a>]) -> Vec<Bar<'a>> {
 fn verdicts(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
     let words = &model.words;
     let order = match &model.judged.order {
-        Judgement::Order { calls: 0, .. } => html! {},
-        Judgement::Order { calls, unchecked } => {
+        Judgement::Order {
+            calls: 0,
+            unchecked: 0,
+            ..
+        } => html! {},
+        Judgement::Order {
+            calls,
+            unchecked,
+            undecided,
+        } => {
             let mut text = words.with("history-order", &[("n", (*calls as u64).into())]);
             if 0 < *unchecked {
                 text += " ";
                 text += &words.with("history-unchecked", &[("n", (*unchecked as u64).into())]);
+            }
+            if !undecided.is_empty() {
+                text += " ";
+                text += &words.with(
+                    "history-undecided",
+                    &[("paths", undecided.join(", ").into())],
+                );
             }
             html! { <p class="judged" data-testid="order" data-state="ok">{ icon(icon::TICK) }<span>{ text }</span></p> }
         }

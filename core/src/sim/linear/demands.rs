@@ -5,10 +5,10 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::search::State;
-use super::{Cell, History, Step, What};
+use super::state::State;
+use super::{Cell, History, Start, Step, What};
 
-/// A key, or a parent if the first part is true.
+/// A key, or what is counted under it if the first part is true.
 type Slot = (bool, usize);
 /// A version or a number, or -1 for nothing at all.
 type Height = i64;
@@ -18,7 +18,7 @@ const NOTHING: Height = -1;
 
 /// Demands of the operations of one group that are not placed yet.
 pub(super) struct Demands {
-    /// Keys that nobody may have deleted: their versions only grow.
+    /// Keys whose znode can not have gone: their versions, and the numbers under them, only grow.
     rising: BTreeSet<usize>,
     /// What such a key held in a version, as far as an answer shows it.
     held: BTreeMap<(usize, u64), u64>,
@@ -29,23 +29,32 @@ pub(super) struct Demands {
 }
 
 impl Demands {
-    pub(super) fn new(history: &History, group: &[usize]) -> Self {
+    pub(super) fn new(history: &History, start: &Start, group: &[usize]) -> Self {
         let all = || group.iter().map(|n| &history.operations[*n].what);
         let mut rising = BTreeSet::new();
-        let mut falling = BTreeSet::new();
+        let mut falling = start.vague.clone();
+        let cells = start.cells.iter().enumerate();
+        falling
+            .extend(cells.filter_map(|(key, cell)| cell.filter(|cell| cell.mortal).map(|_| key)));
         let mut held = BTreeMap::new();
         for what in all() {
+            if let What::Look { key, .. } = what {
+                rising.insert(*key);
+            }
             if let What::Read { key, seen } = what {
                 rising.insert(*key);
-                if let Some(Cell { value, version }) = seen {
+                if let Some(Cell { value, version, .. }) = seen {
                     held.entry((*key, *version)).or_insert(*value);
                 }
             }
             for step in what.steps() {
                 let done = matches!(what, What::Done(_));
                 match *step {
-                    Step::Create { key, value } => {
+                    Step::Create { key, value, mortal } => {
                         rising.insert(key);
+                        if mortal {
+                            falling.insert(key);
+                        }
                         if done {
                             held.entry((key, 0)).or_insert(value);
                         }
@@ -60,6 +69,9 @@ impl Demands {
                     }
                     Step::Delete { key, .. } if !matches!(what, What::Refused { .. }) => {
                         falling.insert(key);
+                    }
+                    Step::Next { parent, .. } => {
+                        rising.insert(parent);
                     }
                     _ => {}
                 }
@@ -102,7 +114,7 @@ impl Demands {
     }
 
     /// Whether everything that is not placed may still come after this operation, by what it wrote.
-    pub(super) fn are_met(&self, what: &What, state: &State) -> bool {
+    pub(super) fn are_met(&self, what: &What, state: &State<'_>) -> bool {
         let (What::Done(steps) | What::Unknown(steps)) = what else {
             return true;
         };
@@ -121,7 +133,7 @@ impl Demands {
                 Step::Next {
                     parent,
                     number: Some(number),
-                } => ((true, parent), height(number)),
+                } if self.rising.contains(&parent) => ((true, parent), height(number)),
                 _ => return true,
             };
             let lowest = self.open.get(&slot).and_then(|open| open.keys().next());
@@ -144,6 +156,9 @@ fn demands(what: &What, rising: &BTreeSet<usize>) -> Vec<(Slot, Height)> {
             let seen = seen.map_or(NOTHING, |cell| height(cell.version));
             demand((false, *key), seen);
         }
+        What::Look { key, version, .. } if rising.contains(key) => {
+            demand((false, *key), version.map_or(NOTHING, height));
+        }
         What::Done(steps) => {
             for step in steps {
                 match *step {
@@ -162,7 +177,7 @@ fn demands(what: &What, rising: &BTreeSet<usize>) -> Vec<(Slot, Height)> {
                     Step::Next {
                         parent,
                         number: Some(number),
-                    } => demand((true, parent), height(number) - 1),
+                    } if rising.contains(&parent) => demand((true, parent), height(number) - 1),
                     _ => {}
                 }
             }

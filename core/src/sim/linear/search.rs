@@ -2,16 +2,17 @@
 //! again. It ends with the first order, or goes on until it has seen every way in which things may stand
 //! after all of them.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::demands::Demands;
-use super::{
-    Cell, Contradiction, FOUND, History, Reason, Start, Step, Verdict, What, get, places, put,
-};
-use crate::sim::hash::mix;
+use super::kin::Kin;
+use super::state::State;
+use super::{Contradiction, FOUND, History, Start, Step, Verdict, What, put};
 
+/// Children that a contradiction lists beside its operation's own keys.
+const LISTED: usize = 3;
 /// Earlier operations of unknown outcome among which one that does the same is looked for.
 const ELDERS: usize = 32;
 
@@ -36,10 +37,13 @@ struct Frame {
 
 pub(super) struct Search<'a> {
     history: &'a History,
+    kin: &'a Kin,
     start: &'a Start,
     group: &'a [usize],
+    /// Of each operation: what it touches.
+    touched: Vec<Vec<usize>>,
     dues: Vec<u64>,
-    /// Of each operation: its keys and parents, as bits that others may share.
+    /// The same as bits that others may share.
     masks: Vec<u64>,
     /// Of one of unknown outcome: the last one before it that differs by nothing that anybody read.
     elders: Vec<usize>,
@@ -49,7 +53,7 @@ pub(super) struct Search<'a> {
     entries: Vec<Entry>,
     call_of: Vec<usize>,
     return_of: Vec<usize>,
-    state: State,
+    state: State<'a>,
     placed: Vec<usize>,
     /// Operations not placed that must be.
     missing: usize,
@@ -73,7 +77,7 @@ pub(super) struct Found {
 
 impl<'a> Search<'a> {
     pub(super) fn new(
-        history: &'a History,
+        (history, kin): (&'a History, &'a Kin),
         start: &'a Start,
         group: &'a [usize],
         demands: Option<Demands>,
@@ -109,28 +113,27 @@ impl<'a> Search<'a> {
             before: head.checked_sub(1).unwrap_or(head),
             after: 0,
         });
-        let all = || group.iter().map(|number| &history.operations[*number].what);
-        let mask = |what: &What| {
-            let bit =
-                |(is_parent, key): &(bool, usize)| 1 << ((2 * key + usize::from(*is_parent)) % 64);
-            places(what)
-                .iter()
-                .map(bit)
-                .fold(0, |mask, bit: u64| mask | bit)
+        let all = group.iter().map(|number| &history.operations[*number].what);
+        let touched: Vec<Vec<usize>> = all.map(|what| kin.touched(what)).collect();
+        let mask = |touched: &Vec<usize>| {
+            let bits = touched.iter().map(|key| 1 << (key % 64));
+            bits.fold(0, |mask, bit: u64| mask | bit)
         };
         let mut search = Self {
             missing: dues.iter().filter(|due| **due != u64::MAX).count(),
             history,
+            kin,
             start,
             group,
             dues,
-            masks: all().map(mask).collect(),
+            masks: touched.iter().map(mask).collect(),
             elders: vec![NONE; group.len()],
             demands,
             entries,
             call_of,
             return_of,
-            state: State::new(history, start, group),
+            state: State::new(kin, start, touched.iter().flatten()),
+            touched,
             placed: Vec::new(),
             candidates: Vec::new(),
             seen: BTreeSet::new(),
@@ -195,7 +198,7 @@ impl<'a> Search<'a> {
                 break;
             }
             *budget -= 1;
-            let undo = self.state.undo.len();
+            let undo = self.state.mark();
             if !self.is_new(place) {
                 self.state.take_back(undo);
                 continue;
@@ -224,14 +227,15 @@ impl<'a> Search<'a> {
     fn way(&self) -> (Start, Vec<usize>) {
         let mut way = self.start.clone();
         for (place, number) in self.group.iter().enumerate() {
-            let what = &self.history.operations[*number].what;
-            for (is_parent, key) in places(what) {
-                match is_parent {
-                    true => put(&mut way.counters, key, self.state.counter(key)),
-                    false => put(&mut way.cells, key, self.state.cell(key)),
+            for key in &self.touched[place] {
+                put(&mut way.counters, *key, self.state.counter(*key));
+                put(&mut way.cells, *key, self.state.cell(*key));
+                if !self.state.is_vague(*key) {
+                    way.vague.remove(key);
                 }
             }
-            if matches!(what, What::Unknown(_)) && self.placed.contains(&place) {
+            let is_unknown = matches!(self.history.operations[*number].what, What::Unknown(_));
+            if is_unknown && self.placed.contains(&place) {
                 way.gone.push(*number);
             }
         }
@@ -246,7 +250,7 @@ impl<'a> Search<'a> {
             return false;
         }
         self.state.toggle(place);
-        let is_new = self.seen.insert(self.state.fingerprint);
+        let is_new = self.seen.insert(self.state.fingerprint());
         if !is_new {
             self.state.toggle(place);
         }
@@ -335,18 +339,29 @@ impl<'a> Search<'a> {
                 highest: Vec::new(),
             };
         }
-        let places = places(&self.history.operations[operation].what);
-        let (keys, parents): (Vec<_>, Vec<_>) = places.iter().partition(|(parent, _)| !parent);
+        let what = &self.history.operations[operation].what;
+        let mut keys = self.kin.named(what);
+        let touched = &self.touched[self.entries[at].place];
+        let held = |key: &&usize| self.state.cell(**key).is_some();
+        let others = touched
+            .iter()
+            .filter(held)
+            .filter(|key| !keys.contains(key));
+        let others: Vec<usize> = others.take(LISTED).copied().collect();
+        keys.extend(others);
+        let mut listed = BTreeSet::new();
+        keys.retain(|key| listed.insert(*key));
         let cells: Vec<_> = keys
             .iter()
-            .map(|(_, key)| (*key, self.state.cell(*key)))
+            .map(|key| (*key, self.state.cell(*key)))
             .collect();
         let found = &mut self.contradiction.found;
         if found.len() < FOUND && !cells.is_empty() && !found.contains(&cells) {
             found.push(cells);
         }
-        let highest = |(_, parent): &(bool, usize)| (*parent, self.state.counter(*parent));
-        self.contradiction.highest = parents.iter().map(highest).collect();
+        let counts = |step: &&Step| matches!(step, Step::Next { .. });
+        let counted = what.steps().iter().filter(counts).map(Step::key);
+        self.contradiction.highest = counted.map(|key| (key, self.state.counter(key))).collect();
     }
 
     fn lift(&mut self, place: usize) {
@@ -388,7 +403,14 @@ pub(super) fn are_alike(one: &[Step], other: &[Step]) -> bool {
     let pairs = || one.iter().zip(other);
     one.len() == other.len()
         && pairs().all(|(one, other)| match (*one, *other) {
-            (Step::Create { key, .. }, Step::Create { key: same, .. }) => key == same,
+            (
+                Step::Create { key, mortal, .. },
+                Step::Create {
+                    key: same,
+                    mortal: ends,
+                    ..
+                },
+            ) => (key, mortal) == (same, ends),
             (
                 Step::Set {
                     key, version, then, ..
@@ -402,170 +424,4 @@ pub(super) fn are_alike(one: &[Step], other: &[Step]) -> bool {
             ) => (key, version, then) == (same, wanted, told),
             (one, other) => one == other,
         })
-}
-
-/// Cells and counters, with what is needed to put back what was before.
-pub(super) struct State {
-    cells: BTreeMap<usize, Cell>,
-    counters: BTreeMap<usize, u64>,
-    undo: Vec<Undo>,
-    /// Of the cells, the counters and the placed operations: 128 bits, each part added or taken out alone.
-    fingerprint: (u64, u64),
-}
-
-enum Undo {
-    Cell(usize, Option<Cell>),
-    Counter(usize, Option<u64>),
-}
-
-impl State {
-    fn new(history: &History, start: &Start, group: &[usize]) -> Self {
-        let mut state = Self {
-            cells: BTreeMap::new(),
-            counters: BTreeMap::new(),
-            undo: Vec::new(),
-            fingerprint: (0, 0),
-        };
-        for (is_parent, key) in group
-            .iter()
-            .flat_map(|n| places(&history.operations[*n].what))
-        {
-            if is_parent && let Some(number) = get(&start.counters, key) {
-                state.counters.insert(key, number);
-            } else if !is_parent && let Some(cell) = get(&start.cells, key) {
-                state.cells.insert(key, cell);
-            }
-        }
-        state
-    }
-
-    pub(super) fn cell(&self, key: usize) -> Option<Cell> {
-        self.cells.get(&key).copied()
-    }
-
-    fn counter(&self, parent: usize) -> Option<u64> {
-        self.counters.get(&parent).copied()
-    }
-
-    /// Does the operation here if it can have had its outcome here. If not, what it has done up to then
-    /// is the caller's to take back.
-    fn place(&mut self, what: &What) -> bool {
-        match what {
-            What::Read { key, seen } => self.cell(*key) == *seen,
-            What::Done(steps) | What::Unknown(steps) => {
-                steps.iter().all(|step| self.step(step) == Ok(true))
-            }
-            What::Refused { steps, at, why } => {
-                let undo = self.undo.len();
-                let first = steps
-                    .iter()
-                    .enumerate()
-                    .find_map(|(number, step)| Some((number, self.step(step).err()?)));
-                self.take_back(undo);
-                first == Some((*at, *why))
-            }
-        }
-    }
-
-    /// `Ok(false)` if it can be done, but not with this answer.
-    fn step(&mut self, step: &Step) -> Result<bool, Reason> {
-        match *step {
-            Step::Check { key, version } => {
-                self.expect(key, version)?;
-            }
-            Step::Create { key, value } => {
-                if self.cells.contains_key(&key) {
-                    return Err(Reason::There);
-                }
-                self.put(key, Some(Cell { value, version: 0 }));
-            }
-            Step::Set {
-                key,
-                value,
-                version,
-                then,
-            } => {
-                let version = self.expect(key, version)?.version + 1;
-                self.put(key, Some(Cell { value, version }));
-                return Ok(then.is_none_or(|then| then == version));
-            }
-            Step::Delete { key, version } => {
-                self.expect(key, version)?;
-                self.put(key, None);
-            }
-            // Whatever number an unknown one got, there may have been one between its neighbours'.
-            Step::Next { number: None, .. } => {}
-            Step::Next {
-                parent,
-                number: Some(number),
-            } => {
-                let before = self.counter(parent);
-                if before.is_some_and(|before| number <= before) {
-                    return Ok(false);
-                }
-                self.undo.push(Undo::Counter(parent, before));
-                self.count(parent, Some(number));
-            }
-        }
-        Ok(true)
-    }
-
-    fn expect(&self, key: usize, version: Option<u64>) -> Result<Cell, Reason> {
-        let cell = self.cell(key).ok_or(Reason::Absent)?;
-        match version {
-            Some(version) if version != cell.version => Err(Reason::Version),
-            _ => Ok(cell),
-        }
-    }
-
-    fn put(&mut self, key: usize, cell: Option<Cell>) {
-        self.undo.push(Undo::Cell(key, self.cell(key)));
-        self.hold(key, cell);
-    }
-
-    fn hold(&mut self, key: usize, cell: Option<Cell>) {
-        let part = |cell: Cell| [1, key as u64, cell.value, cell.version];
-        if let Some(cell) = cell {
-            if let Some(old) = self.cells.insert(key, cell) {
-                self.mix_in(part(old));
-            }
-            self.mix_in(part(cell));
-        } else if let Some(old) = self.cells.remove(&key) {
-            self.mix_in(part(old));
-        }
-    }
-
-    fn count(&mut self, parent: usize, number: Option<u64>) {
-        let part = |number: u64| [2, parent as u64, number, 0];
-        if let Some(number) = number {
-            if let Some(old) = self.counters.insert(parent, number) {
-                self.mix_in(part(old));
-            }
-            self.mix_in(part(number));
-        } else if let Some(old) = self.counters.remove(&parent) {
-            self.mix_in(part(old));
-        }
-    }
-
-    /// An operation is placed, or no longer.
-    fn toggle(&mut self, place: usize) {
-        self.mix_in([3, place as u64, 0, 0]);
-    }
-
-    /// Adds a part, or takes it out.
-    fn mix_in(&mut self, part: [u64; 4]) {
-        let of = |seed| part.iter().fold(seed, |hash, word| mix(hash, *word));
-        self.fingerprint.0 ^= of(0x6f74_7465_726b_6565);
-        self.fingerprint.1 ^= of(0x6c69_6e65_6172_697a);
-    }
-
-    fn take_back(&mut self, undo: usize) {
-        while undo < self.undo.len() {
-            match self.undo.pop() {
-                Some(Undo::Cell(key, cell)) => self.hold(key, cell),
-                Some(Undo::Counter(parent, number)) => self.count(parent, number),
-                None => return,
-            }
-        }
-    }
 }

@@ -6,8 +6,15 @@ use alloc::vec::Vec;
 
 use super::{BUDGET, Cell, History, Operation, Reason, Step, Verdict, What};
 
+/// Keys of the tree: /a, /a/b, /a/b/c and /d.
+const TREE: [Option<usize>; 4] = [None, Some(0), Some(1), None];
+
 const fn cell(value: u64, version: u64) -> Option<Cell> {
-    Some(Cell { value, version })
+    Some(Cell {
+        value,
+        version,
+        mortal: false,
+    })
 }
 
 const fn set(value: u64, then: u64) -> Step {
@@ -31,6 +38,7 @@ fn verdict(operations: impl IntoIterator<Item = (u64, u64, What)>) -> Verdict {
     };
     let history = History {
         cells: vec![cell(0, 0), cell(0, 0)],
+        parents: vec![],
         operations: operations.into_iter().map(of).collect(),
     };
     history.check(BUDGET)
@@ -152,6 +160,7 @@ fn numbers_under_a_parent_grow() {
 fn a_spent_budget_is_no_verdict() {
     let history = History {
         cells: vec![cell(0, 0)],
+        parents: vec![],
         operations: vec![Operation {
             called: 0,
             returned: 1,
@@ -204,4 +213,258 @@ fn keys_that_no_transaction_joins_are_judged_apart_and_ordered_together() {
         (6, 7, read(0, 6)),
     ];
     assert_eq!(order(operations), [0, 1, 2, 3]);
+}
+
+const fn create(key: usize) -> Step {
+    Step::Create {
+        key,
+        value: 5,
+        mortal: false,
+    }
+}
+
+const fn ends(key: usize) -> Step {
+    Step::Create {
+        key,
+        value: 5,
+        mortal: true,
+    }
+}
+
+const fn delete(key: usize) -> Step {
+    Step::Delete { key, version: None }
+}
+
+const fn next(parent: usize, number: u64) -> Step {
+    Step::Next {
+        parent,
+        number: Some(number),
+    }
+}
+
+fn did(step: Step) -> What {
+    What::Done(vec![step])
+}
+
+fn refused(step: Step, why: Reason) -> What {
+    What::Refused {
+        steps: vec![step],
+        at: 0,
+        why,
+    }
+}
+
+const fn absent(key: usize) -> What {
+    What::Read { key, seen: None }
+}
+
+const fn there(key: usize) -> What {
+    What::Look {
+        key,
+        version: Some(0),
+        children: None,
+    }
+}
+
+fn lists(key: usize, children: &[usize]) -> What {
+    What::Look {
+        key,
+        version: Some(0),
+        children: Some(children.to_vec()),
+    }
+}
+
+/// Operations in a tree that is empty at first, with the moments of their calls and returns; and the one that fits
+/// nowhere, if one does not.
+#[test]
+fn znodes_anywhere_in_the_tree_need_their_parents() {
+    use Reason::{Absent, Children, There};
+    type Case = (&'static str, Vec<(u64, u64, What)>, Option<usize>);
+    let cases: Vec<Case> = vec![
+        (
+            "a child is made before its parent is asked for",
+            vec![(0, 1, did(create(1))), (2, 3, did(create(0)))],
+            Some(0),
+        ),
+        (
+            "a child is made while its parent is",
+            vec![(0, 9, did(create(1))), (2, 3, did(create(0)))],
+            None,
+        ),
+        (
+            "a grandchild needs both",
+            vec![
+                (0, 9, did(create(2))),
+                (0, 9, did(create(1))),
+                (2, 3, did(create(0))),
+            ],
+            None,
+        ),
+        (
+            "a parent is deleted that surely has a child",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(create(1))),
+                (4, 5, did(delete(0))),
+            ],
+            Some(2),
+        ),
+        (
+            "its child is deleted at the same time",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(create(1))),
+                (4, 5, did(delete(0))),
+                (4, 5, did(delete(1))),
+            ],
+            None,
+        ),
+        (
+            "a child is refused for want of a parent that surely is there",
+            vec![(0, 1, did(create(0))), (2, 3, refused(create(1), Absent))],
+            Some(1),
+        ),
+        (
+            "a delete is refused for children that surely are not there",
+            vec![(0, 1, did(create(0))), (2, 3, refused(delete(0), Children))],
+            Some(1),
+        ),
+        (
+            "a delete is refused for a child that is there",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(create(1))),
+                (4, 5, refused(delete(0), Children)),
+            ],
+            None,
+        ),
+        (
+            "a nested znode that was made is not seen",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(create(1))),
+                (4, 5, absent(1)),
+            ],
+            Some(2),
+        ),
+        (
+            "a list without a child that surely is there",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(create(1))),
+                (4, 5, lists(0, &[])),
+            ],
+            Some(2),
+        ),
+        (
+            "a list with a child that nobody made",
+            vec![(0, 1, did(create(0))), (2, 3, lists(0, &[1]))],
+            Some(1),
+        ),
+        (
+            "a list from before or after",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 9, did(create(1))),
+                (3, 4, lists(0, &[])),
+                (5, 6, lists(0, &[1])),
+            ],
+            None,
+        ),
+        (
+            "a list shows that a create of unknown outcome was done, and then it was not",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, What::Unknown(vec![create(1)])),
+                (5, 6, lists(0, &[1])),
+                (7, 8, absent(1)),
+            ],
+            Some(3),
+        ),
+        (
+            "what may end has ended",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(ends(1))),
+                (4, 5, there(1)),
+                (6, 7, did(delete(0))),
+                (8, 9, absent(1)),
+            ],
+            None,
+        ),
+        (
+            "what has ended is there again",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(ends(1))),
+                (4, 5, refused(delete(1), Absent)),
+                (6, 7, refused(create(1), There)),
+            ],
+            Some(3),
+        ),
+        (
+            "a container ends with a child that stays",
+            vec![
+                (0, 1, did(ends(0))),
+                (2, 3, did(create(1))),
+                (4, 5, absent(0)),
+            ],
+            Some(2),
+        ),
+        (
+            "numbers begin anew under a parent that was made anew",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(next(0, 4))),
+                (4, 5, did(delete(0))),
+                (6, 7, did(create(0))),
+                (8, 9, did(next(0, 0))),
+            ],
+            None,
+        ),
+        (
+            "numbers begin anew under one that stayed",
+            vec![
+                (0, 1, did(create(0))),
+                (2, 3, did(next(0, 4))),
+                (4, 5, did(next(0, 0))),
+            ],
+            Some(2),
+        ),
+        (
+            "a number under nothing",
+            vec![(0, 1, did(next(0, 0)))],
+            Some(0),
+        ),
+        (
+            "a transaction makes both",
+            vec![
+                (0, 1, What::Done(vec![create(0), create(1)])),
+                (2, 3, there(1)),
+            ],
+            None,
+        ),
+        (
+            "a transaction makes them in the wrong order",
+            vec![(0, 1, What::Done(vec![create(1), create(0)]))],
+            Some(0),
+        ),
+    ];
+    for (name, operations, misfit) in cases {
+        let of = |(called, returned, what)| Operation {
+            called,
+            returned,
+            what,
+        };
+        let history = History {
+            cells: vec![],
+            parents: TREE.to_vec(),
+            operations: operations.into_iter().map(of).collect(),
+        };
+        match history.check(BUDGET) {
+            Verdict::Linearizable(_) => assert_eq!(misfit, None, "{name}"),
+            Verdict::Broken(why) => assert_eq!(misfit, Some(why.operation), "{name}"),
+            Verdict::Undecided => panic!("{name}"),
+        }
+    }
 }

@@ -2,11 +2,15 @@
 //! called before such a moment has returned before it, so that of all those calls only the ways count in
 //! which things may stand after them, most often one. Calls of which nobody knows the outcome go on into the
 //! next window: they may still be done. A whole history is one window.
+//!
+//! Where the search takes too long, or the ways become too many, the trees right below the root that are
+//! concerned are left out of the window, with all others that a transaction joins to them. After it nobody knows
+//! how things stand there, so the next window takes nothing for known there but what its own answers show.
 
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -15,21 +19,22 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::calls::Recorder;
+use super::hidden::{Hidden, top};
 use super::search::are_alike;
-use super::{BUDGET, Contradiction, Outcomes, Start, Step, Verdict, What, get};
+use super::{BUDGET, Contradiction, Failure, Outcomes, Start, Step, What, get};
 use crate::request::Request;
 use crate::sim::ClientId;
 use crate::sim::event::{Call, CallEnd};
 use crate::time::Time;
 
-/// Ways in which things may stand at a quiet moment. If there are more, the rest is forgotten: an order that
-/// begins with one of those is still an order, but that there is none cannot be said any more.
+/// Ways in which things may stand at a quiet moment.
 const WAYS: usize = 16;
-/// Calls of unknown outcome that go on from window to window; the same is true of those beyond.
+/// Calls of unknown outcome that go on from window to window. Nobody looks any more at the trees of those beyond.
 const CARRIED: usize = 512;
-
-/// Paths that are known not to be judged.
-const OPAQUE: usize = 4_096;
+/// Znodes that are known at a quiet moment. If there are more, nobody looks any more at the tree with the most.
+const KNOWN: usize = 1_024;
+/// Times that a window is searched again without what was too hard, before all of it is left out.
+const RETRIES: u32 = 8;
 
 /// A call, and whose.
 pub(in crate::sim) type Asked<'a> = (ClientId, &'a Call);
@@ -41,8 +46,11 @@ pub enum Judgement {
     Order {
         /// Calls that have their place in it.
         calls: usize,
-        /// Answers that were still to come when what lay before had to be judged for good: nobody looks at them.
+        /// Answers that nobody looks at: they were still to come when what lay before had to be judged for good, or
+        /// the search for their place took too long, or they are about znodes whose names nobody was told.
         unchecked: usize,
+        /// Trees right below the root that could not be searched since the last quiet moment.
+        undecided: Vec<String>,
     },
     /// None does.
     Broken {
@@ -51,35 +59,45 @@ pub enum Judgement {
         /// What it is, and what it met.
         text: String,
     },
-    /// Nobody knows: calls are lost, or the search took too long.
+    /// Nobody knows: calls are lost.
     Undecided,
 }
 
 /// How things stand at a quiet moment, in the words of the calls.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct Base {
-    /// What keys hold, and in which version.
-    pub(super) cells: Vec<(String, Option<Bytes>, u64)>,
+    /// The znodes.
+    pub(super) cells: Vec<Known>,
     /// The highest numbers given under parents.
-    pub(super) counters: Vec<(String, u64)>,
+    pub(super) counters: Vec<(Arc<str>, u64)>,
     /// Calls that go on but have been done already: in their stead could have been another that does the
     /// same, or they are done in this way alone.
     pub(super) gone: Vec<(ClientId, u64)>,
 }
 
+/// A znode at a quiet moment.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) path: Arc<str>,
+    pub(super) data: Option<Bytes>,
+    pub(super) version: u64,
+    /// Whether it may end by itself.
+    pub(super) mortal: bool,
+}
+
 /// What is known of all calls before a quiet moment.
 #[derive(Clone)]
 pub(in crate::sim) struct Judge {
-    /// How things may stand.
+    /// How things may stand: in no other way.
     bases: Vec<Base>,
-    /// Whether they can stand in no other way.
-    complete: bool,
+    /// Trees of which that is not all that is there.
+    vague: BTreeSet<String>,
     /// Calls that may still be done, the oldest first.
     carried: Vec<(ClientId, Arc<Call>)>,
-    opaque: BTreeSet<String>,
+    hidden: Hidden,
     /// Calls that have their place in the order.
     placed: usize,
-    /// Answers that were still to come at the end of a window.
+    /// Answers that nobody looked at.
     unchecked: usize,
     /// The last word.
     end: Option<Judgement>,
@@ -89,9 +107,9 @@ impl Default for Judge {
     fn default() -> Self {
         Self {
             bases: vec![Base::default()],
-            complete: true,
+            vague: BTreeSet::new(),
             carried: Vec::new(),
-            opaque: BTreeSet::from(["/".into()]),
+            hidden: Hidden::default(),
             placed: 0,
             unchecked: 0,
             end: None,
@@ -107,19 +125,35 @@ struct Window {
     carried: usize,
 }
 
+/// Trees that are too hard to be searched now.
+struct Hard(BTreeSet<String>);
+
+/// What came of it.
+struct Found {
+    window: Window,
+    outcomes: Result<Outcomes, Contradiction>,
+    /// The trees that were left out.
+    skipped: BTreeSet<String>,
+}
+
 impl Judge {
     /// The judgement, if after the last quiet moment come these calls: each client's in order.
     pub(in crate::sim) fn verdict(&self, calls: &[Asked<'_>]) -> Judgement {
         if let Some(end) = &self.end {
             return end.clone();
         }
-        let window = self.window(calls, Time::NEVER, Time::NEVER);
-        match self.search(&window, 1) {
+        let Found {
+            window,
+            outcomes,
+            skipped,
+        } = self.judged(calls, (Time::NEVER, Time::NEVER), 1);
+        match outcomes {
             Ok(outcomes) => Judgement::Order {
                 calls: self.placed + outcomes.order.len(),
-                unchecked: self.unchecked,
+                unchecked: self.unchecked + window.recorder.left_out,
+                undecided: skipped.into_iter().map(shown).collect(),
             },
-            Err(why) => window.told(why),
+            Err(why) => window.told(&why),
         }
     }
 
@@ -133,20 +167,28 @@ impl Judge {
         if self.end.is_some() {
             return;
         }
-        let window = self.window(calls, cut, until);
-        let outcomes = match self.search(&window, WAYS) {
+        let Found {
+            window,
+            outcomes,
+            skipped,
+        } = self.judged(calls, (cut, until), WAYS);
+        let outcomes = match outcomes {
             Ok(outcomes) => outcomes,
             Err(why) => {
-                self.end = Some(window.told(why));
+                self.end = Some(window.told(&why));
                 return;
             }
         };
         let recorded = &window.recorder.recorded;
         let mut kept = kept(&window, &outcomes);
         let excess = kept.len().saturating_sub(CARRIED);
-        kept.drain(..excess);
-        self.complete = outcomes.complete && excess == 0;
+        let lost: Vec<usize> = kept.drain(..excess).collect();
         self.placed += outcomes.order.len();
+        self.unchecked += window.recorder.left_out;
+        self.hidden = window.recorder.hidden.clone();
+        for top in recorded.tops(lost) {
+            self.hidden.give_up(&top);
+        }
         let new = &recorded.calls[window.carried..];
         let still_to_come = |(client, call): &&Asked<'_>| {
             let comes = match call.end {
@@ -157,8 +199,14 @@ impl Judge {
             comes && new.contains(&(*client, call.tag))
         };
         self.unchecked += calls.iter().filter(still_to_come).count();
-        let bases = outcomes.all.iter().map(|way| recorded.base(way, &kept));
-        self.bases = bases.collect();
+        self.bases.clear();
+        for way in &outcomes.all {
+            let base = recorded.base(way, &kept, &skipped);
+            if !self.bases.contains(&base) {
+                self.bases.push(base);
+            }
+        }
+        self.vague.extend(skipped);
         // They lie in the order of the calls.
         let mut kept = kept.iter().map(|number| recorded.calls[*number]).peekable();
         let mut goes_on = |client, call: &Call| kept.next_if_eq(&(client, call.tag)).is_some();
@@ -170,8 +218,19 @@ impl Judge {
                 self.carried.push((*client, Arc::new(call)));
             }
         }
-        self.opaque = window.recorder.opaque;
-        if OPAQUE < self.opaque.len() {
+        self.forget();
+    }
+
+    /// Gives trees up of which there is too much to remember.
+    fn forget(&mut self) {
+        while let Some(most) = self.bases.iter().find_map(Base::excess) {
+            self.hidden.give_up(&most);
+            for base in &mut self.bases {
+                base.cells.retain(|known| top(&known.path) != most);
+                base.counters.retain(|(path, _)| top(path) != most);
+            }
+        }
+        if !self.hidden.fits() || KNOWN < self.vague.len() {
             self.lose();
         }
     }
@@ -190,7 +249,8 @@ impl Judge {
         now: Time,
         must: Time,
     ) -> Option<(Time, Time)> {
-        let mut recorder = Recorder::new(&self.opaque, &self.bases, calls, Time::NEVER);
+        // What may only be hidden for now counts.
+        let mut recorder = Recorder::new(&self.hidden, &self.vague, &BTreeSet::new());
         let mut moments: Vec<(u64, bool, usize)> = Vec::new();
         for (at, (client, call)) in calls.iter().enumerate() {
             let before = neighbour(calls, *client, at.wrapping_sub(1));
@@ -227,8 +287,42 @@ impl Judge {
         quiet
     }
 
-    fn window(&self, calls: &[Asked<'_>], cut: Time, until: Time) -> Window {
-        let mut recorder = Recorder::new(&self.opaque, &self.bases, calls, until);
+    /// Judges a window, without what is too hard.
+    fn judged(&self, calls: &[Asked<'_>], ends: (Time, Time), most: usize) -> Found {
+        let mut skipped = BTreeSet::new();
+        let mut budget = BUDGET;
+        let mut tries = 0;
+        loop {
+            let window = self.window(calls, ends, &skipped);
+            let outcomes = match self.search(&window, most, &mut budget) {
+                Err(Hard(tops)) => {
+                    tries += 1;
+                    skipped.extend(tops);
+                    if RETRIES < tries {
+                        let recorded = &window.recorder.recorded;
+                        skipped.extend(recorded.tops(0..recorded.calls.len()));
+                    }
+                    continue;
+                }
+                Ok(outcomes) => outcomes,
+            };
+            return Found {
+                window,
+                outcomes,
+                skipped,
+            };
+        }
+    }
+
+    fn window(
+        &self,
+        calls: &[Asked<'_>],
+        (cut, until): (Time, Time),
+        skipped: &BTreeSet<String>,
+    ) -> Window {
+        let mut recorder = Recorder::new(&self.hidden, &self.vague, skipped);
+        let within = || calls.iter().filter(|(_, call)| call.invoked < cut);
+        within().for_each(|(_, call)| recorder.look(call, until));
         for (client, call) in &self.carried {
             recorder.take(*client, call, None, until);
         }
@@ -239,55 +333,67 @@ impl Judge {
                 recorder.take(*client, call, before, until);
             }
         }
-        let starts = self.bases.iter().map(|base| recorder.start(base));
+        let mut starts = recorder.starts(&self.bases);
+        let mut count = 0;
+        while count < starts.len() {
+            let (before, others) = starts.split_at(count);
+            match before.contains(&others[0]) {
+                true => drop(starts.remove(count)),
+                false => count += 1,
+            }
+        }
         Window {
-            starts: starts.collect(),
+            starts,
             recorder,
             carried,
         }
     }
 
-    /// At most `most` ways in which things may stand after a window, and if there is none, why, if that is
-    /// certain.
-    fn search(&self, window: &Window, most: usize) -> Result<Outcomes, Option<Contradiction>> {
-        let history = &window.recorder.recorded.history;
+    /// The ways in which things may stand after a window: one, or all if `most` is above 1.
+    fn search(
+        &self,
+        window: &Window,
+        most: usize,
+        budget: &mut u64,
+    ) -> Result<Result<Outcomes, Contradiction>, Hard> {
+        let recorded = &window.recorder.recorded;
+        let history = &recorded.history;
         let mut outcomes = Outcomes {
             all: Vec::new(),
-            complete: self.complete,
             order: Vec::new(),
         };
         let mut furthest: Option<Contradiction> = None;
-        let mut budget = BUDGET;
         for start in &window.starts {
-            match history.outcomes(start.clone(), most, &mut budget) {
+            match history.outcomes(start.clone(), most, budget) {
                 Ok(found) => {
                     if outcomes.all.is_empty() {
                         outcomes.order = found.order;
                     }
-                    outcomes.complete &= found.complete;
                     for way in found.all {
                         if !outcomes.all.contains(&way) {
                             outcomes.all.push(way);
                         }
                     }
                 }
-                Err(Verdict::Broken(why)) => {
+                Err(Failure::Broken(why)) => {
                     let comes = |why: &Contradiction| history.operations[why.operation].returned;
                     if furthest.as_ref().is_none_or(|far| comes(far) < comes(&why)) {
                         furthest = Some(why);
                     }
                 }
-                Err(_) => outcomes.complete = false,
+                Err(Failure::Hard(operations)) => return Err(Hard(recorded.tops(operations))),
             }
-            if most <= outcomes.all.len() {
-                outcomes.complete = false;
-                outcomes.all.truncate(most);
+            if most == 1 && !outcomes.all.is_empty() {
                 break;
             }
+            if most < outcomes.all.len() {
+                return Err(Hard(recorded.differing(&outcomes.all)));
+            }
         }
-        match outcomes.all.is_empty() {
-            true => Err(furthest.filter(|_| outcomes.complete && !self.is_in_doubt(window))),
-            false => Ok(outcomes),
+        match furthest.filter(|_| outcomes.all.is_empty()) {
+            Some(why) if self.is_in_doubt(window) => Err(Hard(recorded.tops([why.operation]))),
+            Some(why) => Ok(Err(why)),
+            None => Ok(Ok(outcomes)),
         }
     }
 
@@ -304,15 +410,27 @@ impl Judge {
     }
 }
 
+impl Base {
+    /// The tree with the most znodes, if all together are too many.
+    fn excess(&self) -> Option<String> {
+        if self.cells.len() <= KNOWN {
+            return None;
+        }
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for known in &self.cells {
+            *counts.entry(top(&known.path)).or_default() += 1;
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count);
+        most.map(|(top, _)| top.into())
+    }
+}
+
 impl Window {
-    fn told(&self, why: Option<Contradiction>) -> Judgement {
+    fn told(&self, why: &Contradiction) -> Judgement {
         let recorded = &self.recorder.recorded;
-        match why {
-            None => Judgement::Undecided,
-            Some(why) => Judgement::Broken {
-                at: Time(recorded.history.operations[why.operation].returned),
-                text: recorded.tell(&why),
-            },
+        Judgement::Broken {
+            at: Time(recorded.history.operations[why.operation].returned),
+            text: recorded.tell(why),
         }
     }
 }
@@ -341,12 +459,20 @@ fn kept(window: &Window, outcomes: &Outcomes) -> Vec<usize> {
     let has_double = |number: usize| {
         let mut others = unknown.iter().filter(|other| **other != number);
         others.any(|other| {
-            let counts = !is_done(*other) || is_held(*other);
+            let counts = !is_done(*other) || is_held(*other) || is_held(number);
             counts && are_alike(steps(number), steps(*other))
         })
     };
     let goes_on = |number: &usize| !is_done(*number) || !is_shown(*number) && has_double(*number);
     unknown.iter().copied().filter(goes_on).collect()
+}
+
+/// A tree as clients know it: the root counts numbers too.
+fn shown(top: String) -> String {
+    match top.is_empty() {
+        true => "/".into(),
+        false => top,
+    }
 }
 
 /// A call beside another one of the same client.
