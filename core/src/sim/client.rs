@@ -1,31 +1,33 @@
 //! A client in the simulator: the core's client, its connections carried by the simulated network. Those
-//! of the page wait for their visitor; those of the workload draw their next operation. What arrives is
-//! checked here against what ZooKeeper promises, before the client sees it, and told to the oracle.
+//! of the page wait for their visitor (`visitor`); those of the workload draw their next operation. What arrives is
+//! checked against what ZooKeeper promises, before the client sees it, and told to the oracle (`answers`).
 
+mod answers;
 mod lasting;
+mod visitor;
 mod watches;
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::lasting::Lasting;
+use self::visitor::Intent;
 use self::watches::Watches;
 use super::chunks::Chunks;
 use super::clock::{Clocks, Since};
 use super::event::{Call, CallEnd, ClientEvent};
 use super::net::Net;
-use super::oracle::{Answered, Oracle, Verdict, broken};
+use super::oracle::{Oracle, Verdict};
 use super::workload::{Next, Worker};
-use super::{Cargo, ClientId, ClientView, End, Invariant, Store};
+use super::{Cargo, ClientId, ClientView, End, Store};
 use crate::client::{self, Event, Input, Outcome, Output};
 use crate::config::ClientConfig;
 use crate::id::{ConnId, Index, NodeId, SessionId};
 use crate::node::View;
 use crate::recipe::group::Seat;
-use crate::recipe::{self, Standing, Trade, Wanted, Wish};
-use crate::request::{Error, Reply, Request, Response};
+use crate::recipe::{self, Standing, Trade, Wanted};
+use crate::request::Request;
 use crate::rng::Rng;
 use crate::time::{Span, Time};
 
@@ -119,17 +121,6 @@ pub(super) struct Client {
     paused: Option<VecDeque<Cargo>>,
     /// What it was about to do when it stood still.
     intends: Vec<Intent>,
-}
-
-/// What a client is about to do.
-#[derive(Clone)]
-enum Intent {
-    Wish(Wish),
-    Store {
-        path: String,
-        value: String,
-        fenced: bool,
-    },
 }
 
 impl Client {
@@ -287,109 +278,6 @@ impl Client {
             self.input(wire, Input::Wake)?;
         }
         Ok(())
-    }
-
-    /// The visitor asks.
-    pub(super) fn call(&mut self, wire: &mut Wire<'_>, request: Request) -> Verdict {
-        if matches!(request, Request::Connect(_)) || self.is_gone() {
-            return Ok(());
-        }
-        wire.oracle.stranger(&request);
-        if self.core.is_attached() && self.paused.is_none() {
-            return self.ask(wire, request);
-        }
-        self.waiting.push_back(request);
-        Ok(())
-    }
-
-    /// The visitor wants something of a recipe.
-    pub(super) fn wish(&mut self, wire: &mut Wire<'_>, wish: &Wish) -> Verdict {
-        if self.is_gone() {
-            return Ok(());
-        }
-        if self.paused.is_some() {
-            self.intends.push(Intent::Wish(wish.clone()));
-            return Ok(());
-        }
-        let unique = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
-        let name = format!("client {}", self.id.0);
-        let mut wanted = Wanted::default();
-        self.recipes.wish(wish, unique, &name, &mut wanted);
-        let mut inputs = VecDeque::new();
-        self.wanted(wire, wanted, &mut inputs);
-        self.inputs(wire, inputs)
-    }
-
-    /// It writes to what the lock at this path protects, if it believes to hold that.
-    pub(super) fn store(&mut self, wire: &mut Wire<'_>, path: &str, value: &str, fenced: bool) {
-        if self.paused.is_some() {
-            self.intends.push(Intent::Store {
-                path: path.into(),
-                value: value.into(),
-                fenced,
-            });
-            return;
-        }
-        let mut tokens = self.recipes.tokens().filter(|(lock, _)| *lock == path);
-        let Some((_, token)) = tokens.next() else {
-            return;
-        };
-        let store = wire.stores.entry(path.into()).or_default();
-        let shown = fenced.then_some(token);
-        let refused = store.write(self.id, value.into(), shown).err();
-        wire.events.push(ClientEvent::Stored {
-            path: path.into(),
-            value: value.into(),
-            token,
-            refused,
-        });
-    }
-
-    /// Its process stands still; its connections stay.
-    pub(super) fn pause(&mut self) {
-        self.paused.get_or_insert_default();
-    }
-
-    /// It goes on where it stood, and then finds what has arrived meanwhile.
-    pub(super) fn resume(&mut self, wire: &mut Wire<'_>) -> Verdict {
-        let inbox = self.paused.take();
-        for intent in core::mem::take(&mut self.intends) {
-            match intent {
-                Intent::Wish(wish) => self.wish(wire, &wish)?,
-                Intent::Store {
-                    path,
-                    value,
-                    fenced,
-                } => self.store(wire, &path, &value, fenced),
-            }
-        }
-        for cargo in inbox.into_iter().flatten() {
-            self.arrive(wire, cargo)?;
-        }
-        if self.core.is_attached() {
-            self.ask_waiting(wire)?;
-        }
-        Ok(())
-    }
-
-    /// Its process ends without a word.
-    pub(super) fn kill(&mut self, wire: &mut Wire<'_>) -> Verdict {
-        self.paused = None;
-        self.intends.clear();
-        self.input(wire, Input::Stop)
-    }
-
-    /// Its connection breaks.
-    pub(super) fn disconnect(&mut self, wire: &mut Wire<'_>) -> Verdict {
-        match (&mut self.paused, self.conn) {
-            (None, _) => self.input(wire, Input::Move),
-            (Some(inbox), Some((conn, ..))) => {
-                inbox.push_back(Cargo::End { conn, reason: None });
-                self.hang_up(wire);
-                Ok(())
-            }
-            (Some(_), None) => Ok(()),
-        }
     }
 
     pub(super) fn pace(&mut self, interval: Span) {
@@ -685,108 +573,6 @@ impl Client {
         self.lasting.clear();
         if let Some(worker) = &mut self.worker {
             worker.forget_session();
-        }
-    }
-
-    /// Checks an answer, and gives the core's number for what it answers.
-    fn returned(&mut self, wire: &mut Wire<'_>, tag: u64, reply: &Reply) -> Verdict<u64> {
-        let Some(pending) = self.pending.pop_front() else {
-            let text = format!("an answer to call {tag}, which waits for none");
-            return broken(Invariant::Answers, text);
-        };
-        if pending.tag != tag {
-            let text = format!("call {tag} was answered before call {}", pending.tag);
-            return broken(Invariant::Answers, text);
-        }
-        if let Request::Connect(connect) = &pending.request {
-            self.connected(wire, connect.session, pending.since, reply)?;
-            return Ok(pending.of);
-        }
-        if reply.zxid < self.last_zxid {
-            let text = format!(
-                "an answer shows {} after {} was seen",
-                reply.zxid, self.last_zxid
-            );
-            return broken(Invariant::MonotonicClients, text);
-        }
-        self.last_zxid = reply.zxid;
-        if reply.result.is_ok() && matches!(pending.request, Request::Write(_) | Request::Multi(_))
-        {
-            self.contact = Some(pending.since);
-        }
-        self.watches.answered(&pending.request, reply)?;
-        self.lasting.answered(&pending.request, reply)?;
-        if pending.request == Request::Close {
-            if reply.result.is_ok() {
-                wire.oracle.ended(self.core.session(), reply.zxid);
-            }
-        } else if let Some(worker) = &self.worker {
-            // A change may have been made when it was first asked for; a read is made anew.
-            let (asked, after) = match pending.request {
-                Request::Write(_) | Request::Multi(_) => pending.first,
-                _ => (pending.since, pending.after),
-            };
-            wire.oracle.answer(&Answered {
-                client: self.id,
-                tag,
-                session: self.core.session(),
-                who: worker.who(),
-                asked,
-                after,
-                now: wire.now,
-                clocks: wire.clocks,
-                request: &pending.request,
-                reply,
-            })?;
-        }
-        Ok(pending.of)
-    }
-
-    fn connected(
-        &mut self,
-        wire: &mut Wire<'_>,
-        asked: SessionId,
-        since: Since,
-        reply: &Reply,
-    ) -> Verdict {
-        match &reply.result {
-            Ok(Response::Connected {
-                session,
-                timeout_ms,
-                ..
-            }) => {
-                if asked != SessionId(0) && asked != *session {
-                    let text = format!("asked for session {asked} and got {session}");
-                    return broken(Invariant::Answers, text);
-                }
-                if reply.zxid < self.last_zxid {
-                    let text = format!(
-                        "attached at {} after {} was seen",
-                        reply.zxid, self.last_zxid
-                    );
-                    return broken(Invariant::MonotonicClients, text);
-                }
-                self.timeout = Span::from_ms(u64::from(*timeout_ms));
-                self.contact = Some(since);
-                self.last_zxid = reply.zxid;
-                Ok(())
-            }
-            Ok(Response::Expired) => {
-                wire.oracle.ended(asked, reply.zxid);
-                let early = self
-                    .contact
-                    .is_some_and(|contact| wire.clocks.is_sooner(contact, wire.now, self.timeout));
-                if early && asked != SessionId(0) {
-                    let text = format!("session {asked} expired before its timeout");
-                    return broken(Invariant::SessionsKept, text);
-                }
-                Ok(())
-            }
-            Err(Error::SessionExpired | Error::SessionMoved) => Ok(()),
-            other => broken(
-                Invariant::Answers,
-                format!("a connect was answered by {other:?}"),
-            ),
         }
     }
 
