@@ -3,6 +3,7 @@
 
 use otterkeeper_core::sim::{Event, Flight, FlightId, What};
 
+use super::run::step;
 use super::{Model, Run, Selection, Stroke};
 
 impl Model {
@@ -34,13 +35,9 @@ impl Run {
         let mut kept = branch.kept.iter().rev();
         let kept = kept.find(|kept| kept.event < way.event)?;
         let mut sim = (*kept.sim).clone();
-        let start = sim.config().start;
-        let mut deeds = branch.deeds[kept.deeds..].iter().peekable();
+        let mut done = kept.deeds;
         while sim.events() <= way.event {
-            if let Some(deed) = deeds.next_if(|deed| deed.event <= sim.events()) {
-                sim.run_to(deed.event, start + deed.at);
-                sim.apply(&deed.what);
-            } else if !sim.step_event() {
+            if !step(&mut sim, &branch.deeds, &mut done) {
                 return None;
             }
             let found = sim

@@ -256,13 +256,8 @@ impl Run {
 
     /// Runs one event, or the deed that comes next. False if nothing will ever happen.
     pub(crate) fn step(&mut self) -> bool {
-        if let Some(deed) = self.next_deed()
-            && deed.event <= self.sim.events()
-        {
-            self.redo();
-            return true;
-        }
-        let ran = self.sim.step_event();
+        let deeds = &self.branches[self.branch].deeds;
+        let ran = step(&mut self.sim, deeds, &mut self.done);
         self.collect();
         ran
     }
@@ -380,14 +375,12 @@ impl Run {
 
     /// Does the next deed of this branch again, in the very state that it met first.
     fn redo(&mut self) {
-        let Some(deed) = self.next_deed().cloned() else {
-            return;
-        };
-        self.sim
-            .run_to(deed.event, self.sim.config().start + deed.at);
-        self.sim.apply(&deed.what);
-        self.done += 1;
-        self.collect();
+        let deeds = &self.branches[self.branch].deeds;
+        if let Some(deed) = deeds.get(self.done) {
+            redo(&mut self.sim, deed);
+            self.done += 1;
+            self.collect();
+        }
     }
 
     fn next_deed(&self) -> Option<&Deed> {
@@ -448,6 +441,25 @@ impl Run {
             thin(&mut branch.kept);
         }
     }
+}
+
+/// Runs one event of a simulator, or the deed that comes next: of these, so many are done. False if nothing will ever
+/// happen.
+pub(super) fn step(sim: &mut Sim, deeds: &[Deed], done: &mut usize) -> bool {
+    match deeds.get(*done).filter(|deed| deed.event <= sim.events()) {
+        Some(deed) => {
+            redo(sim, deed);
+            *done += 1;
+            true
+        }
+        None => sim.step_event(),
+    }
+}
+
+/// Does a deed again, in the very state that it met first.
+fn redo(sim: &mut Sim, deed: &Deed) {
+    sim.run_to(deed.event, sim.config().start + deed.at);
+    sim.apply(&deed.what);
 }
 
 /// Takes out clones that nobody misses. The older the past, the wider its gaps; but nowhere does a gap hold more
