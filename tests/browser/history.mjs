@@ -144,7 +144,11 @@ export function history({ open, settled, home }) {
     await strip.waitFor();
     await page.getByTestId("tab-history").click();
     assert.equal(await page.getByTestId("order").getAttribute("data-state"), "broken");
-    assert.match(await page.getByTestId("order").innerText(), /it read \/x as old/);
+    const why = await page.getByTestId("order").innerText();
+    assert.match(why, /Client A asked "get \/x", and the answer fits nowhere among the others. What it could meet: \/x is "new", version 1\./);
+    await page.getByTestId("lang-ko").click();
+    assert.match(await page.getByTestId("order").innerText(), /"get \/x"[^a-z]*\/x\S* "new", \S+ 1\./);
+    await page.getByTestId("lang-en").click();
     await page.locator('[data-testid="call"][data-state="misfit"]').getByText("fits nowhere").waitFor();
     const { us } = await moment(page);
     await strip.click();

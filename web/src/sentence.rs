@@ -17,7 +17,7 @@ use otterkeeper_core::recipe::{Told, Wish, barrier, counter, election, lock};
 use otterkeeper_core::request::Response;
 use otterkeeper_core::sim::{ClientEvent, ClientId, End, Event, Intervention, LossReason, What};
 
-pub(crate) use self::finding::{finding, halt};
+pub(crate) use self::finding::{finding, halt, misfit};
 pub(crate) use self::message::{end, flight, kind, says};
 use crate::command;
 use crate::i18n::Words;

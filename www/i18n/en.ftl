@@ -510,6 +510,13 @@ saw-old-members = Node { $node } acts by the members of entry { $at }; its log h
 saw-early-change = Node { $node } changes the members at { $at } while { $commit } is committed: not the change before, or no entry of its term.
 saw-early-vote = Node { $node } gives { $member } a vote at { $at }; its disk ends at { $last }, and it came in at { $joined }.
 
+# An answer that no order of all calls explains; $asked is the command.
+misfit = Client { $client } asked "{ $asked }", and the answer fits nowhere among the others. What it could meet: { $met }.
+misfit-holds = { $path } is "{ $data }", version { $version }
+misfit-absent = { $path } is not there
+misfit-or = {" "}or{" "}
+misfit-number = under { $path } number { $number } was given before
+
 # Why a node stops itself.
 halt-two-leaders = nodes { $other } and { $own } both lead in term { $term }
 halt-committed-differs = leader { $leader } has entry { $index } of term { $term } where another one is committed here

@@ -508,6 +508,13 @@ saw-old-members = 노드 { $node }이(가) 항목 { $at }의 멤버 구성을 �
 saw-early-change = 노드 { $node }이(가) { $commit }까지만 커밋된 채 { $at }에서 멤버를 바꿉니다. 이전 변경이나 자기 term의 항목이 아직 커밋되지 않았습니다.
 saw-early-vote = 노드 { $node }이(가) { $at }에서 노드 { $member }에게 투표권을 주는데, 그 디스크는 { $last }에서 끝나고 들어온 것은 { $joined }입니다.
 
+# 어떤 순서로도 설명되지 않는 응답. $asked는 명령이다.
+misfit = 클라이언트 { $client }의 "{ $asked }"에 대한 응답이 다른 응답들 사이 어디에도 들어맞지 않습니다. 그때 있을 수 있던 상태: { $met }.
+misfit-holds = { $path }은(는) "{ $data }", 버전 { $version }
+misfit-absent = { $path } 없음
+misfit-or = {" "}또는{" "}
+misfit-number = { $path } 아래에 먼저 준 번호는 { $number }
+
 # 노드가 스스로 멈춘 이유.
 halt-two-leaders = 노드 { $other }과(와) { $own }이(가) 모두 term { $term }의 리더입니다
 halt-committed-differs = 여기에 다른 항목이 커밋된 자리에 리더 { $leader }은(는) term { $term }의 항목 { $index }을(를) 가지고 있습니다

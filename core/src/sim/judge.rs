@@ -2,6 +2,7 @@
 //! one event; this one needs all calls, of which it keeps what a quiet moment leaves of them.
 
 use alloc::collections::BTreeMap;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -21,8 +22,8 @@ impl Sim {
     /// `linear` has a model of, and notes it as a broken invariant if there is none.
     pub fn judge(&mut self) -> Judgement {
         let judgement = self.verdict();
-        if let Judgement::Broken { text, .. } = &judgement {
-            self.broken(Invariant::Linearizable, text.clone());
+        if let Judgement::Broken { why, .. } = &judgement {
+            self.broken(Invariant::Linearizable, why.to_string());
         }
         judgement
     }

@@ -41,6 +41,7 @@ mod calls;
 mod demands;
 mod hidden;
 mod kin;
+mod misfit;
 mod search;
 mod state;
 #[cfg(test)]
@@ -53,6 +54,7 @@ use alloc::vec::Vec;
 
 pub use self::behind::Behind;
 pub(super) use self::behind::behind;
+pub use self::misfit::{Met, Misfit};
 pub use self::windows::Judgement;
 pub(super) use self::windows::{Asked, Judge};
 

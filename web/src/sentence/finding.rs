@@ -3,7 +3,9 @@
 use otterkeeper_core::halt::Halt;
 use otterkeeper_core::id::{Index, NodeId, Term};
 use otterkeeper_core::sim::Finding;
+use otterkeeper_core::sim::linear::{Met, Misfit};
 
+use super::client_name;
 use crate::i18n::{Word, Words};
 
 impl From<NodeId> for Word {
@@ -236,6 +238,43 @@ fn entry(node: NodeId, term: Term, index: Index) -> [(&'static str, Word); 3] {
         ("term", term.into()),
         ("index", index.into()),
     ]
+}
+
+/// An answer that no order explains, to a call that reads as `asked`.
+pub(crate) fn misfit(words: &Words, why: &Misfit, asked: &str) -> String {
+    let met = |met: &Met| match &met.holds {
+        Some((data, version)) => words.with(
+            "misfit-holds",
+            &[
+                ("path", met.path.as_str().into()),
+                ("data", data.as_str().into()),
+                ("version", (*version).into()),
+            ],
+        ),
+        None => words.with("misfit-absent", &[("path", met.path.as_str().into())]),
+    };
+    let ways = why.met.iter().map(|way| {
+        let way: Vec<String> = way.iter().map(met).collect();
+        way.join(", ")
+    });
+    let given = why.highest.iter().map(|(path, number)| {
+        let path = path.as_str().into();
+        words.with(
+            "misfit-number",
+            &[("path", path), ("number", (*number).into())],
+        )
+    });
+    let ways: Vec<String> = ways.filter(|way| !way.is_empty()).collect();
+    let met = given.chain((!ways.is_empty()).then(|| ways.join(&words.get("misfit-or"))));
+    let met: Vec<String> = met.collect();
+    words.with(
+        "misfit",
+        &[
+            ("client", client_name(why.client).into()),
+            ("asked", asked.into()),
+            ("met", met.join("; ").into()),
+        ],
+    )
 }
 
 /// Why a node stopped itself.

@@ -24,6 +24,7 @@ use crate::i18n::{Word, Words};
 use crate::sentence;
 use crate::state::{Action, Choice, Model};
 use crate::view::icon::{self, icon};
+use crate::view::story::misfit;
 
 /// Width of the chart in its own units, and where its bars begin.
 const WIDTH: f64 = 312.0;
@@ -169,9 +170,9 @@ fn verdicts(seen: &Seen, model: &Model, bars: &[Bar<'_>]) -> Html {
         Judgement::Undecided => {
             html! { <p class="judged" data-testid="order" data-state="unknown">{ icon(icon::MINUS) }<span>{ words.get("history-unjudged") }</span></p> }
         }
-        Judgement::Broken { at, text } => html! {
+        Judgement::Broken { at, why } => html! {
             <button class="judged" data-testid="order" data-state="broken" onclick={seen.desk.on(Action::GoTo(model.run.since_start(*at)))}>
-                { icon(icon::CROSS) }<span><b>{ words.get("history-broken") }</b>{ " " }{ text }</span>
+                { icon(icon::CROSS) }<span><b>{ words.get("history-broken") }</b>{ " " }{ misfit(model, why) }</span>
             </button>
         },
     };

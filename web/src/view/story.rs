@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use otterkeeper_core::sim::linear::Judgement;
+use otterkeeper_core::sim::linear::{Judgement, Misfit};
 use otterkeeper_core::sim::{ClientEvent, ClientId, Event, Intervention, Invariant, What};
 use yew::prelude::*;
 
+use crate::command;
 use crate::desk::{Desk, Seen};
 use crate::i18n::{Lang, Word};
 use crate::lens::Lens;
@@ -194,6 +195,14 @@ pub(crate) fn spoken(model: &Model) -> Option<(u64, String)> {
     Some((event.number, sentence::sentence(&model.words, event)))
 }
 
+/// An answer that no order explains: the call as it was typed, and what it could meet.
+pub(crate) fn misfit(model: &Model, why: &Misfit) -> String {
+    let (sim, words) = (model.sim(), &model.words);
+    let call = sim.history(why.client).find(|call| call.tag == why.tag);
+    let asked = call.map(|call| command::typed(&call.request));
+    sentence::misfit(words, why, &asked.unwrap_or_default())
+}
+
 /// Whether an invariant is broken at this moment: the way to the event that broke it, and what was seen.
 pub(crate) fn broken(model: &Model, invariant: Invariant) -> Option<(Action, String)> {
     let violations = model.sim().violations();
@@ -206,8 +215,8 @@ pub(crate) fn broken(model: &Model, invariant: Invariant) -> Option<(Action, Str
     }
     // This one is judged from all calls at once, not after each event.
     match &model.judged.order {
-        Judgement::Broken { at, text } if invariant == Invariant::Linearizable => {
-            Some((Action::GoTo(model.run.since_start(*at)), text.clone()))
+        Judgement::Broken { at, why } if invariant == Invariant::Linearizable => {
+            Some((Action::GoTo(model.run.since_start(*at)), misfit(model, why)))
         }
         _ => None,
     }

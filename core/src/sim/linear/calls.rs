@@ -12,7 +12,9 @@ use bytes::Bytes;
 
 use super::hidden::{Hidden, parent, top};
 use super::windows::{Base, Known};
-use super::{Cell, Contradiction, History, Operation, Reason, Start, Step, What, get, put};
+use super::{
+    Cell, Contradiction, History, Met, Misfit, Operation, Reason, Start, Step, What, get, put,
+};
 use crate::request::{CreateMode, Error, Op, Read, ReadKind, Reply, Request, Response};
 use crate::sim::ClientId;
 use crate::sim::event::{Call, CallEnd};
@@ -113,36 +115,33 @@ impl Recorded {
         tops.into_iter().map(String::from).collect()
     }
 
-    /// The contradiction in words.
-    pub(super) fn tell(&self, contradiction: &Contradiction) -> String {
+    /// The contradiction in the words of the calls.
+    pub(super) fn tell(&self, contradiction: &Contradiction) -> Misfit {
         let number = contradiction.operation;
         let (client, tag) = self.calls.get(number).copied().unwrap_or((ClientId(0), 0));
-        let what = self
-            .history
-            .operations
-            .get(number)
-            .map(|operation| &operation.what);
-        let what = what.map(|what| self.what(what)).unwrap_or_default();
-        let mut text = format!("call {tag} of client {} fits nowhere: {what}", client.0);
-        let mut glue = "; it met";
-        for cells in &contradiction.found {
-            let cells = cells.iter().map(|(key, cell)| self.cell(*key, *cell));
-            text += &format!("{glue} {}", cells.collect::<Vec<_>>().join(" with "));
-            glue = ", or";
+        let operation = self.history.operations.get(number);
+        let did = operation.map(|operation| self.what(&operation.what));
+        let way = |cells: &Vec<(usize, Option<Cell>)>| {
+            let met = cells.iter().map(|(key, cell)| self.met(*key, *cell));
+            met.collect()
+        };
+        let given = |(parent, highest): &(usize, Option<u64>)| {
+            Some((self.shown(*parent).into(), (*highest)?))
+        };
+        Misfit {
+            client,
+            tag,
+            did: did.unwrap_or_default(),
+            met: contradiction.found.iter().map(way).collect(),
+            highest: contradiction.highest.iter().filter_map(given).collect(),
         }
-        for (parent, highest) in &contradiction.highest {
-            if let Some(highest) = highest {
-                text += &format!("; under {} number {highest} was given", self.shown(*parent));
-            }
-        }
-        text
     }
 
     fn what(&self, what: &What) -> String {
         match what {
-            What::Read { key, seen } => format!("it read {}", self.cell(*key, *seen)),
+            What::Read { key, seen } => format!("it read {}", self.met(*key, *seen)),
             What::Look { key, version, .. } if version.is_none() => {
-                format!("it found {}", self.cell(*key, None))
+                format!("it found {}", self.met(*key, None))
             }
             What::Look {
                 key,
@@ -210,13 +209,10 @@ impl Recorded {
         }
     }
 
-    fn cell(&self, key: usize, cell: Option<Cell>) -> String {
-        let name = self.keys.name(key);
-        match cell {
-            Some(Cell { value, version, .. }) => {
-                format!("{name} as {} in version {version}", self.value(value))
-            }
-            None => format!("{name} as absent"),
+    fn met(&self, key: usize, cell: Option<Cell>) -> Met {
+        Met {
+            path: self.keys.name(key).into(),
+            holds: cell.map(|cell| (self.value(cell.value), cell.version)),
         }
     }
 

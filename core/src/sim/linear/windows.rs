@@ -21,7 +21,7 @@ use bytes::Bytes;
 use super::calls::Recorder;
 use super::hidden::{Hidden, top};
 use super::search::are_alike;
-use super::{BUDGET, Contradiction, Failure, Outcomes, Start, Step, What, get};
+use super::{BUDGET, Contradiction, Failure, Misfit, Outcomes, Start, Step, What, get};
 use crate::request::Request;
 use crate::sim::ClientId;
 use crate::sim::event::{Call, CallEnd};
@@ -57,7 +57,7 @@ pub enum Judgement {
         /// When the answer came that fits nowhere.
         at: Time,
         /// What it is, and what it met.
-        text: String,
+        why: Misfit,
     },
     /// Nobody knows: calls are lost.
     Undecided,
@@ -430,7 +430,7 @@ impl Window {
         let recorded = &self.recorder.recorded;
         Judgement::Broken {
             at: Time(recorded.history.operations[why.operation].returned),
-            text: recorded.tell(why),
+            why: recorded.tell(why),
         }
     }
 }
