@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use otterkeeper_core::config::Bug;
 use otterkeeper_core::rng::Rng;
 use otterkeeper_core::scenario::{Miss, play_line, set_up};
-use otterkeeper_core::sim::Sim;
 use otterkeeper_core::sim::linear::{
     BUDGET, Cell, History, Judgement, Operation, Reason, Step, Verdict, What,
 };
 use otterkeeper_core::sim::swarm::{Options, plan};
+use otterkeeper_core::sim::{ClientId, Sim};
 use otterkeeper_core::time::Span;
 use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
@@ -696,12 +696,53 @@ fn deposed(planted: Option<Bug>, seed: u64) -> Option<Judgement> {
     // Nobody else may notice it first.
     config.checks = false;
     let mut sim = Sim::new(config, seed);
-    for line in course {
+    is_played(&mut sim, &course).then(|| sim.verdict())
+}
+
+/// Whether all came about that the lines wait for.
+fn is_played(sim: &mut Sim, lines: &[&str]) -> bool {
+    lines.iter().all(|line| {
         let words: Vec<&str> = line.split(' ').collect();
-        match play_line(&mut sim, &words) {
-            Err(Miss::Until(_)) => return None,
-            played => played.expect(line),
+        match play_line(sim, &words) {
+            Err(Miss::Until(_)) => false,
+            played => {
+                played.expect(line);
+                true
+            }
         }
+    })
+}
+
+/// A client that is gone and comes again has its past: others were shown what it had done.
+#[test]
+fn what_a_client_did_before_it_came_again_counts() {
+    let (config, seed) = set_up(&["nodes", "3", "seed", "1"]).expect("those are its words");
+    let mut sim = Sim::new(config, seed);
+    let course = [
+        "until leader",
+        "a at 1",
+        "until answered",
+        "a create /x 1",
+        "until answered",
+        "a kill",
+        "a at 2",
+        "until answered",
+        "b at 3",
+        "until answered",
+        "b latest /x",
+        "until answered",
+        "a set /x 2",
+        "until told a version 1",
+    ];
+    assert!(is_played(&mut sim, &course));
+    match sim.verdict() {
+        Judgement::Order {
+            calls: 3,
+            unchecked: 0,
+            ..
+        } => {}
+        other => panic!("{other:?}"),
     }
-    Some(sim.verdict())
+    let tags: Vec<u64> = (sim.history(ClientId(97)).map(|call| call.tag)).collect();
+    assert!(tags.is_sorted_by(|a, b| a < b), "{tags:?}");
 }

@@ -196,10 +196,15 @@ impl Sim {
 
     fn open_client(&mut self, start: Start) {
         let id = start.id;
-        let fresh = self.clients.get(&id).is_none_or(Client::is_gone);
-        if id.0 < FIRST_WORKER && fresh {
-            self.clients.insert(id, Client::new(start, None));
+        if FIRST_WORKER <= id.0 {
+            return;
         }
+        let client = match self.clients.remove(&id) {
+            None => Client::new(start, None),
+            Some(gone) if gone.is_gone() => Client::after(gone, start),
+            Some(there) => there,
+        };
+        self.clients.insert(id, client);
     }
 
     /// What is under way on a direction that went down is lost.

@@ -172,6 +172,17 @@ impl Client {
         }
     }
 
+    /// One more of the name of a client that is gone. What that one asked and was told stays in the history, where the
+    /// answers of others may need it, and calls are numbered on.
+    pub(super) fn after(gone: Self, start: Start) -> Self {
+        Self {
+            calls: gone.calls,
+            judged: gone.judged,
+            last_tag: gone.last_tag,
+            ..Self::new(start, None)
+        }
+    }
+
     pub(super) fn view(&self) -> ClientView {
         ClientView {
             id: self.id,
