@@ -129,6 +129,7 @@ export function links({ open, settled, home, browser }) {
   test("a link shows what was shown: tab, selection, tree, client, diagram, name", async () => {
     const page = await settled();
     await command(page, 4, "create /otter 1");
+    await page.keyboard.press("Escape");
     await underWay(page, 1);
     await page.keyboard.press("j");
     await page.getByTestId("tab-runs").click();
