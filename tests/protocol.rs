@@ -10,9 +10,9 @@ mod websocket;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
-use otterkeeper_tests::process::{Cluster, otterkeeper, word};
+use otterkeeper_tests::process::{Cluster, binary, otterkeeper, word};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 #[test]
@@ -87,6 +87,27 @@ impl Wire {
         let in_time = end.map_or_else(|error| error.kind() != io::ErrorKind::WouldBlock, |_| true);
         rest.is_empty() && in_time
     }
+}
+
+/// What a shell at a server says of these lines: exit code, standard output and standard error.
+fn shell(server: &str, lines: &[u8]) -> (Option<i32>, String, String) {
+    let child = Command::new(binary())
+        .args(["shell", "--server", server])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("the shell starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(lines).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn hex(bytes: &[u8]) -> String {

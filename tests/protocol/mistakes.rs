@@ -2,11 +2,12 @@
 //! code of whose mistake it is. Nothing of it does any harm.
 
 use std::fs;
-use std::io::Write;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use otterkeeper_tests::process::{Cluster, binary, otterkeeper};
+
+use super::shell;
 
 /// Exit code and standard error.
 fn says(args: &[&str]) -> (i32, String) {
@@ -76,25 +77,7 @@ fn at_a_cluster() {
 #[ignore = "needs a built server: cargo xtask test"]
 fn in_a_shell() {
     let cluster = Cluster::start(1);
-    let shell = |lines: &[u8]| {
-        let child = Command::new(binary())
-            .args(["shell", "--server", &cluster.member(0).http])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = child.expect("the shell starts");
-        let mut stdin = child.stdin.take().expect("it is piped");
-        stdin.write_all(lines).expect("it reads");
-        drop(stdin);
-        let output = child.wait_with_output().expect("it ends");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        (
-            output.status.code(),
-            text(output.stdout),
-            text(output.stderr),
-        )
-    };
+    let shell = |lines: &[u8]| shell(&cluster.member(0).http, lines);
     // A line that is no text takes none of the others with it.
     let (code, said, complaint) = shell(b"create /a x\ncreate /\xff\xfe y\nget /a\n");
     assert_eq!((code, &*said), (Some(1), "Created /a\nx\n"));

@@ -1,11 +1,11 @@
 //! The verbs of the command line and the shell against a real server: zkCli's, and those of our own.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
-use otterkeeper_tests::process::{Cluster, binary, otterkeeper};
+use otterkeeper_tests::process::{Cluster, otterkeeper};
 use serde_json::Value;
+
+use super::shell;
 
 /// The command line at one server.
 struct Line {
@@ -48,23 +48,7 @@ impl Line {
 
     /// What a shell prints for these lines.
     fn shell(&self, lines: &str) -> (Option<i32>, String, String) {
-        let child = Command::new(binary())
-            .args(["shell", "--server", self.server()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = child.expect("the shell starts");
-        let mut stdin = child.stdin.take().expect("it is piped");
-        stdin.write_all(lines.as_bytes()).expect("it reads");
-        drop(stdin);
-        let output = child.wait_with_output().expect("it ends");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        (
-            output.status.code(),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        shell(self.server(), lines.as_bytes())
     }
 }
 
